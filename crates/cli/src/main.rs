@@ -1,0 +1,2 @@
+//! The sutura command
+fn main() {}

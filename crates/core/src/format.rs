@@ -1,0 +1,213 @@
+//! The contract between a format reader and the engine.
+//!
+//! A reader is a state machine without I/O: the engine pushes blocks of bytes and takes batches and
+//! rejects out. The same code serves files, object stores, sockets and Python, and a large file is
+//! read by many decoders, each over its byte range.
+
+use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+
+use arrow::array::RecordBatch;
+use bytes::Bytes;
+
+use crate::{finding::Finding, reject::Reject, table::TableDef};
+
+/// What a caller wants of one table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableRequest {
+    /// Table name.
+    pub table: String,
+    /// Positions of the wanted columns in [`TableDef::columns`], in output order; `None` for all.
+    /// A column that is not asked for is not decoded. An empty list yields batches with a row
+    /// count and no columns.
+    pub columns: Option<Vec<usize>>,
+}
+
+/// Everything a decoder needs to know before the first byte.
+#[derive(Debug, Clone)]
+pub struct DecoderSpec {
+    /// URI of the source, for record identities.
+    pub source: Arc<str>,
+    /// First byte of the range this decoder owns. A decoder owns the records that *start* in
+    /// `start..end`. When `start > 0`, the first pushed byte is the one at `start - 1` (one byte of
+    /// look-back, so that a record starting exactly at `start` is recognised).
+    pub start: u64,
+    /// End of the range; `None` for the end of the source. The caller goes on pushing past it until
+    /// the decoder answers [`Progress::Done`].
+    pub end: Option<u64>,
+    /// The format's options as JSON (each format documents its own; unknown keys are errors).
+    pub options: serde_json::Value,
+    /// The wanted tables. [`Decoded::Batch::request`] is a position in this list.
+    pub requests: Vec<TableRequest>,
+    /// Rows per batch; a hint.
+    pub batch_rows: usize,
+}
+
+/// What comes out of a decoder.
+#[derive(Debug)]
+pub enum Decoded {
+    /// Rows of one requested table, with exactly the requested columns.
+    Batch {
+        /// Position in [`DecoderSpec::requests`].
+        request: usize,
+        /// The rows.
+        batch: RecordBatch,
+    },
+    /// A stretch of input that did not become rows.
+    Reject(Reject),
+}
+
+/// Whether a decoder wants more bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Progress {
+    /// Push the next block.
+    More,
+    /// Every record of the range is out; stop pushing and call `finish`.
+    Done,
+}
+
+/// A reader over one byte range: bytes in, batches and rejects out, bounded memory.
+pub trait BlockDecoder: Send {
+    /// Takes the next block. Blocks follow one another without gap; their size is the caller's
+    /// choice (a few MiB is best) and never changes the result.
+    fn push(&mut self, block: Bytes, out: &mut Vec<Decoded>) -> Result<Progress, FormatError>;
+
+    /// Ends the input (or the range) and gives out what is left.
+    fn finish(&mut self, out: &mut Vec<Decoded>) -> Result<ReadStats, FormatError>;
+}
+
+/// A format: its tables, and decoders for them.
+pub trait Format: Any + Send + Sync + fmt::Debug {
+    /// The name in SQL (`read_<name>`) and jobs.
+    fn name(&self) -> &'static str;
+    /// File name extensions without dot, for folders; `.gz` and `.zst` may follow them.
+    fn extensions(&self) -> &'static [&'static str];
+    /// The tables, the default one first.
+    fn tables(&self) -> &[TableDef];
+    /// Whether a file can be read by byte range.
+    fn splittable(&self) -> bool;
+    /// Checks options and says what is wrong with them, naming the nearest key.
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError>;
+    /// A decoder for one range.
+    fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError>;
+
+    /// The table of that name.
+    fn table(&self, name: &str) -> Option<&TableDef> {
+        self.tables().iter().find(|table| table.name == name)
+    }
+}
+
+/// Why a decoder could not be made or could not go on. Broken records are rejects, not errors.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum FormatError {
+    /// No such table.
+    #[error("format {format} has no table {table:?}; it has {known}")]
+    UnknownTable {
+        /// Format name.
+        format: &'static str,
+        /// What was asked for.
+        table: String,
+        /// What there is.
+        known: String,
+    },
+    /// A bad option.
+    #[error("format {format}: option {option}: {reason}")]
+    BadOption {
+        /// Format name.
+        format: &'static str,
+        /// Option key.
+        option: String,
+        /// What is wrong, and what to write instead.
+        reason: String,
+    },
+    /// Arrow refused a batch: a defect of ours.
+    #[error("building a batch failed: {0}")]
+    Arrow(#[from] arrow::error::ArrowError),
+}
+
+/// The account of one decoder: `records = accepted + rejected`, and every byte is in a record, a
+/// reject or the envelope (separators, batch headers, framing).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ReadStats {
+    /// Records seen.
+    pub records: u64,
+    /// Records that became rows.
+    pub accepted: u64,
+    /// Records that became rejects.
+    pub rejected: u64,
+    /// Bytes this decoder owned.
+    pub bytes: u64,
+    /// Bytes inside accepted records.
+    pub accepted_bytes: u64,
+    /// Bytes inside rejects.
+    pub rejected_bytes: u64,
+    /// Bytes between records that carry no record: separators, batch envelopes, framing, byte order mark.
+    pub envelope_bytes: u64,
+    /// Findings by code and severity word (`code`, `severity`) -> count.
+    pub findings: BTreeMap<(String, String), u64>,
+    /// Rejects by code.
+    pub rejects_by_code: BTreeMap<String, u64>,
+    /// Batch envelopes seen, in order of offset; the engine joins the ranges of one source and
+    /// checks the counts (see [`BatchEvent`]).
+    pub batch_events: Vec<BatchEvent>,
+}
+
+/// A batch envelope segment and the number of messages seen since the one before it (or since the
+/// start of the range).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BatchEvent {
+    /// Offset of the envelope segment; `u64::MAX` for the tail of a range (messages after the last envelope).
+    pub offset: u64,
+    /// `FHS`, `BHS`, `BTS`, `FTS`, or `END` for the tail.
+    pub kind: &'static str,
+    /// BTS-1 or FTS-1, where it holds a number.
+    pub declared: Option<u64>,
+    /// Messages between the previous event and this one.
+    pub messages: u64,
+}
+
+impl ReadStats {
+    /// Whether `records = accepted + rejected` and no byte is unaccounted for.
+    pub fn balances(&self) -> bool {
+        self.records == self.accepted + self.rejected && self.bytes == self.accepted_bytes + self.rejected_bytes + self.envelope_bytes
+    }
+
+    /// Adds the account of another range of the same or another source.
+    pub fn merge(&mut self, other: &ReadStats) {
+        self.records += other.records;
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.bytes += other.bytes;
+        self.accepted_bytes += other.accepted_bytes;
+        self.rejected_bytes += other.rejected_bytes;
+        self.envelope_bytes += other.envelope_bytes;
+        for (key, count) in &other.findings {
+            *self.findings.entry(key.clone()).or_default() += count;
+        }
+        for (code, count) in &other.rejects_by_code {
+            *self.rejects_by_code.entry(code.clone()).or_default() += count;
+        }
+        self.batch_events.extend(other.batch_events.iter().cloned());
+    }
+
+    /// Counts a finding.
+    pub fn count_finding(&mut self, finding: &Finding) {
+        *self.findings.entry((finding.code.to_owned(), finding.severity.to_string())).or_default() += 1;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_add_up() {
+        let part = ReadStats { records: 3, accepted: 2, rejected: 1, bytes: 30, accepted_bytes: 20, rejected_bytes: 8, envelope_bytes: 2, ..ReadStats::default() };
+        let mut sum = part.clone();
+        sum.merge(&part);
+        assert!(part.balances() && sum.balances());
+        assert_eq!(sum.bytes, 60);
+        sum.bytes += 1;
+        assert!(!sum.balances(), "a lost byte must show");
+    }
+}

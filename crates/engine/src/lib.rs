@@ -1,0 +1,1 @@
+//! The DataFusion session: table functions, SQL functions, sinks, one-pass scans

@@ -1,0 +1,1 @@
+//! Policies over PHI classes: pseudonyms, vault, encryption, date shift, generalisation

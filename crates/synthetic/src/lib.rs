@@ -1,0 +1,1 @@
+//! Synthetic patients and feeds with known truth
