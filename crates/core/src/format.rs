@@ -202,7 +202,16 @@ mod tests {
 
     #[test]
     fn accounts_add_up() {
-        let part = ReadStats { records: 3, accepted: 2, rejected: 1, bytes: 30, accepted_bytes: 20, rejected_bytes: 8, envelope_bytes: 2, ..ReadStats::default() };
+        let part = ReadStats {
+            records: 3,
+            accepted: 2,
+            rejected: 1,
+            bytes: 30,
+            accepted_bytes: 20,
+            rejected_bytes: 8,
+            envelope_bytes: 2,
+            ..ReadStats::default()
+        };
         let mut sum = part.clone();
         sum.merge(&part);
         assert!(part.balances() && sum.balances());

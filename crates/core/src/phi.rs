@@ -186,7 +186,9 @@ impl fmt::Display for PhiClass {
 
 /// A word that is no PHI class.
 #[derive(Debug, thiserror::Error)]
-#[error("unknown PHI class; use one of name, geography, date, phone, fax, email, ssn, mrn, health-plan, account, licence, vehicle, device, url, ip, biometric, photo, other-id, free-text, age, quasi, sensitive:<label>, clinical, operational")]
+#[error(
+    "unknown PHI class; use one of name, geography, date, phone, fax, email, ssn, mrn, health-plan, account, licence, vehicle, device, url, ip, biometric, photo, other-id, free-text, age, quasi, sensitive:<label>, clinical, operational"
+)]
 pub struct UnknownPhiClass;
 
 impl FromStr for PhiClass {
