@@ -1,1 +1,20 @@
-//! The DataFusion session: table functions, SQL functions, sinks, one-pass scans
+//! **The engine: files in, SQL over them, files out.**
+//!
+//! The only crate that names DataFusion. It gives every [`sutura_core::Format`] a table function
+//! (`read_<format>(path [, table [, options]])`), reads files in parallel and by byte range, and lets many
+//! plans share one pass over the input.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
+
+pub mod engine;
+pub mod error;
+
+pub use engine::{Engine, EngineOptions};
+pub use error::{EngineError, Result};
+
+pub use arrow;
+pub use datafusion;
+pub use datafusion::{
+    dataframe::DataFrame,
+    execution::{SendableRecordBatchStream, context::SessionContext},
+    logical_expr::LogicalPlan,
+};
