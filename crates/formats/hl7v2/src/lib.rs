@@ -9,8 +9,12 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod escape;
 pub mod lex;
 pub mod message;
+pub mod path;
+pub mod timestamp;
 
 pub use lex::Delimiters;
 pub use message::{Field, Message, MessageError, Part, Repetition, Segment, State};
+pub use path::{Path, PathError};
