@@ -13,6 +13,7 @@ pub mod escape;
 pub mod lex;
 pub mod message;
 pub mod path;
+mod split;
 pub mod timestamp;
 
 pub use lex::Delimiters;

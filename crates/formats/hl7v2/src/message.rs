@@ -5,7 +5,9 @@
 //! per field. It is the model for people and for cold paths; the columnar reader works on the same
 //! [`segment_ranges`].
 
-use crate::{lex, lex::Delimiters};
+use std::borrow::Cow;
+
+use crate::{escape, lex, lex::Delimiters, path::Path};
 
 /// Why a text is no message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +72,25 @@ impl<'a> Message<'a> {
     /// The `occurrence`-th (1-based) segment of that name.
     pub fn segment_occurrence(&self, name: &str, occurrence: usize) -> Option<Segment<'a>> {
         self.segments().filter(|segment| segment.name() == name).nth(occurrence.checked_sub(1)?)
+    }
+
+    /// What stands at a path: the raw text of that part, `None` when the segment is not there. A
+    /// path without repetition means the first one.
+    pub fn get(&self, path: &Path) -> Option<Part<'a>> {
+        let segment = self.segment_occurrence(path.segment_name(), path.segment_occurrence.unwrap_or(1))?;
+        let field = segment.field(path.field);
+        if path.repetition.is_none() && path.component.is_none() {
+            return Some(Part { raw: field.raw(), delimiters: self.delimiters });
+        }
+        let repetition = field.repetition(path.repetition.unwrap_or(1).checked_sub(1)?)?;
+        let Some(component) = path.component else {
+            return Some(Part { raw: repetition.raw(), delimiters: self.delimiters });
+        };
+        let component = repetition.component(component);
+        Some(match path.subcomponent {
+            Some(subcomponent) => component.subcomponent(subcomponent),
+            None => component,
+        })
     }
 
     fn segment_at(&self, at: usize) -> Segment<'a> {
@@ -252,6 +273,11 @@ impl<'a> Field<'a> {
     pub fn component(&self, number: usize) -> Part<'a> {
         self.repetition(0).map_or(Part { raw: "", delimiters: self.delimiters }, |repetition| repetition.component(number))
     }
+
+    /// The first repetition's text with escapes resolved.
+    pub fn text(&self) -> Cow<'a, str> {
+        if self.atomic { Cow::Borrowed(self.raw) } else { escape::unescape(self.raw, &self.delimiters) }
+    }
 }
 
 /// One repetition of a field.
@@ -283,6 +309,11 @@ impl<'a> Repetition<'a> {
     pub fn component(&self, number: usize) -> Part<'a> {
         let absent = Part { raw: "", delimiters: self.delimiters };
         number.checked_sub(1).and_then(|at| self.components().nth(at)).unwrap_or(absent)
+    }
+
+    /// The text with escapes resolved.
+    pub fn text(&self) -> Cow<'a, str> {
+        if self.atomic { Cow::Borrowed(self.raw) } else { escape::unescape(self.raw, &self.delimiters) }
     }
 }
 
@@ -319,6 +350,11 @@ impl<'a> Part<'a> {
     pub fn subcomponent(&self, number: usize) -> Part<'a> {
         let absent = Part { raw: "", delimiters: self.delimiters };
         number.checked_sub(1).and_then(|at| self.subcomponents().nth(at)).unwrap_or(absent)
+    }
+
+    /// The text with escapes resolved.
+    pub fn text(&self) -> Cow<'a, str> {
+        escape::unescape(self.raw, &self.delimiters)
     }
 }
 
@@ -365,6 +401,7 @@ mod tests {
         assert_eq!(pid.field(3).repetition(1).unwrap().component(4).subcomponent(2).raw(), "1.2");
         assert_eq!(pid.field(5).component(2).state(), State::Null);
         assert_eq!(pid.field(2).state(), State::Absent);
+        assert_eq!(message.segment_occurrence("OBX", 2).unwrap().field(3).text(), "a&b");
     }
 
     #[test]
