@@ -1,0 +1,384 @@
+//! `[[step]]`: what can be done with a table. Steps are lazy: nothing is computed that no sink needs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// `[[step]]`: one table made from others. `type` says how.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "snake_case")]
+pub enum StepSection {
+    /// A SQL query over any tables of the job.
+    Sql(SqlStep),
+    /// Gives columns other names.
+    Rename(RenameStep),
+    /// Writes dates in ISO 8601.
+    StandardiseDates(StandardiseDatesStep),
+    /// Trims, collapses spaces, changes letter case.
+    NormaliseText(NormaliseTextStep),
+    /// Finds the codes of a code system in text.
+    ExtractCodes(ExtractCodesStep),
+    /// Computes an age from a birth date.
+    Age(AgeStep),
+    /// Sorts values into named categories.
+    Categorise(CategoriseStep),
+    /// Replaces codes through a table of pairs.
+    CodeMapping(CodeMappingStep),
+    /// Checks the rows and decides what happens to those that fail.
+    Quality(QualityStep),
+    /// Applies the policy of `[privacy]` to every column.
+    Deidentify(DeidentifyStep),
+}
+
+/// A step of type `sql`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct SqlStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// One SELECT statement. Tables: `source.table` and the names of other steps.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query: Option<String>,
+    /// Path of a file with the statement, relative to the job file; instead of `query`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub query_file: Option<String>,
+}
+
+/// A step of type `rename`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RenameStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// Old name to new name.
+    pub columns: BTreeMap<String, String>,
+}
+
+/// A step of type `standardise_dates`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StandardiseDatesStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// The text columns to rewrite.
+    pub columns: Vec<String>,
+    /// The forms tried in turn. A value that has none of them becomes null.
+    #[serde(default = "default_date_formats")]
+    pub formats: Vec<DateFormat>,
+}
+
+fn default_date_formats() -> Vec<DateFormat> {
+    vec![DateFormat::Iso, DateFormat::Hl7]
+}
+
+/// A way of writing dates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DateFormat {
+    /// `2026-03-14`, `2026-03`, `2026`, `2026-03-14T15:09:26-05:00`; the precision is kept.
+    Iso,
+    /// `20260314150926-0500`, `20260314`, `202603`; the precision is kept.
+    Hl7,
+    /// `03/14/2026` and `3/14/2026`.
+    MonthDayYear,
+    /// `14/03/2026`, `14.03.2026` and `14-03-2026`.
+    DayMonthYear,
+    /// `14-Mar-2026`, `14 March 2026`.
+    DayNameYear,
+}
+
+/// A step of type `normalise_text`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct NormaliseTextStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// The text columns to rewrite.
+    pub columns: Vec<String>,
+    /// Letter case of the result.
+    #[serde(default)]
+    pub case: LetterCase,
+    /// Whether runs of white space become one space. White space at both ends always goes.
+    #[serde(default = "yes")]
+    pub collapse_spaces: bool,
+    /// Whether an empty result becomes null.
+    #[serde(default = "yes")]
+    pub empty_is_null: bool,
+}
+
+fn yes() -> bool {
+    true
+}
+
+/// Letter case.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum LetterCase {
+    /// As it is.
+    #[default]
+    Keep,
+    /// All lower case.
+    Lower,
+    /// All upper case.
+    Upper,
+}
+
+/// A step of type `extract_codes`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExtractCodesStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// The text column to search.
+    pub column: String,
+    /// Which codes to find.
+    pub system: CodeSystem,
+    /// Name of the new column with the codes found, in order, each once, separated by one space; null when there is none.
+    pub output: String,
+}
+
+/// A code system that can be recognised in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CodeSystem {
+    /// LOINC: digits, a hyphen and a check digit, which must be right.
+    Loinc,
+    /// ICD-10 and ICD-10-CM: a letter, a digit, a digit or letter, and up to four characters after a point.
+    Icd10,
+    /// SNOMED CT identifiers: 6 to 18 digits with a right Verhoeff check digit.
+    Snomed,
+    /// National Drug Codes: digits in three groups (4-4-2, 5-3-2, 5-4-1 or 5-4-2).
+    Ndc,
+}
+
+/// A step of type `age`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct AgeStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// Column with the birth date (ISO text).
+    pub birth_date: String,
+    /// Column with the date at which the age is wanted (ISO text). One of `at` and `on` is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// Fixed date at which the age is wanted, such as `2026-01-01`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on: Option<String>,
+    /// Name of the new column with the age in completed years; null when either date lacks the precision for it.
+    #[serde(default = "default_age")]
+    pub output: String,
+    /// Name of a second new column with the age group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The groups of that column.
+    #[serde(default)]
+    pub bands: AgeBands,
+}
+
+fn default_age() -> String {
+    "age".into()
+}
+
+/// Age groups.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum AgeBands {
+    /// `paediatric` (under 18), `adult` (18 to 64), `geriatric` (65 and over).
+    #[default]
+    Clinical,
+    /// `0-9`, `10-19`, ... `80-89`, `90+`.
+    TenYear,
+}
+
+/// A step of type `categorise`. One of `bins` and `values` is needed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CategoriseStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// Column to sort into categories.
+    pub column: String,
+    /// Name of the new column.
+    pub output: String,
+    /// Lower bounds in rising order, for numbers; `labels` has one more entry than `bins`. A value equal to a bound belongs above it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub bins: Vec<f64>,
+    /// Names of the categories made by `bins`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub labels: Vec<String>,
+    /// Category to the values that belong to it, for text.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<String, Vec<String>>,
+    /// Category of everything else; null without it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub other: Option<String>,
+}
+
+/// A step of type `code_mapping`. One of `map` and `file` is needed.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct CodeMappingStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// Column with the codes.
+    pub column: String,
+    /// Name of the column with the mapped codes. Default: `column`, which is replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<String>,
+    /// Code to code.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub map: BTreeMap<String, String>,
+    /// CSV file with two columns (from, to) and a header line, relative to the job file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// What happens to a code that the table does not have.
+    #[serde(default)]
+    pub unmatched: Unmatched,
+}
+
+/// What happens to a code without a mapping.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Unmatched {
+    /// It stays.
+    #[default]
+    Keep,
+    /// It becomes null.
+    Null,
+}
+
+/// A step of type `quality`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct QualityStep {
+    /// Name of the table the step makes: the input without quarantined rows.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+    /// The checks; the quality reference page lists their keys.
+    #[serde(default, rename = "check")]
+    #[schemars(with = "Vec<BTreeMap<String, serde_json::Value>>")]
+    pub checks: Vec<serde_json::Value>,
+    /// What happens when a check misses its threshold.
+    #[serde(default)]
+    pub gate: GateAction,
+    /// Table of the rows put in quarantine, for a sink. Needed by `gate = "quarantine"`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quarantine: Option<String>,
+    /// Adds the columns `validation_score` and `is_valid` to every row.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub record_score: Option<RecordScoreSection>,
+}
+
+/// The columns that the validation score of a record looks at: patient identifier, time, known message type, complete segments.
+/// Each counts a quarter; a record is valid at 0.75.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RecordScoreSection {
+    /// Column with the patient identifier.
+    pub patient_id: String,
+    /// Column with the time of the event.
+    pub timestamp: String,
+    /// Boolean column: the message type is known.
+    pub known_message_type: String,
+    /// Text column with the missing segments; complete when null or empty.
+    pub missing_segments: String,
+}
+
+/// What a gate does when a check misses its threshold.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum GateAction {
+    /// The report says so.
+    #[default]
+    Warn,
+    /// Rows that fail a check of single rows go to the quarantine table.
+    Quarantine,
+    /// Nothing is published and the run fails.
+    Stop,
+}
+
+/// A step of type `deidentify`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeidentifyStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from.
+    pub input: String,
+}
+
+impl StepSection {
+    /// Name of the table the step makes.
+    pub fn name(&self) -> &str {
+        match self {
+            StepSection::Sql(step) => &step.name,
+            StepSection::Rename(step) => &step.name,
+            StepSection::StandardiseDates(step) => &step.name,
+            StepSection::NormaliseText(step) => &step.name,
+            StepSection::ExtractCodes(step) => &step.name,
+            StepSection::Age(step) => &step.name,
+            StepSection::Categorise(step) => &step.name,
+            StepSection::CodeMapping(step) => &step.name,
+            StepSection::Quality(step) => &step.name,
+            StepSection::Deidentify(step) => &step.name,
+        }
+    }
+
+    /// The word of `type`.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            StepSection::Sql(_) => "sql",
+            StepSection::Rename(_) => "rename",
+            StepSection::StandardiseDates(_) => "standardise_dates",
+            StepSection::NormaliseText(_) => "normalise_text",
+            StepSection::ExtractCodes(_) => "extract_codes",
+            StepSection::Age(_) => "age",
+            StepSection::Categorise(_) => "categorise",
+            StepSection::CodeMapping(_) => "code_mapping",
+            StepSection::Quality(_) => "quality",
+            StepSection::Deidentify(_) => "deidentify",
+        }
+    }
+
+    /// The single input of a step; `None` for SQL, which names its tables in the query.
+    pub fn input(&self) -> Option<&str> {
+        match self {
+            StepSection::Sql(_) => None,
+            StepSection::Rename(step) => Some(&step.input),
+            StepSection::StandardiseDates(step) => Some(&step.input),
+            StepSection::NormaliseText(step) => Some(&step.input),
+            StepSection::ExtractCodes(step) => Some(&step.input),
+            StepSection::Age(step) => Some(&step.input),
+            StepSection::Categorise(step) => Some(&step.input),
+            StepSection::CodeMapping(step) => Some(&step.input),
+            StepSection::Quality(step) => Some(&step.input),
+            StepSection::Deidentify(step) => Some(&step.input),
+        }
+    }
+
+    /// The tables the step makes: its own, and the quarantine of a quality step.
+    pub fn outputs(&self) -> Vec<&str> {
+        let mut names = vec![self.name()];
+        if let StepSection::Quality(QualityStep { quarantine: Some(quarantine), .. }) = self {
+            names.push(quarantine);
+        }
+        names
+    }
+}
