@@ -10,6 +10,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod charset;
+pub mod defs;
 pub mod escape;
 pub mod lex;
 pub mod message;
