@@ -7,17 +7,24 @@ use std::{
 };
 
 use datafusion::{
+    catalog::TableProvider,
     dataframe::DataFrame,
     execution::{
         context::SessionContext,
         memory_pool::{FairSpillPool, TrackConsumersPool},
-        runtime_env::RuntimeEnvBuilder,
+        runtime_env::{RuntimeEnv, RuntimeEnvBuilder},
     },
     prelude::SessionConfig,
 };
+use object_store::ObjectStore;
 use sutura_core::Format;
 
-use crate::error::{EngineError, Result};
+use crate::{
+    error::{EngineError, Result},
+    files::SourceFile,
+    scan::FormatTable,
+    table_function::{ReadFunction, RejectsFunction},
+};
 
 /// How the engine runs. The defaults suit one machine.
 #[derive(Debug, Clone)]
@@ -68,17 +75,30 @@ impl FormatRegistry {
     }
 }
 
+/// What reading needs of the engine. Tables and table functions hold this, not the engine: its session holds them.
+#[derive(Clone)]
+pub(crate) struct Readers {
+    pub(crate) runtime: Arc<RuntimeEnv>,
+    pub(crate) formats: Arc<FormatRegistry>,
+    pub(crate) options: Arc<EngineOptions>,
+}
+
+impl fmt::Debug for Readers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Readers").field("formats", &self.formats).field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
 /// The engine. Cheap to clone; clones share the session.
 #[derive(Clone)]
 pub struct Engine {
     session: SessionContext,
-    formats: Arc<FormatRegistry>,
-    options: Arc<EngineOptions>,
+    readers: Readers,
 }
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("options", &self.options).finish_non_exhaustive()
+        f.debug_struct("Engine").field("readers", &self.readers).finish_non_exhaustive()
     }
 }
 
@@ -94,8 +114,11 @@ impl Engine {
             let top = std::num::NonZeroUsize::MIN.saturating_add(4);
             runtime = runtime.with_memory_pool(Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), top)));
         }
-        let session = SessionContext::new_with_config_rt(config, runtime.build_arc()?);
-        Ok(Self { session, formats: Arc::default(), options: Arc::new(options) })
+        let runtime = runtime.build_arc()?;
+        let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
+        let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
+        session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
+        Ok(Self { session, readers })
     }
 
     /// The DataFusion session.
@@ -105,7 +128,11 @@ impl Engine {
 
     /// The options it was made with.
     pub fn options(&self) -> &EngineOptions {
-        &self.options
+        &self.readers.options
+    }
+
+    pub(crate) fn readers(&self) -> &Readers {
+        &self.readers
     }
 
     /// Plans a query.
@@ -115,17 +142,36 @@ impl Engine {
 
     /// Adds a format: its table function `read_<name>`.
     pub fn register_format(&self, format: Arc<dyn Format>) {
-        self.formats.insert(format);
+        let function = ReadFunction { readers: self.readers.clone(), format: Arc::clone(&format) };
+        self.session.register_udtf(&format!("read_{}", format.name()), Arc::new(function));
+        self.readers.formats.insert(format);
+    }
+
+    /// The files behind a location, sorted by URI: a path, a glob, a folder (searched to any depth for the extensions),
+    /// `file://...` or `s3://bucket/prefix`. S3 takes its settings from the environment (`AWS_*`, `AWS_ENDPOINT_URL`).
+    pub async fn files(&self, location: &str, extensions: &[&str]) -> Result<Vec<SourceFile>> {
+        self.readers.files(location, extensions).await
+    }
+
+    /// The object store of a bucket, registered with the session: the one known, else one from the environment. Plain
+    /// HTTP is allowed only to this machine (a test server), unless `AWS_ALLOW_HTTP` says otherwise.
+    pub fn s3_store(&self, bucket: &str) -> Result<Arc<dyn ObjectStore>> {
+        self.readers.s3_store(bucket).map(|(_, store)| store)
+    }
+
+    /// A table of a format (`None`: its first) over the files behind a location. `options` are the format's, `Null` for none.
+    pub fn table(&self, format: &str, table: Option<&str>, location: &str, options: serde_json::Value) -> Result<Arc<dyn TableProvider>> {
+        Ok(Arc::new(FormatTable::at(&self.readers, self.format(format)?, table, location, options)?))
     }
 
     /// The format of that name.
     pub fn format(&self, name: &str) -> Result<Arc<dyn Format>> {
-        self.formats.get(name)
+        self.readers.formats.get(name)
     }
 
     /// All formats, by name.
     pub fn formats(&self) -> Vec<Arc<dyn Format>> {
-        self.formats.all()
+        self.readers.formats.all()
     }
 }
 

@@ -7,9 +7,14 @@
 
 pub mod engine;
 pub mod error;
+pub mod files;
+mod scan;
+mod table_function;
 
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Result};
+pub use files::{Compression, SourceFile};
+pub use scan::range::CODE_DAMAGED_COMPRESSION;
 
 pub use arrow;
 pub use datafusion;

@@ -1,0 +1,208 @@
+//! Bytes of one file, from a position on, unpacked and in blocks.
+//!
+//! Everything here is blocking and runs on blocking threads only. Memory is one block, the unpacker's
+//! window, and for objects two segments in flight.
+
+use std::{
+    fs::File,
+    io::{self, BufReader, Read, Seek, SeekFrom},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use bytes::{Buf, Bytes};
+use object_store::{GetOptions, GetRange, ObjectStore};
+use sha2::{Digest, Sha256};
+use sutura_core::Sha256Hash;
+use tokio::{runtime::Handle, task::JoinHandle};
+
+use crate::files::{Compression, SourceFile};
+
+/// Bytes asked of an object store at a time.
+const SEGMENT: u64 = 8 << 20;
+/// Segment size after the end of a range, where only the rest of one record is wanted.
+const TAIL_SEGMENT: u64 = 256 << 10;
+
+/// What a reader has seen so far, shared with the code that made it.
+#[derive(Debug, Default)]
+struct Seen {
+    /// Bytes taken from the file or object, packed.
+    bytes: AtomicU64,
+    /// Whether the storage itself failed (else an error came from the unpacker, so from the bytes).
+    storage_failed: AtomicBool,
+}
+
+/// The blocks of a file.
+pub(crate) struct Blocks {
+    reader: Box<dyn Read + Send>,
+    seen: Arc<Seen>,
+    hash: Option<Arc<std::sync::Mutex<Sha256>>>,
+    block_bytes: usize,
+}
+
+/// Why there is no next block.
+#[derive(Debug)]
+pub(crate) enum ReadError {
+    /// Disk or network.
+    Storage(io::Error),
+    /// The packed bytes are damaged or cut off.
+    Unpack,
+}
+
+impl Blocks {
+    /// Opens a file at byte `start`. `end` is a hint: bytes past it will hardly be wanted. With `hash`, the stored bytes
+    /// are hashed as they pass (only meaningful when the file is read from start to end).
+    pub(crate) fn open(
+        store: &Arc<dyn ObjectStore>,
+        handle: &Handle,
+        file: &Arc<SourceFile>,
+        start: u64,
+        end: Option<u64>,
+        hash: bool,
+        block_bytes: usize,
+    ) -> io::Result<Self> {
+        let seen = Arc::new(Seen::default());
+        let raw: Box<dyn Read + Send> = match &file.local {
+            Some(path) => {
+                let mut opened = File::open(path)?;
+                if start > 0 {
+                    opened.seek(SeekFrom::Start(start))?;
+                }
+                Box::new(opened)
+            }
+            None => Box::new(ObjectReader::new(Arc::clone(store), handle.clone(), Arc::clone(file), start, end)),
+        };
+        let hash = hash.then(|| Arc::new(std::sync::Mutex::new(Sha256::new())));
+        let counted = Counted { inner: raw, seen: Arc::clone(&seen), hash: hash.clone() };
+        // A packed byte can become a thousand: never set aside more than a block, nor more than a small file needs.
+        let reader: Box<dyn Read + Send> = match file.compression {
+            Compression::None => Box::new(counted),
+            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, counted))),
+            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
+        };
+        let block_bytes = match file.compression {
+            Compression::None => block_bytes.min(usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX)),
+            _ => block_bytes,
+        };
+        Ok(Self { reader, seen, hash, block_bytes: block_bytes.max(1) })
+    }
+
+    /// The next block; `None` at the end.
+    pub(crate) fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        let mut block = Vec::with_capacity(self.block_bytes);
+        let read = self.reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block);
+        match read {
+            Ok(0) => Ok(None),
+            Ok(_) => Ok(Some(block.into())),
+            // What was unpacked before the damage still counts; the error comes again at the next call.
+            Err(_) if !block.is_empty() && !self.seen.storage_failed.load(Ordering::Relaxed) => Ok(Some(block.into())),
+            Err(error) if self.seen.storage_failed.load(Ordering::Relaxed) => Err(ReadError::Storage(error)),
+            Err(_) => Err(ReadError::Unpack),
+        }
+    }
+
+    /// Stored bytes read so far.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.seen.bytes.load(Ordering::Relaxed)
+    }
+
+    /// The hash of all bytes read.
+    pub(crate) fn into_hash(self) -> Option<Sha256Hash> {
+        drop(self.reader);
+        let hash = Arc::into_inner(self.hash?)?.into_inner().ok()?;
+        Some(Sha256Hash(hash.finalize().into()))
+    }
+}
+
+/// Counts and hashes what passes.
+struct Counted {
+    inner: Box<dyn Read + Send>,
+    seen: Arc<Seen>,
+    hash: Option<Arc<std::sync::Mutex<Sha256>>>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self.inner.read(buffer) {
+            Ok(count) => {
+                self.seen.bytes.fetch_add(count as u64, Ordering::Relaxed);
+                if let Some(hash) = &self.hash
+                    && let Ok(mut hash) = hash.lock()
+                {
+                    hash.update(&buffer[..count]);
+                }
+                Ok(count)
+            }
+            Err(error) => {
+                if error.kind() != io::ErrorKind::Interrupted {
+                    self.seen.storage_failed.store(true, Ordering::Relaxed);
+                }
+                Err(error)
+            }
+        }
+    }
+}
+
+/// An object, in segments, the next one fetched while this one is read. Each segment is one request that the
+/// store retries as a whole, and carries the version mark, so that an object replaced in between is an error.
+struct ObjectReader {
+    store: Arc<dyn ObjectStore>,
+    handle: Handle,
+    file: Arc<SourceFile>,
+    /// Where the next request starts.
+    position: u64,
+    end: u64,
+    current: Bytes,
+    ahead: Option<JoinHandle<object_store::Result<Bytes>>>,
+}
+
+impl ObjectReader {
+    fn new(store: Arc<dyn ObjectStore>, handle: Handle, file: Arc<SourceFile>, start: u64, end: Option<u64>) -> Self {
+        let end = end.unwrap_or(file.size).min(file.size);
+        Self { store, handle, file, position: start, end, current: Bytes::new(), ahead: None }
+    }
+
+    /// Starts the next request, if there is more.
+    fn fetch(&mut self) -> Option<JoinHandle<object_store::Result<Bytes>>> {
+        if self.position >= self.file.size {
+            return None;
+        }
+        let stop = if self.position < self.end { (self.position + SEGMENT).min(self.end) } else { self.position + TAIL_SEGMENT };
+        let range = self.position..stop.min(self.file.size);
+        self.position = range.end;
+        let (store, file) = (Arc::clone(&self.store), Arc::clone(&self.file));
+        Some(self.handle.spawn(async move {
+            let options = GetOptions { range: Some(GetRange::Bounded(range)), if_match: file.etag.clone(), ..GetOptions::default() };
+            store.get_opts(&file.key, options).await?.bytes().await
+        }))
+    }
+}
+
+impl Read for ObjectReader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        while self.current.is_empty() {
+            let Some(request) = self.ahead.take().or_else(|| self.fetch()) else { return Ok(0) };
+            // Within the range the next segment is fetched meanwhile; past it, only when it is wanted.
+            if self.position < self.end {
+                self.ahead = self.fetch();
+            }
+            self.current = self.handle.block_on(request).map_err(io::Error::other)?.map_err(io::Error::other)?;
+        }
+        let count = self.current.len().min(buffer.len());
+        self.current.copy_to_slice(&mut buffer[..count]);
+        Ok(count)
+    }
+}
+
+impl Drop for ObjectReader {
+    fn drop(&mut self) {
+        if let Some(request) = self.ahead.take() {
+            request.abort();
+        }
+    }
+}

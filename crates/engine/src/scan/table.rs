@@ -1,0 +1,162 @@
+//! A table of a format over a set of files, as DataFusion sees it.
+
+use std::{fmt, sync::Arc};
+
+use arrow::datatypes::SchemaRef;
+use async_trait::async_trait;
+use datafusion::{
+    catalog::{Session, TableProvider},
+    common::Result as DataFusionResult,
+    datasource::{
+        listing::PartitionedFile,
+        physical_plan::{FileGroup, FileScanConfigBuilder},
+        source::DataSourceExec,
+    },
+    execution::object_store::ObjectStoreUrl,
+    logical_expr::{Expr, TableType},
+    physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
+};
+use sutura_core::Format;
+
+use crate::{
+    engine::Readers,
+    error::Result,
+    files::SourceFile,
+    scan::{
+        groups::{Unit, groups, units},
+        source::{FormatSource, ScanTable},
+    },
+};
+
+/// Which files a table reads.
+#[derive(Clone)]
+enum Files {
+    /// Looked up when a query is planned, so that a table function needs no waiting and sees new files.
+    Location(String),
+    /// Known.
+    List(Arc<[Arc<SourceFile>]>),
+}
+
+/// One table of a format over files, or the rejects of reading them.
+#[derive(Clone)]
+pub(crate) struct FormatTable {
+    readers: Readers,
+    format: Arc<dyn Format>,
+    table: ScanTable,
+    options: serde_json::Value,
+    files: Files,
+    schema: SchemaRef,
+}
+
+impl fmt::Debug for FormatTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FormatTable").field("format", &self.format.name()).field("table", &self.table.name()).finish_non_exhaustive()
+    }
+}
+
+impl FormatTable {
+    /// A table (`None`: the format's first) of the files behind a location. `options` are the format's, `Null` for none.
+    pub(crate) fn at(
+        readers: &Readers,
+        format: Arc<dyn Format>,
+        table: Option<&str>,
+        location: &str,
+        options: serde_json::Value,
+    ) -> Result<Self> {
+        let first = || format.tables().first().map_or_else(String::new, |table| table.name.clone());
+        let table = ScanTable::Rows(table.map_or_else(first, str::to_owned));
+        Self::new(readers, format, table, options, Files::Location(location.to_owned()))
+    }
+
+    /// The rejects of the files behind a location.
+    pub(crate) fn rejects_at(readers: &Readers, format: Arc<dyn Format>, location: &str, options: serde_json::Value) -> Result<Self> {
+        Self::new(readers, format, ScanTable::Rejects, options, Files::Location(location.to_owned()))
+    }
+
+    /// A table of known files; `rejects` is one too.
+    pub(crate) fn of_files(
+        readers: &Readers,
+        format: Arc<dyn Format>,
+        table: ScanTable,
+        options: serde_json::Value,
+        files: Arc<[Arc<SourceFile>]>,
+    ) -> Result<Self> {
+        Self::new(readers, format, table, options, Files::List(files))
+    }
+
+    fn new(readers: &Readers, format: Arc<dyn Format>, table: ScanTable, options: serde_json::Value, files: Files) -> Result<Self> {
+        format.check_options(&options)?;
+        let schema = table.schema(format.as_ref())?;
+        Ok(Self { readers: readers.clone(), format, table, options, files, schema })
+    }
+
+    async fn files(&self) -> Result<Arc<[Arc<SourceFile>]>> {
+        match &self.files {
+            Files::List(files) => Ok(Arc::clone(files)),
+            Files::Location(location) => {
+                let files = self.readers.files(location, self.format.extensions()).await?;
+                Ok(files.into_iter().map(Arc::new).collect())
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl TableProvider for FormatTable {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let files = self.files().await?;
+        let mut stores: Vec<ObjectStoreUrl> = Vec::new();
+        for file in files.iter() {
+            if !stores.contains(&file.store) {
+                stores.push(file.store.clone());
+            }
+        }
+        let options = &self.readers.options;
+        let workers = state.config().target_partitions();
+        let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(stores.len());
+        for store in stores {
+            let here: Vec<Arc<SourceFile>> = files.iter().filter(|file| file.store == store).cloned().collect();
+            let units = units(&here, self.format.splittable(), workers, options.min_range_bytes);
+            let source = FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?;
+            let config = FileScanConfigBuilder::new(store, Arc::new(source))
+                .with_file_groups(
+                    groups(units, workers).into_iter().map(|units| FileGroup::new(units.iter().map(partitioned).collect())).collect(),
+                )
+                .with_projection_indices(projection.cloned())?
+                .with_batch_size(Some(state.config().batch_size()))
+                .with_limit(limit)
+                .build();
+            plans.push(DataSourceExec::from_data_source(config));
+        }
+        match plans.len() {
+            0 => {
+                let schema = projection.map_or_else(|| Ok(self.schema()), |columns| self.schema.project(columns).map(Arc::new))?;
+                Ok(Arc::new(EmptyExec::new(schema)))
+            }
+            1 => Ok(plans.remove(0)),
+            _ => UnionExec::try_new(plans),
+        }
+    }
+}
+
+fn partitioned(unit: &Unit) -> PartitionedFile {
+    let file = PartitionedFile::new_from_meta(unit.file.object_meta()).with_extension(Arc::clone(&unit.file));
+    match unit.range {
+        Some((start, end)) => file.with_range(start as i64, end as i64),
+        None => file,
+    }
+}

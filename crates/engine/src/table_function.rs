@@ -1,0 +1,98 @@
+//! SQL table functions: `read_<format>(path [, table [, options]])` and `rejects(path [, format [, options]])`.
+//!
+//! `options` is JSON text with the format's own options. SQL has no named arguments here: DataFusion refuses them.
+
+use std::sync::Arc;
+
+use datafusion::{
+    catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider},
+    common::{Result as DataFusionResult, ScalarValue},
+    logical_expr::Expr,
+};
+use sutura_core::Format;
+
+use crate::{
+    engine::Readers,
+    error::{EngineError, Result},
+    scan::FormatTable,
+};
+
+/// `read_<format>`.
+#[derive(Debug)]
+pub(crate) struct ReadFunction {
+    pub(crate) readers: Readers,
+    pub(crate) format: Arc<dyn Format>,
+}
+
+impl TableFunctionImpl for ReadFunction {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let name = format!("read_{}", self.format.name());
+        let usage = format!("write {name}('path' [, 'table' [, '{{\"option\": value}}']])");
+        let (path, table, options) = arguments(&name, &usage, args.exprs())?;
+        Ok(Arc::new(FormatTable::at(&self.readers, Arc::clone(&self.format), table.as_deref(), &path, options)?))
+    }
+}
+
+/// `rejects`.
+#[derive(Debug)]
+pub(crate) struct RejectsFunction {
+    pub(crate) readers: Readers,
+}
+
+impl TableFunctionImpl for RejectsFunction {
+    fn call_with_args(&self, args: TableFunctionArgs<'_, '_>) -> DataFusionResult<Arc<dyn TableProvider>> {
+        let usage = "write rejects('path' [, 'format' [, '{\"option\": value}']])";
+        let (path, format, options) = arguments("rejects", usage, args.exprs())?;
+        let format = match format {
+            Some(name) => self.readers.formats.get(&name)?,
+            None => format_of_path(&self.readers, &path)?,
+        };
+        Ok(Arc::new(FormatTable::rejects_at(&self.readers, format, &path, options)?))
+    }
+}
+
+/// The only format, or the one whose extension the path has.
+fn format_of_path(readers: &Readers, path: &str) -> Result<Arc<dyn Format>> {
+    let mut formats = readers.formats.all();
+    if formats.len() > 1 {
+        let path = path.to_ascii_lowercase();
+        let bare = [".gz", ".zst", ".zstd"].iter().find_map(|packed| path.strip_suffix(packed)).unwrap_or(&path);
+        formats.retain(|format| format.extensions().iter().any(|extension| bare.ends_with(&format!(".{extension}"))));
+    }
+    match <[Arc<dyn Format>; 1]>::try_from(formats) {
+        Ok([format]) => Ok(format),
+        Err(_) => Err(EngineError::BadCall {
+            function: "rejects".to_owned(),
+            reason: "the format cannot be told from the path; name it: rejects('path', 'format')".to_owned(),
+        }),
+    }
+}
+
+/// `(text [, text or null [, JSON text or null]])`.
+fn arguments(function: &str, usage: &str, exprs: &[Expr]) -> Result<(String, Option<String>, serde_json::Value)> {
+    let bad = |reason: String| EngineError::BadCall { function: function.to_owned(), reason };
+    if exprs.is_empty() || exprs.len() > 3 {
+        return Err(bad(format!("takes one to three arguments, not {}; {usage}", exprs.len())));
+    }
+    let mut texts = Vec::with_capacity(3);
+    for (position, expr) in exprs.iter().enumerate() {
+        texts.push(text(expr).ok_or_else(|| bad(format!("argument {} is not a text literal; {usage}", position + 1)))?);
+    }
+    let mut texts = texts.into_iter();
+    let path = texts.next().flatten().ok_or_else(|| bad(format!("the path is null; {usage}")))?;
+    let second = texts.next().flatten();
+    let options = match texts.next().flatten() {
+        Some(json) => serde_json::from_str(&json).map_err(|error| bad(format!("the options are not JSON ({error}); {usage}")))?,
+        None => serde_json::Value::Null,
+    };
+    Ok((path, second, options))
+}
+
+/// `Some(None)` is null; `None` is no text at all.
+fn text(expr: &Expr) -> Option<Option<String>> {
+    match expr {
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => Some(text.clone()),
+        Expr::Literal(ScalarValue::Null, _) => Some(None),
+        _ => None,
+    }
+}
