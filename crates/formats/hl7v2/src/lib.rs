@@ -12,12 +12,19 @@
 pub mod charset;
 pub mod defs;
 pub mod escape;
+pub mod format;
 pub mod lex;
 pub mod message;
+pub mod options;
 pub mod path;
+pub mod read;
 mod split;
+mod tables;
 pub mod timestamp;
 
+pub use format::Hl7v2;
 pub use lex::Delimiters;
 pub use message::{Field, Message, MessageError, Part, Repetition, Segment, State};
+pub use options::Options;
 pub use path::{Path, PathError};
+pub use read::Decoder;

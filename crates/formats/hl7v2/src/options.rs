@@ -112,7 +112,6 @@ impl Zone {
     }
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -121,14 +120,16 @@ mod tests {
     #[test]
     fn unknown_and_wrong_options_are_refused() {
         assert_eq!(Options::from_json(&serde_json::Value::Null).unwrap(), Options::default());
-        for bad in [json!({"zon": "x"}), json!({"zone": "Mars/Base"}), json!({"default_charset": "EBCDIC"}), json!({"max_record_bytes": 1})] {
+        for bad in [json!({"zon": "x"}), json!({"zone": "Mars/Base"}), json!({"default_charset": "EBCDIC"}), json!({"max_record_bytes": 1})]
+        {
             assert!(Options::from_json(&bad).is_err(), "{bad}");
         }
     }
 
     #[test]
     fn a_zone_gives_instants_but_never_guesses() {
-        let at = |zone: &str, text: &str| Zone::parse(zone).unwrap().instant(&PartialDateTime::parse_iso(text).unwrap()).map(|t| t.to_rfc3339());
+        let at =
+            |zone: &str, text: &str| Zone::parse(zone).unwrap().instant(&PartialDateTime::parse_iso(text).unwrap()).map(|t| t.to_rfc3339());
         assert_eq!(at("+01:00", "2026-03-14T15:09").as_deref(), Some("2026-03-14T14:09:00+00:00"));
         assert_eq!(at("America/New_York", "2026-07-01T12:00:00").as_deref(), Some("2026-07-01T16:00:00+00:00"));
         assert_eq!(at("America/New_York", "2026-11-01T01:30:00"), None, "the repeated hour is ambiguous");

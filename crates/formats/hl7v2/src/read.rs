@@ -7,10 +7,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Finding, FormatError, Progress, ReadStats, RecordId, Reject, Severity, Sha256Hash, format::BatchEvent};
+use sutura_core::{
+    BlockDecoder, Decoded, DecoderSpec, Finding, FormatError, Progress, ReadStats, RecordId, Reject, Severity, Sha256Hash,
+    format::BatchEvent,
+};
 
 use crate::{
-    charset,
+    charset::{self, Utf16Transcoder},
     lex::{self, Delimiters},
     message::{Message, looks_like_segment, segment_ranges},
     options::{Options, Resolved},
@@ -46,6 +49,18 @@ pub struct Decoder {
     in_frame: bool,
     /// Messages since the last batch envelope segment.
     messages_in_batch: u64,
+    encoding: SourceEncoding,
+}
+
+/// How the bytes of the source are written.
+#[derive(Debug)]
+enum SourceEncoding {
+    /// Too few bytes to know; they wait here.
+    Unknown(Vec<u8>),
+    /// One byte or more a character, ASCII among them.
+    Bytes,
+    /// UTF-16: transcoded as a whole; offsets count the UTF-8 text. One decoder reads all of it.
+    Utf16(Utf16Transcoder),
 }
 
 impl Decoder {
@@ -57,6 +72,7 @@ impl Decoder {
         Ok(Self {
             source: spec.source,
             splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
+            encoding: if spec.start == 0 { SourceEncoding::Unknown(Vec::new()) } else { SourceEncoding::Bytes },
             options,
             batch_rows: spec.batch_rows.max(1),
             plan,
@@ -69,6 +85,51 @@ impl Decoder {
             in_frame: false,
             messages_in_batch: 0,
         })
+    }
+
+    /// Passes bytes to the splitter, by way of the transcoder when the source is UTF-16.
+    fn feed(&mut self, block: &[u8], at_end: bool) {
+        if let SourceEncoding::Unknown(waiting) = &mut self.encoding {
+            waiting.extend_from_slice(block);
+            if waiting.len() < 8 && !at_end {
+                return;
+            }
+            let start = std::mem::take(waiting);
+            let Some((endian, mark)) = Utf16Transcoder::detect(&start) else {
+                self.encoding = SourceEncoding::Bytes;
+                self.splitter.push(&start);
+                return;
+            };
+            self.splitter = Splitter::new(0, None, self.options.max_record_bytes);
+            self.encoding = SourceEncoding::Utf16(Utf16Transcoder::new(endian));
+            self.note(Finding::new(
+                "charset-utf16",
+                Severity::Info,
+                "",
+                "the source is UTF-16; offsets count the UTF-8 text it was transcoded to",
+            ));
+            return self.feed(&start[mark..], at_end);
+        }
+        match &mut self.encoding {
+            SourceEncoding::Utf16(transcoder) => {
+                let mut text = Vec::new();
+                transcoder.push(block, &mut text);
+                if at_end {
+                    transcoder.finish(&mut text);
+                    let issues = transcoder.issue_count();
+                    if issues > 0 {
+                        self.note(Finding::new(
+                            "charset-mismatch",
+                            Severity::Error,
+                            "",
+                            "the source holds surrogates that do not pair; they are kept as private characters",
+                        ));
+                    }
+                }
+                self.splitter.push(&text);
+            }
+            _ => self.splitter.push(block),
+        }
     }
 
     fn drain(&mut self, at_end: bool, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
@@ -109,7 +170,12 @@ impl Decoder {
             let after = start + at + 1;
             let closing = usize::from(bytes.get(after) == Some(&b'\r'));
             if closing == 0 && framed {
-                self.note(Finding::new("mllp-end-incomplete", Severity::Warning, "", "the MLLP end block is not followed by a carriage return"));
+                self.note(Finding::new(
+                    "mllp-end-incomplete",
+                    Severity::Warning,
+                    "",
+                    "the MLLP end block is not followed by a carriage return",
+                ));
             }
             let rest_from = (after + closing).min(end);
             self.stats.envelope_bytes += (rest_from - (after - 1)) as u64;
@@ -124,7 +190,14 @@ impl Decoder {
             b"MSH" if framed && !ended && span.closes_frame => {
                 self.in_frame = false;
                 let whole = Piece { start, end };
-                self.reject(splitter, &whole, "mllp-frame-unterminated", "", "the MLLP frame has no end block; the sender should send the message again", out);
+                self.reject(
+                    splitter,
+                    &whole,
+                    "mllp-frame-unterminated",
+                    "",
+                    "the MLLP frame has no end block; the sender should send the message again",
+                    out,
+                );
             }
             b"MSH" => self.message_unit(splitter, span, Piece { start, end }, out)?,
             _ => self.junk(splitter, Piece { start, end }, out),
@@ -157,40 +230,72 @@ impl Decoder {
     fn message_unit(&mut self, splitter: &Splitter, span: Span, unit: Piece, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
         let bytes = splitter.bytes();
         // Blank lines after the message belong to nobody; its last terminator is its own.
-        let content = bytes[unit.start..unit.end].iter().rposition(|byte| !matches!(byte, b'\r' | b'\n')).map_or(unit.start, |at| unit.start + at + 1);
+        let content = bytes[unit.start..unit.end]
+            .iter()
+            .rposition(|byte| !matches!(byte, b'\r' | b'\n'))
+            .map_or(unit.start, |at| unit.start + at + 1);
         let terminator = match &bytes[content..unit.end] {
             [b'\r', b'\n', ..] => 2,
             [] => 0,
             _ => 1,
         };
         let mut record = Piece { start: unit.start, end: content + terminator };
-        let header_end = bytes[record.start..record.end].iter().position(|byte| matches!(byte, b'\r' | b'\n')).map_or(record.end, |at| record.start + at);
+        self.stats.envelope_bytes += (unit.end - record.end) as u64;
+        let header_end = bytes[record.start..record.end]
+            .iter()
+            .position(|byte| matches!(byte, b'\r' | b'\n'))
+            .map_or(record.end, |at| record.start + at);
         let header = &bytes[record.start..header_end];
         let Some(delimiters) = Delimiters::from_header(header) else {
-            self.stats.envelope_bytes += (unit.end - record.end) as u64;
             self.messages_in_batch += 1;
-            self.reject(splitter, &record, "header-delimiters", "MSH-2", "MSH-1 and MSH-2 do not state usable delimiters; expected MSH|^~\\&| or the like", out);
+            self.reject(
+                splitter,
+                &record,
+                "header-delimiters",
+                "MSH-2",
+                "MSH-1 and MSH-2 do not state usable delimiters; expected MSH|^~\\&| or the like",
+                out,
+            );
             return Ok(());
         };
         let lines = &splitter.line_ends()[span.first_line..span.last_line];
+        let lines = &lines[lines.partition_point(|&at| (at as usize) < record.start)..];
         if let Some(junk_from) = trailing_junk(bytes, &record, lines, delimiters.field) {
             self.junk(splitter, Piece { start: junk_from, end: record.end }, out);
             record.end = junk_from;
         }
-        self.stats.envelope_bytes += (unit.end.max(record.end) - record.end.max(content + terminator)) as u64;
         self.messages_in_batch += 1;
         self.findings.clear();
         if !header.iter().skip(4).any(|byte| byte.is_ascii_alphanumeric()) {
-            self.reject(splitter, &record, "header-empty", "MSH-9", "the MSH segment holds no value; nothing says what the message is", out);
+            self.reject(
+                splitter,
+                &record,
+                "header-empty",
+                "MSH-9",
+                "the MSH segment holds no value; nothing says what the message is",
+                out,
+            );
             return Ok(());
         }
         if Delimiters::repeats_itself(header) {
-            self.note(Finding::new("delimiters-repeated", Severity::Error, "MSH-2", "MSH-2 states a delimiter twice or too many of them; the first role of each is used"));
+            self.note(Finding::new(
+                "delimiters-repeated",
+                Severity::Error,
+                "MSH-2",
+                "MSH-2 states a delimiter twice or too many of them; the first role of each is used",
+            ));
         }
         self.message(splitter, &record, lines, delimiters, out)
     }
 
-    fn message(&mut self, splitter: &Splitter, record: &Piece, lines: &[u32], delimiters: Delimiters, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
+    fn message(
+        &mut self,
+        splitter: &Splitter,
+        record: &Piece,
+        lines: &[u32],
+        delimiters: Delimiters,
+        out: &mut Vec<Decoded>,
+    ) -> Result<(), FormatError> {
         let raw = &splitter.bytes()[record.start..record.end];
         let decoded = charset::decode_message(raw, self.options.default_charset, &mut self.findings);
         let text: &str = &decoded.text;
@@ -247,16 +352,26 @@ impl Decoder {
     /// Findings that cost next to nothing: they are made for every message.
     fn cheap_findings(&mut self, raw: &[u8]) {
         if !raw.contains(&b'\r') && raw.contains(&b'\n') {
-            self.findings.push(Finding::new("terminator-not-cr", Severity::Warning, "", "segments end in line feeds; the standard's terminator is carriage return"));
+            self.findings.push(Finding::new(
+                "terminator-not-cr",
+                Severity::Warning,
+                "",
+                "segments end in line feeds; the standard's terminator is carriage return",
+            ));
         }
         if memchr::memchr3(0, 0x07, 0x1A, raw).is_some() {
-            self.findings.push(Finding::new("control-character", Severity::Warning, "", "the message holds control characters; they are kept"));
+            self.findings.push(Finding::new(
+                "control-character",
+                Severity::Warning,
+                "",
+                "the message holds control characters; they are kept",
+            ));
         }
     }
 
     fn validate(&mut self, text: &str) {
         if let Ok(message) = Message::parse(text) {
-            let _ = message;
+            let _ = message.segment_count();
         }
     }
 
@@ -268,7 +383,7 @@ impl Decoder {
     /// Bytes outside any message: blank ones are envelope, the rest is a reject.
     fn junk(&mut self, splitter: &Splitter, piece: Piece, out: &mut Vec<Decoded>) {
         let bytes = &splitter.bytes()[piece.start..piece.end];
-        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, START_BLOCK | END_BLOCK | 0x1A);
+        let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(*byte, START_BLOCK | END_BLOCK | 0x1A);
         let Some(first) = bytes.iter().position(|byte| !is_blank(byte)) else {
             self.stats.envelope_bytes += bytes.len() as u64;
             return;
@@ -281,9 +396,24 @@ impl Decoder {
 
     fn reject(&mut self, splitter: &Splitter, piece: &Piece, code: &'static str, location: &str, reason: &str, out: &mut Vec<Decoded>) {
         let bytes = &splitter.bytes()[piece.start..piece.end];
-        let id = RecordId { source: Arc::clone(&self.source), offset: splitter.offset_of(piece.start), length: bytes.len() as u64, sha256: Sha256Hash::of(bytes) };
+        let id = RecordId {
+            source: Arc::clone(&self.source),
+            offset: splitter.offset_of(piece.start),
+            length: bytes.len() as u64,
+            sha256: Sha256Hash::of(bytes),
+        };
         self.stats.rejected_bytes += bytes.len() as u64;
-        self.push_reject(Reject { id, code, location: location.to_owned(), reason: reason.to_owned(), bytes: Bytes::copy_from_slice(bytes), truncated: false }, out);
+        self.push_reject(
+            Reject {
+                id,
+                code,
+                location: location.to_owned(),
+                reason: reason.to_owned(),
+                bytes: Bytes::copy_from_slice(bytes),
+                truncated: false,
+            },
+            out,
+        );
     }
 
     fn oversized(&mut self, offset: u64, length: u64, sha256: Sha256Hash, beginning: Bytes, out: &mut Vec<Decoded>) {
@@ -326,12 +456,13 @@ impl Decoder {
 
 impl BlockDecoder for Decoder {
     fn push(&mut self, block: Bytes, out: &mut Vec<Decoded>) -> Result<Progress, FormatError> {
-        self.splitter.push(&block);
+        self.feed(&block, false);
         self.drain(false, out)?;
         Ok(if self.splitter.is_done() { Progress::Done } else { Progress::More })
     }
 
     fn finish(&mut self, out: &mut Vec<Decoded>) -> Result<ReadStats, FormatError> {
+        self.feed(&[], true);
         self.drain(true, out)?;
         for table in &mut self.plan.tables {
             if table.columns.rows() > 0 {
@@ -376,4 +507,3 @@ fn trailing_junk(bytes: &[u8], record: &Piece, lines: &[u32], field_separator: u
 fn follows_cr(bytes: &[u8], at: usize) -> bool {
     bytes.get(at) == Some(&b'\n') && at > 0 && bytes[at - 1] == b'\r'
 }
-

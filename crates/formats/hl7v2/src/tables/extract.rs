@@ -215,7 +215,8 @@ impl Work {
         if table.computed.is_empty() {
             return;
         }
-        let observation = table.computed.iter().any(|(computed, _)| matches!(computed, Computed::Obx(_))).then(|| self.observation(context, row));
+        let observation =
+            table.computed.iter().any(|(computed, _)| matches!(computed, Computed::Obx(_))).then(|| self.observation(context, row));
         for at in 0..table.computed.len() {
             let (computed, out) = table.computed[at];
             table.cells[out] = match (computed, observation) {
@@ -287,7 +288,10 @@ impl Work {
         let mut at = 0;
         while at < group.columns.len() {
             let (first, _) = group.columns[at];
-            let same = group.columns[at..].iter().take_while(|(source, _)| (source.field, source.medical_record) == (first.field, first.medical_record)).count();
+            let same = group.columns[at..]
+                .iter()
+                .take_while(|(source, _)| (source.field, source.medical_record) == (first.field, first.medical_record))
+                .count();
             let range = self.field(context, segment, first.field);
             let repetition = range.map(|range| self.repetition(context, range, first.medical_record));
             for (source, out) in &group.columns[at..at + same] {
@@ -477,7 +481,7 @@ impl Work {
             Computed::MissingSegments => self.missing_segments(context, facts),
             Computed::KnownMessageType => {
                 let (message_type, trigger) = (self.cell_text(context, facts.message_type), self.cell_text(context, facts.trigger));
-                Cell::Flag(defs::required_segments(message_type, trigger).is_some())
+                Cell::Flag(defs::known_message_type(message_type, trigger))
             }
             Computed::RowSegment => {
                 let start = self.segs[row as usize].start;
@@ -600,7 +604,9 @@ impl Work {
                 OBX => {}
                 _ => continue,
             }
-            let is_text = self.field(context, at, 2).is_some_and(|(from, to)| matches!(&context.text[from as usize..to as usize], "ST" | "TX" | "FT"));
+            let is_text = self
+                .field(context, at, 2)
+                .is_some_and(|(from, to)| matches!(&context.text[from as usize..to as usize], "ST" | "TX" | "FT"));
             let Some((from, to)) = self.field(context, at, 5).filter(|_| is_text) else { continue };
             let cell = self.all_text(context, (from, to));
             if !content.is_empty() {
@@ -621,7 +627,8 @@ impl Work {
         let Some(range) = self.field(context, row, 5) else { return seen };
         let value_type = self.field(context, row, 2).map_or("", |(from, to)| context.text[from as usize..to as usize].trim());
         let first = self.repetition(context, range, false);
-        let mut part = |work: &mut Self, component| component_range(context, first, component).map_or(Cell::Null, |range| work.text(context, range));
+        let part =
+            |work: &mut Self, component| component_range(context, first, component).map_or(Cell::Null, |range| work.text(context, range));
         match value_type {
             "NM" | "SI" => {
                 seen.number = number(&context.text[first.0 as usize..first.1 as usize]).map_or(Cell::Null, Cell::Number);
@@ -629,7 +636,9 @@ impl Work {
             }
             "SN" => {
                 seen.comparator = part(self, 1);
-                let component = |number_at| component_range(context, first, number_at).and_then(|(from, to)| number(&context.text[from as usize..to as usize]));
+                let component = |number_at| {
+                    component_range(context, first, number_at).and_then(|(from, to)| number(&context.text[from as usize..to as usize]))
+                };
                 seen.number = component(2).map_or(Cell::Null, Cell::Number);
                 seen.number_high = component(4).map_or(Cell::Null, Cell::Number);
                 seen.text = self.joined_components(context, range);

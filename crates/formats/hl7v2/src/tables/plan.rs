@@ -134,7 +134,8 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
             computed.push((what, out));
             continue;
         }
-        let mut sources: Vec<Source> = column.path.split(" | ").filter_map(|path| source(path, column.kind, table.rows, &row_tags)).collect();
+        let mut sources: Vec<Source> =
+            column.path.split(" | ").filter_map(|path| source(path, column.kind, table.rows, &row_tags)).collect();
         match (sources.len(), sources.pop()) {
             (1, Some(only)) => match groups.iter_mut().find(|group| group.at == only.at) {
                 Some(group) => group.columns.push((only.field, out)),

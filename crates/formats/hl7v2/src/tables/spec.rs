@@ -9,7 +9,9 @@ use std::sync::LazyLock;
 use arrow::datatypes::{DataType, TimeUnit};
 use sutura_core::{ColumnDef, PhiClass, TableDef, record};
 
-use PhiClass::{Account, Clinical, Date, Device, Email, FreeText, Geography, HealthPlan, Licence, Mrn, Name, Operational, OtherId, Phone, Quasi, Ssn};
+use PhiClass::{
+    Account, Clinical, Date, Device, Email, FreeText, Geography, HealthPlan, Licence, Mrn, Name, Operational, OtherId, Phone, Quasi, Ssn,
+};
 
 /// What produces the rows of a table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -222,8 +224,20 @@ fn messages() -> Table {
     columns.extend([
         text("message_control_id", "MSH-10", OtherId, "message control id"),
         computed("message_type", "MSH-9.1", Computed::MessageType, Operational, "message code (ADT, ORU, ...)"),
-        computed("trigger_event", "MSH-9.2", Computed::TriggerEvent, Operational, "trigger event (A01, R01, ...); EVN-1 where MSH-9.2 is absent"),
-        computed("message_structure", "MSH-9.3", Computed::MessageStructure, Operational, "message structure; derived from type and event where it is absent"),
+        computed(
+            "trigger_event",
+            "MSH-9.2",
+            Computed::TriggerEvent,
+            Operational,
+            "trigger event (A01, R01, ...); EVN-1 where MSH-9.2 is absent",
+        ),
+        computed(
+            "message_structure",
+            "MSH-9.3",
+            Computed::MessageStructure,
+            Operational,
+            "message structure; derived from type and event where it is absent",
+        ),
         text("version", "MSH-12.1", Operational, "HL7 version"),
         text("processing_id", "MSH-11.1", Operational, "processing id: P production, T training, D debugging"),
         text("sending_application", "MSH-3.1", OtherId, "sending application, namespace id"),
@@ -253,7 +267,13 @@ fn messages() -> Table {
         computed("observation_count", "", Computed::ObservationCount, Operational, "OBX segments in the message"),
         computed("lab_result_count", "", Computed::LabResultCount, Operational, "OBX segments with a value in an ORU, OUL or OML message"),
         computed("z_segment_count", "", Computed::ZSegmentCount, Operational, "site-defined (Z) segments in the message"),
-        computed("missing_segments", "", Computed::MissingSegments, Operational, "required segments that are missing, comma separated; null when complete or the type is not known"),
+        computed(
+            "missing_segments",
+            "",
+            Computed::MissingSegments,
+            Operational,
+            "required segments that are missing, comma separated; null when complete or the type is not known",
+        ),
         computed("known_message_type", "", Computed::KnownMessageType, Operational, "whether type and event are in the dictionary"),
     ]);
     Table { name: "messages", doc: "one row a message: header, event, and who and where it is about", rows: Rows::Message, columns }
@@ -307,7 +327,13 @@ fn patients() -> Table {
             text("death_indicator", "PID-30", Clinical, "death indicator"),
             when("last_update_datetime", "PID-33", "last update of the record"),
             text("primary_care_provider_id", "PD1-4.1", Licence, "primary care provider, identifier"),
-            computed("deleted_fields", "PID", Computed::DeletedFields, Operational, "paths sent as \"\" (delete the stored value), comma separated"),
+            computed(
+                "deleted_fields",
+                "PID",
+                Computed::DeletedFields,
+                Operational,
+                "paths sent as \"\" (delete the stored value), comma separated",
+            ),
         ],
     )
 }
@@ -379,17 +405,47 @@ fn observations() -> Table {
             text("observation_coding_system", "OBX-3.3", Operational, "observation identifier: coding system"),
             text("observation_alternate_code", "OBX-3.4", Clinical, "observation identifier: alternate code"),
             text("observation_sub_id", "OBX-4.1", Operational, "observation sub-id"),
-            computed("value_text", "OBX-5", Computed::Obx(ObxPart::Text), FreeText, "the value as text, whatever its type; repetitions one a line (encapsulated data is in value_data)"),
+            computed(
+                "value_text",
+                "OBX-5",
+                Computed::Obx(ObxPart::Text),
+                FreeText,
+                "the value as text, whatever its type; repetitions one a line (encapsulated data is in value_data)",
+            ),
             computed("value_number", "OBX-5", Computed::Obx(ObxPart::Number), Clinical, "the number of an NM or SN value"),
-            computed("value_comparator", "OBX-5.1", Computed::Obx(ObxPart::Comparator), Clinical, "comparator of an SN value (<, >, <=, >=, =, <>)"),
-            computed("value_number_high", "OBX-5.4", Computed::Obx(ObxPart::NumberHigh), Clinical, "second number of an SN value (upper end of a range, denominator of a ratio)"),
+            computed(
+                "value_comparator",
+                "OBX-5.1",
+                Computed::Obx(ObxPart::Comparator),
+                Clinical,
+                "comparator of an SN value (<, >, <=, >=, =, <>)",
+            ),
+            computed(
+                "value_number_high",
+                "OBX-5.4",
+                Computed::Obx(ObxPart::NumberHigh),
+                Clinical,
+                "second number of an SN value (upper end of a range, denominator of a ratio)",
+            ),
             computed("value_code", "OBX-5.1", Computed::Obx(ObxPart::Code), Clinical, "code of a CE, CWE, CNE or CF value"),
             computed("value_code_text", "OBX-5.2", Computed::Obx(ObxPart::CodeText), Clinical, "text of a coded value"),
             computed("value_coding_system", "OBX-5.3", Computed::Obx(ObxPart::CodeSystem), Operational, "coding system of a coded value"),
             computed("value_datetime", "OBX-5", Computed::Obx(ObxPart::DateTime), Date, "ISO 8601 text of a DT, TM, TS or DTM value"),
             computed("value_data_type", "OBX-5.2", Computed::Obx(ObxPart::DataType), Operational, "type and subtype of an ED or RP value"),
-            computed("value_data_encoding", "OBX-5.4", Computed::Obx(ObxPart::DataEncoding), Operational, "encoding of an ED value (A, Hex, Base64)"),
-            computed("value_data", "OBX-5.5", Computed::Obx(ObxPart::Data), FreeText, "data of an ED value as sent, pointer of an RP value"),
+            computed(
+                "value_data_encoding",
+                "OBX-5.4",
+                Computed::Obx(ObxPart::DataEncoding),
+                Operational,
+                "encoding of an ED value (A, Hex, Base64)",
+            ),
+            computed(
+                "value_data",
+                "OBX-5.5",
+                Computed::Obx(ObxPart::Data),
+                FreeText,
+                "data of an ED value as sent, pointer of an RP value",
+            ),
             text("units", "OBX-6.1", Clinical, "units: code"),
             text("units_system", "OBX-6.3", Operational, "units: coding system"),
             text("reference_range", "OBX-7", Clinical, "reference range"),
@@ -449,7 +505,13 @@ fn medications() -> Table {
         "one row for each RXO, RXE, RXD, RXG, RXC segment and each RXA outside VXU messages",
         Rows::Segments(&["RXO", "RXE", "RXD", "RXG", "RXA", "RXC"]),
         vec![
-            computed("source_segment", "", Computed::RowSegment, Operational, "segment of the row: RXO ordered, RXE encoded, RXD dispensed, RXG given, RXA administered, RXC component"),
+            computed(
+                "source_segment",
+                "",
+                Computed::RowSegment,
+                Operational,
+                "segment of the row: RXO ordered, RXE encoded, RXD dispensed, RXG given, RXA administered, RXC component",
+            ),
             text("order_control", "ORC-1", Operational, "order control of the order"),
             text("placer_order_number", "ORC-2.1", OtherId, "placer order number"),
             text("filler_order_number", "ORC-3.1", OtherId, "filler order number"),
@@ -471,7 +533,12 @@ fn medications() -> Table {
             text("prescription_number", "RXE-15 | RXD-7", OtherId, "prescription number"),
             when("start_datetime", "RXA-3 | RXG-3.4 | RXD-3 | RXE-1.4", "start of administration, dispense time, or start of the order"),
             when("end_datetime", "RXA-4 | RXE-1.5", "end of administration or of the order"),
-            text("administering_provider_id", "RXA-10.1 | RXG-10.1 | RXD-10.1", Licence, "administering or dispensing provider: identifier"),
+            text(
+                "administering_provider_id",
+                "RXA-10.1 | RXG-10.1 | RXD-10.1",
+                Licence,
+                "administering or dispensing provider: identifier",
+            ),
             text("lot_number", "RXA-15 | RXD-18 | RXG-19", OtherId, "lot number"),
             text("completion_status", "RXA-20", Operational, "completion status (table 0322)"),
         ],
@@ -679,7 +746,13 @@ fn documents() -> Table {
             text("confidentiality", "TXA-18", Operational, "confidentiality status (table 0272)"),
             text("availability", "TXA-19", Operational, "availability status (table 0273)"),
             text("title", "TXA-25", FreeText, "document title"),
-            computed("content", "OBX-5", Computed::DocumentText, FreeText, "text of the OBX segments (ST, TX, FT) that follow, one value a line"),
+            computed(
+                "content",
+                "OBX-5",
+                Computed::DocumentText,
+                FreeText,
+                "text of the OBX segments (ST, TX, FT) that follow, one value a line",
+            ),
         ],
     )
 }
@@ -742,7 +815,13 @@ fn segments() -> Table {
         computed("subcomponent", "", Computed::LongSubcomponent, Operational, "sub-component, from 1"),
         computed("path", "", Computed::LongPath, Operational, "the whole path, such as PID-3[2].4.1 or OBX[3]-5"),
         computed("value", "", Computed::LongValue, FreeText, "the value with escapes resolved; null for \"\""),
-        computed("state", "", Computed::LongState, Operational, "value, or null for \"\" (delete the stored value); absent parts have no row"),
+        computed(
+            "state",
+            "",
+            Computed::LongState,
+            Operational,
+            "value, or null for \"\" (delete the stored value); absent parts have no row",
+        ),
     ]);
     Table {
         name: "segments",
@@ -802,4 +881,3 @@ pub(crate) fn definitions() -> &'static [TableDef] {
     });
     &DEFINITIONS
 }
-
