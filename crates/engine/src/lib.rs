@@ -5,12 +5,14 @@
 //! plans share one pass over the input.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod column_function;
 pub mod engine;
 pub mod error;
 pub mod files;
 mod scan;
 mod table_function;
 
+pub use column_function::ColumnFunction;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Result};
 pub use files::{Compression, SourceFile};

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod model;
 
+pub mod functions;
 pub mod reference;
 
 mod privacy;
