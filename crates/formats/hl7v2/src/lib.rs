@@ -9,18 +9,21 @@
 //! ```
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod ack;
 pub mod charset;
 pub mod defs;
 pub mod escape;
 pub mod format;
 pub mod lex;
 pub mod message;
+pub mod mllp;
 pub mod options;
 pub mod path;
 pub mod read;
 mod split;
 mod tables;
 pub mod timestamp;
+pub mod write;
 
 pub use format::Hl7v2;
 pub use lex::Delimiters;
@@ -28,3 +31,4 @@ pub use message::{Field, Message, MessageError, Part, Repetition, Segment, State
 pub use options::Options;
 pub use path::{Path, PathError};
 pub use read::Decoder;
+pub use write::{MessageBuf, MessageBuilder, SegmentWriter, WriteError};

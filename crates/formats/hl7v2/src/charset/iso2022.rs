@@ -255,7 +255,9 @@ impl Decoder {
     fn pairs(&mut self, run: &[u8], set: Double) {
         let (pairs, odd) = run.as_chunks::<2>();
         let mut euc = Vec::with_capacity(pairs.len() * 3);
-        pairs.iter().for_each(|[row, cell]| set.push_euc(*row, *cell, &mut euc));
+        for [row, cell] in pairs {
+            set.push_euc(*row, *cell, &mut euc);
+        }
         if let Some(text) = set.encoding().decode_without_bom_handling_and_without_replacement(&euc) {
             self.out.push_str(&text);
         } else {
