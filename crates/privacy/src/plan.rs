@@ -1,0 +1,492 @@
+//! A policy applied to a schema: what happens to every column, decided before the first row.
+
+use std::{
+    fmt,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use arrow::{
+    array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray},
+    datatypes::{DataType, Field, Schema, SchemaRef},
+};
+use chrono::NaiveDate;
+use serde::Serialize;
+use sutura_core::{ColumnMeta, PhiClass};
+
+use crate::{
+    context::PrivacyContext,
+    error::{ColumnProblem, PrivacyError},
+    keys::{KeyRing, Scope},
+    method::Method,
+    policy::Policy,
+    profile::RuleOf,
+    transform::{Surroundings, Treatment, as_text, output_type, types_of},
+    vault::Vault,
+};
+
+/// A policy with its keys: plans schemas. `Send + Sync`, cheap to clone.
+#[derive(Clone)]
+pub struct Deidentifier {
+    policy: Arc<Policy>,
+    context: Arc<PrivacyContext>,
+    reference: NaiveDate,
+}
+
+impl Deidentifier {
+    /// Binds a policy to keys, scope and vault. Refuses a policy that its profile does not permit or
+    /// whose legal facts are missing or expired.
+    pub fn new(policy: Policy, keys: &KeyRing, scope: Scope, vault: Option<Arc<dyn Vault>>) -> Result<Self, PrivacyError> {
+        let context = PrivacyContext::new(keys, scope, vault)?;
+        Self::with_context(policy, Arc::new(context))
+    }
+
+    /// The same with a context that others share (SQL functions of the same run).
+    pub fn with_context(policy: Policy, context: Arc<PrivacyContext>) -> Result<Self, PrivacyError> {
+        let today = chrono::Utc::now().date_naive();
+        let problems: Vec<_> = [policy.check(), policy.check_legal(today)].into_iter().filter_map(Result::err).flatten().collect();
+        if !problems.is_empty() {
+            return Err(PrivacyError::Policy(problems));
+        }
+        let reference = policy.reference_date.unwrap_or(today);
+        Ok(Self { policy: Arc::new(policy), context, reference })
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> &Policy {
+        &self.policy
+    }
+
+    /// The keyed operations of the same scope.
+    pub fn context(&self) -> &Arc<PrivacyContext> {
+        &self.context
+    }
+
+    /// Plans every column of a schema, or says of every column that cannot be released why not.
+    pub fn plan(&self, schema: &Schema) -> Result<SchemaPlan, PrivacyError> {
+        self.plan_table(None, schema)
+    }
+
+    /// The same, for rules that name a column as `table.column`.
+    pub fn plan_table(&self, table: Option<&str>, schema: &Schema) -> Result<SchemaPlan, PrivacyError> {
+        let metas: Vec<ColumnMeta> = schema.fields().iter().map(|field| ColumnMeta::from_field(field)).collect();
+        let patient = metas.iter().position(|meta| meta.patient);
+        let mut columns = Vec::with_capacity(metas.len());
+        let mut problems = Vec::new();
+        for (position, (field, meta)) in schema.fields().iter().zip(&metas).enumerate() {
+            match self.plan_column(table, position, field, meta, patient) {
+                Ok(column) => columns.push(column),
+                Err(problem) => problems.push(problem),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(PrivacyError::Plan { policy: self.policy.tag(), problems });
+        }
+        let kept: Vec<Field> = columns.iter().filter_map(|column| column.output.clone()).collect();
+        let mut metadata = schema.metadata().clone();
+        metadata.insert("sutura.policy".to_owned(), self.policy.tag());
+        metadata.insert("sutura.profile".to_owned(), self.policy.profile.word().to_owned());
+        metadata.insert("sutura.key".to_owned(), self.context.key_id().to_owned());
+        Ok(SchemaPlan {
+            input: Arc::new(schema.clone()),
+            output: Arc::new(Schema::new_with_metadata(kept, metadata)),
+            policy: self.policy.tag(),
+            columns,
+        })
+    }
+
+    fn plan_column(
+        &self,
+        table: Option<&str>,
+        position: usize,
+        field: &Field,
+        meta: &ColumnMeta,
+        patient: Option<usize>,
+    ) -> Result<ColumnPlan, ColumnProblem> {
+        let name = field.name();
+        let refuse = |class: &str, method: Option<&Method>, reason: String| ColumnProblem {
+            column: name.clone(),
+            class: class.to_owned(),
+            method: method.cloned(),
+            reason,
+        };
+        let Some(class) = meta.phi.clone() else {
+            let reason = "it has no PHI class, so no rule can treat it; give it one, or leave it out of the query";
+            return Err(refuse("unclassified", None, reason.into()));
+        };
+        let word = class.as_str();
+        let found = self.policy.rule_for(table, name, meta.path.as_deref(), &class);
+        // What a query has treated already stays so, if the profile permits what was done; only a rule
+        // for this very column treats it again.
+        let (method, rule, treated) = match (&meta.deid, found) {
+            (Some(deid), found) if !matches!(found, Some((_, RuleOf::Column))) => {
+                let done = deid.split(['@', ' ']).next().and_then(Method::from_word);
+                let Some(done) = done else {
+                    return Err(refuse(
+                        &word,
+                        None,
+                        format!("it was treated with an unknown method ({deid}); name a rule for it in [columns]"),
+                    ));
+                };
+                (done, RuleOf::Column, true)
+            }
+            (_, Some((method, rule))) => (method.clone(), rule, false),
+            (_, None) => {
+                let reason = format!("policy {} has no rule for its class; add one under [classes] or [columns]", self.policy.tag());
+                return Err(refuse(&word, None, reason));
+            }
+        };
+        if let Err(refusal) = self.policy.profile.judge(&class, &method, rule) {
+            return Err(refuse(&word, Some(&method), format!("{} does not permit {}: {refusal}", self.policy.profile, method.word())));
+        }
+        let compiled = if treated {
+            Some((Treatment::Keep, field.data_type().clone()))
+        } else {
+            self.compile(table, name, field.data_type(), meta, &class, &method).map_err(|reason| refuse(&word, Some(&method), reason))?
+        };
+        let needs_patient = compiled.as_ref().is_some_and(|(treatment, _)| treatment.needs_patient());
+        if needs_patient && patient.is_none() {
+            let reason = "shift-date needs the column that identifies the patient (metadata sutura.patient), and the table has none; \
+                          select it too, or use year";
+            return Err(refuse(&word, Some(&method), reason.into()));
+        }
+        let output = compiled.as_ref().map(|(_, data_type)| self.output_field(field, data_type, meta, &class, &method, treated));
+        Ok(ColumnPlan {
+            input: position,
+            name: name.clone(),
+            input_type: field.data_type().clone(),
+            class,
+            method,
+            treated,
+            treatment: compiled.map(|(treatment, _)| treatment),
+            output,
+            patient: patient.filter(|_| needs_patient),
+            context: Arc::clone(&self.context),
+            reference: self.reference,
+            counters: Arc::default(),
+        })
+    }
+
+    /// The treatment for values of a type and the type that comes out; `None` when the column goes.
+    fn compile(
+        &self,
+        table: Option<&str>,
+        column: &str,
+        data_type: &DataType,
+        meta: &ColumnMeta,
+        class: &PhiClass,
+        method: &Method,
+    ) -> Result<Option<(Treatment, DataType)>, String> {
+        if *method == Method::Drop {
+            return Ok(None);
+        }
+        if *method == Method::Redact {
+            return Ok(Some((Treatment::Redact, data_type.clone())));
+        }
+        match data_type {
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _)
+                if !matches!(method, Method::Keep) || holds_classes(item) =>
+            {
+                let meta = ColumnMeta { path: meta.path.clone(), ..ColumnMeta::from_field(item) };
+                let Some((inner, inner_type)) = self.compile(table, column, item.data_type(), &meta, class, method)? else {
+                    return Ok(None);
+                };
+                let field = item.as_ref().clone().with_data_type(inner_type).with_nullable(true);
+                return Ok(Some((Treatment::Items(Box::new(inner)), DataType::List(Arc::new(field)))));
+            }
+            DataType::Struct(children) if !matches!(method, Method::Keep) || children.iter().any(|child| holds_classes(child)) => {
+                let (mut treatments, mut fields) = (Vec::new(), Vec::new());
+                for (position, child) in children.iter().enumerate() {
+                    let child_name = format!("{column}.{}", child.name());
+                    let child_meta = ColumnMeta::from_field(child);
+                    let (child_class, child_method) = match &child_meta.phi {
+                        None => (class.clone(), method.clone()),
+                        Some(own) => {
+                            let Some((method, rule)) = self.policy.rule_for(table, &child_name, child_meta.path.as_deref(), own) else {
+                                return Err(format!("its part {} has class {own}, for which the policy has no rule", child.name()));
+                            };
+                            if let Err(refusal) = self.policy.profile.judge(own, method, rule) {
+                                return Err(format!("its part {} may not have {}: {refusal}", child.name(), method.word()));
+                            }
+                            (own.clone(), method.clone())
+                        }
+                    };
+                    let compiled = self.compile(table, &child_name, child.data_type(), &child_meta, &child_class, &child_method)?;
+                    if let Some((treatment, child_type)) = compiled {
+                        treatments.push((position, treatment));
+                        let child_meta = ColumnMeta { phi: Some(child_class.clone()), ..child_meta };
+                        fields.push(self.output_field(child, &child_type, &child_meta, &child_class, &child_method, false));
+                    }
+                }
+                if treatments.is_empty() {
+                    return Ok(None);
+                }
+                let fields: arrow::datatypes::Fields = fields.into();
+                return Ok(Some((Treatment::Children(treatments, fields.clone()), DataType::Struct(fields))));
+            }
+            _ => {}
+        }
+        let Some(output) = output_type(method, data_type) else {
+            return Err(format!("{} treats {}, not {data_type}; use drop or redact", method.word(), types_of(method)));
+        };
+        let kind = |kind: &Option<String>| kind.clone().unwrap_or_else(|| class.as_str().into_owned());
+        let treatment = match method {
+            Method::Keep | Method::Drop => Treatment::Keep,
+            Method::Redact => Treatment::Redact,
+            Method::Mask => Treatment::Mask,
+            Method::Pseudonym { kind: named } => Treatment::Pseudonym { kind: kind(named) },
+            Method::VaultCode { kind: named } => {
+                if self.context.vault().is_none() {
+                    return Err("vault-code needs a vault, and none is open; name a vault file".into());
+                }
+                Treatment::VaultCode { kind: kind(named) }
+            }
+            Method::Encrypt => Treatment::Encrypt { column: column.to_owned() },
+            Method::ShiftDate { max_days } => Treatment::ShiftDate { max_days: *max_days },
+            Method::Year => Treatment::Year,
+            Method::AgeBand { scheme } => Treatment::AgeBand { scheme: *scheme, from_birth: *class == PhiClass::Date },
+            Method::Zip3 => Treatment::Zip3,
+        };
+        Ok(Some((treatment, output)))
+    }
+
+    fn output_field(
+        &self,
+        field: &Field,
+        data_type: &DataType,
+        meta: &ColumnMeta,
+        class: &PhiClass,
+        method: &Method,
+        treated: bool,
+    ) -> Field {
+        let mut meta = meta.clone();
+        // A kept identifying column counts as treated only where the law calls the output de-identified.
+        let kept_as_is = *method == Method::Keep && (!class.is_identifying() || !self.policy.profile.output_is_deidentified());
+        if !treated && !kept_as_is {
+            meta.deid = Some(format!("{}@{}", method.word(), self.policy.tag()));
+        }
+        meta.apply(field.clone().with_data_type(data_type.clone()).with_nullable(true))
+    }
+}
+
+/// Whether a field or any part of it says its own class.
+fn holds_classes(field: &Field) -> bool {
+    ColumnMeta::from_field(field).phi.is_some()
+        || match field.data_type() {
+            DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => holds_classes(item),
+            DataType::Struct(children) => children.iter().any(|child| holds_classes(child)),
+            _ => false,
+        }
+}
+
+impl Treatment {
+    fn needs_patient(&self) -> bool {
+        match self {
+            Treatment::ShiftDate { .. } => true,
+            Treatment::Items(inner) => inner.needs_patient(),
+            Treatment::Children(children, _) => children.iter().any(|(_, child)| child.needs_patient()),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Deidentifier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deidentifier").field("policy", &self.policy.tag()).field("context", &self.context).finish_non_exhaustive()
+    }
+}
+
+/// What a policy does to one schema. Use it for every batch of that schema, from any number of threads.
+#[derive(Debug)]
+pub struct SchemaPlan {
+    input: SchemaRef,
+    output: SchemaRef,
+    policy: String,
+    columns: Vec<ColumnPlan>,
+}
+
+impl SchemaPlan {
+    /// The schema it was planned for.
+    pub fn input_schema(&self) -> SchemaRef {
+        Arc::clone(&self.input)
+    }
+
+    /// The schema that comes out: dropped columns gone, treated ones marked `sutura.deid = method@policy/version`.
+    pub fn output_schema(&self) -> SchemaRef {
+        Arc::clone(&self.output)
+    }
+
+    /// `name/version` of the policy.
+    pub fn policy(&self) -> &str {
+        &self.policy
+    }
+
+    /// One plan for each input column, in order.
+    pub fn columns(&self) -> &[ColumnPlan] {
+        &self.columns
+    }
+
+    /// Treats a batch of the planned schema.
+    pub fn apply(&self, batch: &RecordBatch) -> Result<RecordBatch, PrivacyError> {
+        if batch.num_columns() != self.columns.len() {
+            return Err(PrivacyError::SchemaChanged {
+                column: "*".into(),
+                expected: format!("{} columns", self.columns.len()),
+                found: format!("{} columns", batch.num_columns()),
+            });
+        }
+        let mut patients: Option<StringViewArray> = None;
+        let mut columns = Vec::with_capacity(self.output.fields().len());
+        for column in &self.columns {
+            if let (Some(position), None) = (column.patient, &patients) {
+                patients = Some(as_text(batch.column(position))?);
+            }
+            if let Some(treated) = column.treat(batch.column(column.input), patients.as_ref())? {
+                columns.push(treated);
+            }
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
+    }
+
+    /// What was done so far, for the report: one entry for each input column.
+    pub fn statistics(&self) -> Vec<ColumnStatistics> {
+        self.columns.iter().map(ColumnPlan::statistics).collect()
+    }
+}
+
+/// What a policy does to one column.
+#[derive(Debug)]
+pub struct ColumnPlan {
+    input: usize,
+    name: String,
+    input_type: DataType,
+    class: PhiClass,
+    method: Method,
+    treated: bool,
+    treatment: Option<Treatment>,
+    output: Option<Field>,
+    patient: Option<usize>,
+    context: Arc<PrivacyContext>,
+    reference: NaiveDate,
+    counters: Arc<Counters>,
+}
+
+impl ColumnPlan {
+    /// Position of the column in the input.
+    pub fn input(&self) -> usize {
+        self.input
+    }
+
+    /// Name of the column.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its class.
+    pub fn class(&self) -> &PhiClass {
+        &self.class
+    }
+
+    /// What happens to it; for a column that the query had treated already, what was done.
+    pub fn method(&self) -> &Method {
+        &self.method
+    }
+
+    /// Whether the query had treated it already, so that it passes as it is.
+    pub fn was_treated(&self) -> bool {
+        self.treated
+    }
+
+    /// The column that comes out; `None` when it is dropped.
+    pub fn output_field(&self) -> Option<Field> {
+        self.output.clone()
+    }
+
+    /// Position of the patient column, if the method needs it.
+    pub fn patient_input(&self) -> Option<usize> {
+        self.patient
+    }
+
+    /// Treats an array of this column. `patient` is the array at [`Self::patient_input`]. A dropped
+    /// column has nothing to transform: that is an error.
+    pub fn transform(&self, values: &ArrayRef, patient: Option<&ArrayRef>) -> Result<ArrayRef, PrivacyError> {
+        let patients = patient.map(|patient| as_text(patient)).transpose()?;
+        self.treat(values, patients.as_ref())?
+            .ok_or(PrivacyError::Operation { operation: "transforming a column", reason: "the policy drops it; leave it out" })
+    }
+
+    fn treat(&self, values: &ArrayRef, patients: Option<&StringViewArray>) -> Result<Option<ArrayRef>, PrivacyError> {
+        let Some(treatment) = &self.treatment else {
+            let nulls = values.logical_null_count() as u64;
+            let rows = values.len() as u64;
+            self.counters.add(rows, nulls, 0, rows - nulls);
+            return Ok(None);
+        };
+        if !values.data_type().equals_datatype(&self.input_type) {
+            return Err(PrivacyError::SchemaChanged {
+                column: self.name.clone(),
+                expected: self.input_type.to_string(),
+                found: values.data_type().to_string(),
+            });
+        }
+        let around = Surroundings { context: &self.context, reference: self.reference, patients };
+        let (out, tally) = treatment.apply(values, &around)?;
+        self.counters.add(tally.rows, tally.nulls, tally.changed, tally.suppressed);
+        Ok(Some(out))
+    }
+
+    /// What was done to it so far.
+    pub fn statistics(&self) -> ColumnStatistics {
+        let [rows, nulls, changed, suppressed] =
+            [&self.counters.rows, &self.counters.nulls, &self.counters.changed, &self.counters.suppressed]
+                .map(|counter| counter.load(Ordering::Relaxed));
+        ColumnStatistics {
+            column: self.name.clone(),
+            class: self.class.as_str().into_owned(),
+            method: self.method.to_string(),
+            rows,
+            nulls,
+            changed,
+            suppressed,
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+struct Counters {
+    rows: AtomicU64,
+    nulls: AtomicU64,
+    changed: AtomicU64,
+    suppressed: AtomicU64,
+}
+
+impl Counters {
+    fn add(&self, rows: u64, nulls: u64, changed: u64, suppressed: u64) {
+        self.rows.fetch_add(rows, Ordering::Relaxed);
+        self.nulls.fetch_add(nulls, Ordering::Relaxed);
+        self.changed.fetch_add(changed, Ordering::Relaxed);
+        self.suppressed.fetch_add(suppressed, Ordering::Relaxed);
+    }
+}
+
+/// What de-identification did to one column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ColumnStatistics {
+    /// Column name.
+    pub column: String,
+    /// Its class word.
+    pub class: String,
+    /// The method with its parameters.
+    pub method: String,
+    /// Rows seen.
+    pub rows: u64,
+    /// Rows that had no value.
+    pub nulls: u64,
+    /// Values that were replaced by another.
+    pub changed: u64,
+    /// Values that were removed, could not be treated, or became the category that says nothing (`000`).
+    pub suppressed: u64,
+}

@@ -1,0 +1,437 @@
+//! Policies: PHI class -> method, with overrides by column, under a legal profile.
+//!
+//! A policy is TOML (see `docs/src/reference/policy.md`). Classes that it does not list are refused,
+//! so that nothing leaves because nobody thought of it.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+use serde::{Deserialize, Serialize};
+use sutura_core::PhiClass;
+
+use crate::{
+    error::PrivacyError,
+    method::Method,
+    policy_toml,
+    profile::{Profile, RuleOf, suits},
+};
+
+/// The policies that come with the program: name and TOML text.
+pub const BUILTIN: [(&str, &str); 4] = [
+    ("hipaa-safe-harbor", include_str!("../policies/hipaa-safe-harbor.toml")),
+    ("limited-data-set", include_str!("../policies/limited-data-set.toml")),
+    ("expert-determination", include_str!("../policies/expert-determination.toml")),
+    ("gdpr-pseudonymised", include_str!("../policies/gdpr-pseudonymised.toml")),
+];
+
+/// The purposes for which a limited data set may be disclosed: 45 CFR 164.514(e)(3)(i).
+pub const LIMITED_DATA_SET_PURPOSES: [&str; 3] = ["research", "public-health", "health-care-operations"];
+
+/// The class word that stands for every sensitive category without a rule of its own.
+pub(crate) const ANY_SENSITIVE: &str = "sensitive:*";
+
+/// The facts a profile rests on and a program cannot know. Recorded in the manifest of every output.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LegalBasis {
+    /// Limited data set: the data use agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub agreement: Option<String>,
+    /// Limited data set: who receives it under that agreement.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recipient: Option<String>,
+    /// Limited data set: research, public-health or health-care-operations.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Expert determination: who determined.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expert: Option<String>,
+    /// Expert determination: by what statistical or scientific method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Expert determination: where method and result are documented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Expert determination: the day, `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub determined_on: Option<String>,
+    /// Expert determination: the last day it holds, `YYYY-MM-DD`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires_on: Option<String>,
+    /// GDPR: how quasi-identifiers are handled, or the assessment that says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quasi_identifiers: Option<String>,
+    /// Anything else worth recording.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+impl LegalBasis {
+    /// The keys of `[legal]`.
+    pub const KEYS: [&str; 10] =
+        ["agreement", "recipient", "purpose", "expert", "method", "document", "determined_on", "expires_on", "quasi_identifiers", "notes"];
+
+    /// The value of a key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let value = match key {
+            "agreement" => &self.agreement,
+            "recipient" => &self.recipient,
+            "purpose" => &self.purpose,
+            "expert" => &self.expert,
+            "method" => &self.method,
+            "document" => &self.document,
+            "determined_on" => &self.determined_on,
+            "expires_on" => &self.expires_on,
+            "quasi_identifiers" => &self.quasi_identifiers,
+            "notes" => &self.notes,
+            _ => return None,
+        };
+        value.as_deref().map(str::trim).filter(|text| !text.is_empty())
+    }
+
+    /// Sets the value of a key; `false` when there is no such key.
+    pub fn set(&mut self, key: &str, value: &str) -> bool {
+        let place = match key {
+            "agreement" => &mut self.agreement,
+            "recipient" => &mut self.recipient,
+            "purpose" => &mut self.purpose,
+            "expert" => &mut self.expert,
+            "method" => &mut self.method,
+            "document" => &mut self.document,
+            "determined_on" => &mut self.determined_on,
+            "expires_on" => &mut self.expires_on,
+            "quasi_identifiers" => &mut self.quasi_identifiers,
+            "notes" => &mut self.notes,
+            _ => return false,
+        };
+        *place = Some(value.to_owned());
+        true
+    }
+}
+
+/// One line of `[classes]` or `[columns]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rule {
+    /// A class word (`name`, `sensitive:*`), or a column name, `table.column`, standard path, or a pattern with `*`.
+    pub key: String,
+    /// What happens to it.
+    pub method: Method,
+    /// Line in the policy's text, from 1.
+    pub line: usize,
+    /// Whether the rule came from the policy that this one extends.
+    pub inherited: bool,
+}
+
+/// A de-identification policy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Policy {
+    /// Its name, as written into manifests and field metadata.
+    pub name: String,
+    /// Its version; raise it with every change.
+    pub version: String,
+    /// The legal standard it claims.
+    pub profile: Profile,
+    /// What it is for, in a sentence.
+    pub description: String,
+    /// The day from which ages are counted (over-89 rule, age bands from birth dates); the day of the run when `None`.
+    pub reference_date: Option<NaiveDate>,
+    /// Facts the profile needs.
+    pub legal: LegalBasis,
+    /// Rules by class.
+    pub classes: Vec<Rule>,
+    /// Rules by column; the most specific one that fits wins over the class.
+    pub columns: Vec<Rule>,
+    /// The file it came from, for messages.
+    pub file: String,
+}
+
+/// A mistake in a policy.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PolicyProblem {
+    /// File (or `builtin`).
+    pub file: String,
+    /// Line, from 1; 0 when it is about the whole.
+    pub line: usize,
+    /// Key, as `table.key`.
+    pub key: String,
+    /// What is wrong, with the paragraph of law where there is one.
+    pub message: String,
+    /// The nearest valid word, if one is near.
+    pub suggestion: Option<String>,
+}
+
+impl fmt::Display for PolicyProblem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if self.line > 0 {
+            write!(f, ":{}", self.line)?;
+        }
+        write!(f, ": {}: {}{}", self.key, self.message, did_you_mean(self.suggestion.as_deref()))
+    }
+}
+
+pub(crate) fn join_problems(problems: &[PolicyProblem]) -> String {
+    problems.iter().map(|problem| format!("  {problem}")).collect::<Vec<_>>().join("\n")
+}
+
+pub(crate) fn did_you_mean(suggestion: Option<&str>) -> String {
+    suggestion.map(|word| format!("; did you mean {word}?")).unwrap_or_default()
+}
+
+/// The candidate nearest to a misspelt word, if it is near enough to be meant.
+pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let scored = candidates.into_iter().map(|candidate| (strsim::jaro_winkler(word, candidate), candidate));
+    scored.filter(|(score, _)| *score > 0.75).max_by(|a, b| a.0.total_cmp(&b.0)).map(|(_, candidate)| candidate.to_owned())
+}
+
+impl Policy {
+    /// A policy that comes with the program.
+    pub fn builtin(name: &str) -> Result<Self, PrivacyError> {
+        let Some((_, text)) = BUILTIN.iter().find(|(known, _)| *known == name) else {
+            let suggestion = nearest(name, BUILTIN.iter().map(|(known, _)| *known));
+            return Err(PrivacyError::UnknownPolicy { name: name.to_owned(), suggestion });
+        };
+        Self::from_toml(text, "builtin")
+    }
+
+    /// Reads a policy; `file` is only for messages. Unknown keys, words and methods that the profile
+    /// forbids are all reported at once.
+    pub fn from_toml(text: &str, file: &str) -> Result<Self, PrivacyError> {
+        let policy = policy_toml::parse(text, file).map_err(PrivacyError::Policy)?;
+        policy.check().map_err(PrivacyError::Policy)?;
+        Ok(policy)
+    }
+
+    /// The policy with the job's legal facts added to (and over) its own.
+    pub fn with_legal(mut self, facts: &LegalBasis) -> Self {
+        for key in LegalBasis::KEYS {
+            if let Some(value) = facts.get(key) {
+                self.legal.set(key, value);
+            }
+        }
+        self
+    }
+
+    /// `name/version`, as in field metadata.
+    pub fn tag(&self) -> String {
+        format!("{}/{}", self.name, self.version)
+    }
+
+    /// Whether every rule is one that the profile permits. Column rules are checked again against
+    /// the class of the real column when a schema is planned.
+    pub fn check(&self) -> Result<(), Vec<PolicyProblem>> {
+        let mut problems = Vec::new();
+        for rule in &self.classes {
+            let class = match rule.key.as_str() {
+                ANY_SENSITIVE => Ok(PhiClass::Sensitive("*".into())),
+                word => word.parse::<PhiClass>(),
+            };
+            let key = format!("classes.{}", rule.key);
+            match class {
+                Err(_) => problems.push(self.problem(rule.line, key, "unknown PHI class".into())),
+                Ok(class) => {
+                    if let Err(refusal) = self.profile.permits(&class, &rule.method) {
+                        let message = format!("{} does not permit {}: {refusal}", self.profile, rule.method.word());
+                        problems.push(self.problem(rule.line, key, message));
+                    }
+                }
+            }
+        }
+        for rule in &self.columns {
+            let verdicts: Vec<_> = PhiClass::ALL.iter().map(|class| self.profile.judge(class, &rule.method, RuleOf::Column)).collect();
+            if verdicts.iter().all(Result::is_err) {
+                let refusal = verdicts.into_iter().filter_map(Result::err).max_by_key(|refusal| refusal.citation.len());
+                let reason = refusal.map(|refusal| refusal.to_string()).unwrap_or_default();
+                let message = format!("{} does not permit {} on any column: {reason}", self.profile, rule.method.word());
+                problems.push(self.problem(rule.line, format!("columns.{}", rule.key), message));
+            }
+        }
+        if self.profile == Profile::GdprPseudonymised {
+            for class in ["quasi", "date", "geography", "age"] {
+                if !self.classes.iter().any(|rule| rule.key == class) {
+                    let message =
+                        "gdpr-pseudonymised needs a rule for every quasi-identifier class (GDPR Art. 4(5), EDPB Guidelines 01/2025)";
+                    problems.push(self.problem(0, format!("classes.{class}"), message.into()));
+                }
+            }
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// Whether the legal facts that the profile rests on are stated and hold on `today`.
+    pub fn check_legal(&self, today: NaiveDate) -> Result<(), Vec<PolicyProblem>> {
+        let mut problems = Vec::new();
+        let mut need = |key: &str, why: &str| {
+            if self.legal.get(key).is_none() {
+                problems.push(self.problem(0, format!("legal.{key}"), format!("missing: {why}")));
+            }
+        };
+        match self.profile {
+            Profile::HipaaSafeHarbor | Profile::None => {}
+            Profile::LimitedDataSet => {
+                need("agreement", "a limited data set leaves only under a data use agreement; name it (45 CFR 164.514(e)(4))");
+                need("recipient", "the data use agreement says who may use the data; name the recipient (45 CFR 164.514(e)(4)(ii)(B))");
+                need("purpose", "say research, public-health or health-care-operations (45 CFR 164.514(e)(3)(i))");
+            }
+            Profile::ExpertDetermination => {
+                need("expert", "name the person who determined that the risk is very small (45 CFR 164.514(b)(1))");
+                need("method", "name the statistical or scientific method (45 CFR 164.514(b)(1)(ii))");
+                need("document", "say where method and result are documented (45 CFR 164.514(b)(1)(ii))");
+                need("determined_on", "say the day of the determination, as YYYY-MM-DD (45 CFR 164.514(b)(1))");
+                need("expires_on", "say the last day the determination holds, as YYYY-MM-DD (HHS guidance on 45 CFR 164.514(b)(1))");
+            }
+            Profile::GdprPseudonymised => {
+                need("quasi_identifiers", "say how quasi-identifiers are handled (GDPR Art. 4(5), EDPB Guidelines 01/2025)");
+            }
+        }
+        if self.profile == Profile::LimitedDataSet
+            && let Some(purpose) = self.legal.get("purpose")
+            && !LIMITED_DATA_SET_PURPOSES.contains(&purpose)
+        {
+            let message = "a limited data set may serve research, public-health or health-care-operations only (45 CFR 164.514(e)(3)(i))";
+            let mut problem = self.problem(0, "legal.purpose".into(), message.into());
+            problem.suggestion = nearest(purpose, LIMITED_DATA_SET_PURPOSES);
+            problems.push(problem);
+        }
+        if self.profile == Profile::ExpertDetermination {
+            let mut day = |key: &str| {
+                let text = self.legal.get(key)?;
+                let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok();
+                if day.is_none() {
+                    problems.push(self.problem(0, format!("legal.{key}"), "this is no day; write YYYY-MM-DD".into()));
+                }
+                day
+            };
+            let (determined, expires) = (day("determined_on"), day("expires_on"));
+            if expires.is_some_and(|last| last < today) {
+                let message = "the determination has expired; have it renewed (HHS guidance on 45 CFR 164.514(b)(1))";
+                problems.push(self.problem(0, "legal.expires_on".into(), message.into()));
+            }
+            if determined.is_some_and(|day| day > today) {
+                problems.push(self.problem(0, "legal.determined_on".into(), "this day is in the future".into()));
+            }
+        }
+        if self.profile == Profile::HipaaSafeHarbor
+            && let Some(day) = self.reference_date
+            && chrono::Datelike::year(&day) < chrono::Datelike::year(&today)
+        {
+            let message = "a reference date in a past year could show ages over 89 as younger; leave it out (45 CFR 164.514(b)(2)(i)(C))";
+            problems.push(self.problem(0, "reference_date".into(), message.into()));
+        }
+        if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// The rule for a column: the most specific column rule, else the rule of its class, else none (refused).
+    pub(crate) fn rule_for(&self, table: Option<&str>, column: &str, path: Option<&str>, class: &PhiClass) -> Option<(&Method, RuleOf)> {
+        let fits = |key: &str| {
+            key == column
+                || path.is_some_and(|path| pattern_fits(key, path))
+                || pattern_fits(key, column)
+                || table.is_some_and(|table| key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) == Some(column))
+        };
+        // The longest key without a star is the most specific; later lines win ties.
+        // A pattern speaks only for columns that its method suits (`*zip` = zip3 leaves a clinical `gzip` alone).
+        let specific = self
+            .columns
+            .iter()
+            .filter(|rule| fits(&rule.key) && (!rule.key.contains('*') || suits(class, &rule.method).is_ok()))
+            .max_by_key(|rule| (!rule.key.contains('*'), rule.key.len()));
+        if let Some(rule) = specific {
+            return Some((&rule.method, RuleOf::Column));
+        }
+        let word = class.as_str();
+        let of = |key: &str| self.classes.iter().find(|rule| rule.key == key).map(|rule| (&rule.method, RuleOf::Class));
+        of(&word).or_else(|| matches!(class, PhiClass::Sensitive(_)).then(|| of(ANY_SENSITIVE)).flatten())
+    }
+
+    pub(crate) fn problem(&self, line: usize, key: String, message: String) -> PolicyProblem {
+        PolicyProblem { file: self.file.clone(), line, key, message, suggestion: None }
+    }
+}
+
+/// Whether a pattern with at most one `*` fits the text.
+fn pattern_fits(pattern: &str, text: &str) -> bool {
+    match pattern.split_once('*') {
+        None => pattern == text,
+        Some((head, tail)) => text.len() >= head.len() + tail.len() && text.starts_with(head) && text.ends_with(tail),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn today() -> NaiveDate {
+        NaiveDate::from_ymd_opt(2026, 6, 1).unwrap()
+    }
+
+    #[test]
+    fn every_builtin_passes_and_covers_every_class() {
+        for (name, _) in BUILTIN {
+            let policy = Policy::builtin(name).unwrap();
+            assert_eq!(policy.name, name);
+            assert_eq!(policy.profile.word(), name);
+            for class in PhiClass::ALL.into_iter().chain([PhiClass::Sensitive("HIV".into())]) {
+                assert!(policy.rule_for(None, "x", None, &class).is_some(), "{name} says nothing about {class}");
+            }
+        }
+        let error = Policy::builtin("hipaa-safe-harbour").unwrap_err().to_string();
+        assert!(error.contains("did you mean hipaa-safe-harbor?"), "{error}");
+    }
+
+    #[test]
+    fn the_most_specific_column_rule_wins() {
+        let text = r#"
+            name = "p"
+            version = "1"
+            profile = "none"
+            [classes]
+            name = "drop"
+            [columns]
+            "*_name" = "mask"
+            "given_name" = "redact"
+            "patients.given_name" = "pseudonym"
+            "PID-5.*" = "encrypt"
+        "#;
+        let policy = Policy::from_toml(text, "p.toml").unwrap();
+        let word = |table, column, path| policy.rule_for(table, column, path, &PhiClass::Name).unwrap().0.word();
+        assert_eq!(word(None, "family_name", None), "mask");
+        assert_eq!(word(None, "given_name", None), "redact");
+        assert_eq!(word(Some("patients"), "given_name", None), "pseudonym");
+        assert_eq!(word(Some("visits"), "given_name", None), "redact");
+        assert_eq!(word(None, "who", Some("PID-5.1")), "encrypt");
+        assert_eq!(word(None, "who", None), "drop");
+        assert!(policy.rule_for(None, "phone", None, &PhiClass::Phone).is_none());
+    }
+
+    #[test]
+    fn a_limited_data_set_needs_its_agreement() {
+        let policy = Policy::builtin("limited-data-set").unwrap();
+        assert_eq!(policy.check_legal(today()).unwrap_err().len(), 3);
+        let mut facts = LegalBasis { agreement: Some("DUA-7".into()), recipient: Some("university".into()), ..LegalBasis::default() };
+        facts.purpose = Some("marketing".into());
+        assert_eq!(policy.clone().with_legal(&facts).check_legal(today()).unwrap_err()[0].key, "legal.purpose");
+        facts.purpose = Some("research".into());
+        policy.with_legal(&facts).check_legal(today()).unwrap();
+    }
+
+    #[test]
+    fn an_expired_determination_is_refused() {
+        let mut facts = LegalBasis::default();
+        for (key, value) in [
+            ("expert", "A. Person"),
+            ("method", "k-anonymity"),
+            ("document", "R-1"),
+            ("determined_on", "2026-01-01"),
+            ("expires_on", "2026-05-31"),
+        ] {
+            assert!(facts.set(key, value));
+        }
+        let policy = Policy::builtin("expert-determination").unwrap();
+        assert_eq!(policy.check_legal(today()).unwrap_err().len(), 5);
+        let problems = policy.clone().with_legal(&facts).check_legal(today()).unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:?}");
+        facts.set("expires_on", "2026-06-01");
+        policy.with_legal(&facts).check_legal(today()).unwrap();
+    }
+}
