@@ -74,6 +74,14 @@ pub enum EngineError {
     /// Arrow refused a batch.
     #[error("arrow: {0}")]
     Arrow(#[from] arrow::error::ArrowError),
+    /// A consumer of a pass failed.
+    #[error("{name}: {source}")]
+    Consumer {
+        /// The consumer's name.
+        name: String,
+        /// The cause.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A pass was stopped because one of its parts failed.
     #[error("the pass was stopped: {reason}")]
     Stopped {

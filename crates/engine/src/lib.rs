@@ -9,6 +9,7 @@ pub mod column_function;
 pub mod engine;
 pub mod error;
 pub mod files;
+pub mod pass;
 mod scan;
 mod table_function;
 

@@ -1,6 +1,12 @@
 //! The one function that reads a byte range of a file through a decoder.
 
-use std::{ops::ControlFlow, sync::Arc};
+use std::{
+    ops::ControlFlow,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
 
 use bytes::Bytes;
 use object_store::ObjectStore;
@@ -28,6 +34,10 @@ pub(crate) struct RangeInput {
     pub(crate) block_bytes: usize,
     /// Whether to hash the stored bytes (whole files only).
     pub(crate) hash: bool,
+    /// Counts stored bytes as they are read.
+    pub(crate) progress: Option<Arc<AtomicU64>>,
+    /// Set from outside to give up; looked at before each block.
+    pub(crate) stop: Option<Arc<AtomicBool>>,
 }
 
 /// What to make of it.
@@ -71,13 +81,15 @@ pub(crate) fn scan_range(
     })?;
     // One byte of look-back, so that the decoder can tell a record that starts exactly at `start`.
     let hash = input.hash && start == 0 && end.is_none();
-    let mut blocks =
-        Blocks::open(&input.store, &input.handle, file, start.saturating_sub(1), end, hash, input.block_bytes).map_err(failed)?;
+    let mut blocks = Blocks::open(input, start.saturating_sub(1), end, hash).map_err(failed)?;
 
     let mut out = Vec::new();
     let mut pushed = 0u64;
     let mut damaged = None;
     loop {
+        if input.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+            return Ok(None);
+        }
         let block = match blocks.next() {
             Ok(Some(block)) => block,
             Ok(None) => break,

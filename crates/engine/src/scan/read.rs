@@ -18,7 +18,10 @@ use sha2::{Digest, Sha256};
 use sutura_core::Sha256Hash;
 use tokio::{runtime::Handle, task::JoinHandle};
 
-use crate::files::{Compression, SourceFile};
+use crate::{
+    files::{Compression, SourceFile},
+    scan::range::RangeInput,
+};
 
 /// Bytes asked of an object store at a time.
 const SEGMENT: u64 = 8 << 20;
@@ -32,6 +35,8 @@ struct Seen {
     bytes: AtomicU64,
     /// Whether the storage itself failed (else an error came from the unpacker, so from the bytes).
     storage_failed: AtomicBool,
+    /// Where else to count the bytes.
+    progress: Option<Arc<AtomicU64>>,
 }
 
 /// The blocks of a file.
@@ -54,16 +59,9 @@ pub(crate) enum ReadError {
 impl Blocks {
     /// Opens a file at byte `start`. `end` is a hint: bytes past it will hardly be wanted. With `hash`, the stored bytes
     /// are hashed as they pass (only meaningful when the file is read from start to end).
-    pub(crate) fn open(
-        store: &Arc<dyn ObjectStore>,
-        handle: &Handle,
-        file: &Arc<SourceFile>,
-        start: u64,
-        end: Option<u64>,
-        hash: bool,
-        block_bytes: usize,
-    ) -> io::Result<Self> {
-        let seen = Arc::new(Seen::default());
+    pub(crate) fn open(input: &RangeInput, start: u64, end: Option<u64>, hash: bool) -> io::Result<Self> {
+        let file = &input.file;
+        let seen = Arc::new(Seen { progress: input.progress.clone(), ..Seen::default() });
         let raw: Box<dyn Read + Send> = match &file.local {
             Some(path) => {
                 let mut opened = File::open(path)?;
@@ -72,7 +70,7 @@ impl Blocks {
                 }
                 Box::new(opened)
             }
-            None => Box::new(ObjectReader::new(Arc::clone(store), handle.clone(), Arc::clone(file), start, end)),
+            None => Box::new(ObjectReader::new(input, start, end)),
         };
         let hash = hash.then(|| Arc::new(std::sync::Mutex::new(Sha256::new())));
         let counted = Counted { inner: raw, seen: Arc::clone(&seen), hash: hash.clone() };
@@ -83,8 +81,8 @@ impl Blocks {
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
         };
         let block_bytes = match file.compression {
-            Compression::None => block_bytes.min(usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX)),
-            _ => block_bytes,
+            Compression::None => input.block_bytes.min(usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX)),
+            _ => input.block_bytes,
         };
         Ok(Self { reader, seen, hash, block_bytes: block_bytes.max(1) })
     }
@@ -128,6 +126,9 @@ impl Read for Counted {
         match self.inner.read(buffer) {
             Ok(count) => {
                 self.seen.bytes.fetch_add(count as u64, Ordering::Relaxed);
+                if let Some(progress) = &self.seen.progress {
+                    progress.fetch_add(count as u64, Ordering::Relaxed);
+                }
                 if let Some(hash) = &self.hash
                     && let Ok(mut hash) = hash.lock()
                 {
@@ -159,8 +160,10 @@ struct ObjectReader {
 }
 
 impl ObjectReader {
-    fn new(store: Arc<dyn ObjectStore>, handle: Handle, file: Arc<SourceFile>, start: u64, end: Option<u64>) -> Self {
+    fn new(input: &RangeInput, start: u64, end: Option<u64>) -> Self {
+        let file = Arc::clone(&input.file);
         let end = end.unwrap_or(file.size).min(file.size);
+        let (store, handle) = (Arc::clone(&input.store), input.handle.clone());
         Self { store, handle, file, position: start, end, current: Bytes::new(), ahead: None }
     }
 

@@ -189,7 +189,7 @@ impl FileOpener for FormatOpener {
         let (store, block_bytes) = (Arc::clone(&self.object_store), self.block_bytes);
         let (request, reject_columns) = (Arc::clone(&self.request), self.reject_columns.clone());
         let open = async move {
-            let input = RangeInput { store, handle: Handle::current(), file, range, block_bytes, hash: false };
+            let input = RangeInput { store, handle: Handle::current(), file, range, block_bytes, hash: false, progress: None, stop: None };
             let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
             // Ends when the plan drops the receiver (LIMIT): the next send fails.
             tokio::task::spawn_blocking(move || {

@@ -1,5 +1,6 @@
 //! Engine tests that go through its public face, in one binary (linking DataFusion once).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod pass;
 mod read;
 mod toy;
