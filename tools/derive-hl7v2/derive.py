@@ -39,11 +39,16 @@ EXTRA_CODES = {
 # Segments about the message, the file or the exchange: their coded fields are operational, not clinical.
 OPERATIONAL_SEGMENTS = set("MSH MSA ERR SFT BHS BTS FHS FTS QAK QRI QID QPD RCP RDF DSC NST NSC NCK MFI MFE MFA SPR VTQ EQL ERQ UAC ECD ECR ISD NDS CNS SGH SGT OVR".split())
 
+# All of these match names written with spaces.
 QUASI = re.compile(
-    r"SEX|GENDER|\bRACE\b|ETHNIC|RELIGION|MARITAL|LANGUAGE|CITIZEN|NATIONALITY|VETERAN|MILITARY|STUDENT|EMPLOYMENT|EMPLOYEE_STATUS|\bJOB|OCCUPATION|"
-    r"EDUCATION|ACADEMIC|LIVING|HANDICAP|DISAB|TRIB|VIP|RELATIONSHIP|HOUSEHOLD|DECEASED|DEATH|STATE|COUNTRY|SPECIES|BREED|INCOME|MULTIPLE_BIRTH"
+    r"\bSEX|GENDER|\bRACE\b|ETHNIC|RELIGION|MARITAL|LANGUAGE|CITIZEN|NATIONALITY|VETERAN|MILITARY|STUDENT|EMPLOYMENT|EMPLOYEE STATUS|\bJOB|OCCUPATION|"
+    r"EDUCATION|ACADEMIC|LIVING|HANDICAP|DISAB|TRIBAL|\bVIP|RELATIONSHIP|HOUSEHOLD|DECEASED|DEATH|\bSTATE\b|COUNTRY|SPECIES|BREED|INCOME|SALARY|MULTIPLE BIRTH"
 )
-PLACE = re.compile(r"LOCATION|FACILITY|DEPARTMENT|INSTITUTION|COMPANY|EMPLOYER|\bBED\b|ROOM|CLINIC\b|HOSPITAL|NURSE_UNIT|SCHOOL|WORSHIP|ORGANIZATION|PLACE|COST_CENTER")
+PLACE = re.compile(
+    r"LOCATION|FACILITY|DEPARTMENT|INSTITUTION|COMPANY|EMPLOYER|\bBED\b(?! STATUS)|ROOM|CLINIC\b|HOSPITAL(?! SERVICE)|NURSE UNIT|SCHOOL|WORSHIP|ORGANIZATION|\bPLACE\b|"
+    r"COST CENTER|PHARMACY$|PHARMACY OF|DISPENSE TO|OUTSIDE SITE"
+)
+TYPED_IN = re.compile(r"NOTES|INSTRUCTION|COMMENT(?! TYPE)")
 IDENTIFIER = re.compile(r"NUMBER|_ID$|\bID\b|IDENTIFIER|SERIAL|_TAG$|_KEY$|CONTROL_ID|ACCESSION|_UID$|CODE_LINE")
 DEVICE = re.compile(r"DEVICE|EQUIPMENT|MACHINE|STATION")
 WEIGHT = {
@@ -149,9 +154,10 @@ def collect_parts(part, names_of):
                 reference = child[1]
                 if not match or not isinstance(reference, (tuple, list)) or tuple(child[2]) == (0, 0):
                     continue
-                entry = merged.setdefault(name, {}).setdefault(int(match[1]), {"defined": 0, "required": 0, "repeats": 0})
+                entry = merged.setdefault(name, {}).setdefault(int(match[1]), {"defined": 0, "required": 0, "repeats": 0, "types": set()})
                 table = (reference[4] or "").replace("HL7", "")
                 entry["datatype"], entry["name"], entry["table"] = reference[2], reference[3] or "", table if re.fullmatch(r"\d{4}", table) else ""
+                entry["types"].add(reference[2])
                 entry["defined"] |= 1 << index
                 entry["required"] |= (child[2][0] >= 1) << index
                 entry["repeats"] |= (child[2][1] != 1) << index
@@ -195,9 +201,11 @@ def rule(segment, name, datatype, roles, depth=0):
             return "geography"
         if re.search(r"PHYSICIAN_ID|OPERATOR_ID|PROVIDER_ID", name):
             return "licence"
-        if QUASI.search(name):
+        if datatype not in ("ID", "IS") and TYPED_IN.search(spaced) and "CODED" not in name:
+            return "free-text"
+        if QUASI.search(spaced):
             return "quasi"
-        if datatype != "ID" and PLACE.search(spaced.replace(" ", "_")):
+        if datatype != "ID" and PLACE.search(spaced):
             return "other-id"
         if datatype != "ID" and IDENTIFIER.search(name) and not re.search(r"CODE|OBSERVATION|SERVICE|TYPE|ANTIMICROBIAL", name):
             return "other-id"
@@ -206,8 +214,10 @@ def rule(segment, name, datatype, roles, depth=0):
         if DEVICE.search(name) and IDENTIFIER.search(name):
             return "device"
         return "other-id" if IDENTIFIER.search(name) and not re.search(r"TEXT|DESCRIPTION|COMMENT", name) else "free-text"
+    if datatype in ("CP", "CQ", "MO") and re.search(r"INCOME|SALARY", name):
+        return "quasi"
     if datatype in ("NM", "SNM"):
-        if re.search(r"HOUSEHOLD|BIRTH_ORDER", name):
+        if re.search(r"HOUSEHOLD|BIRTH_ORDER|INCOME|SALARY", name):
             return "quasi"
         if re.search(r"\bAGE\b", spaced):
             return "age"
@@ -272,7 +282,7 @@ def segments_and_datatypes(sources, out, credit):
             if letters(fields[number]["name"]) == letters(name):
                 fields[number]["pretty"] = name
         else:  # a field of 2.9, which the first source does not have
-            fields[number] = {"name": re.sub(r"[^A-Za-z0-9]+", "_", name).upper().strip("_"), "pretty": name, "datatype": datatype, "table": "",
+            fields[number] = {"name": re.sub(r"[^A-Za-z0-9]+", "_", name).upper().strip("_"), "pretty": name, "datatype": datatype, "table": "", "types": {datatype},
                               "defined": 1 << len(VERSIONS), "required": 0, "repeats": 1 << len(VERSIONS)}
     lines, used = [], set()
     for row in sorted(titles):
@@ -286,6 +296,8 @@ def segments_and_datatypes(sources, out, credit):
                 lines.append("\t".join([segment, str(number), "", "", "0", "0", "0", "", overrides.get(key, "free-text")]))
             else:
                 phi = overrides.get(key) or rule(segment, field["name"], field["datatype"], classes)
+                if key not in overrides and phi in ("clinical", "operational") and field["types"] & {"TX", "FT", "ST"} and field["datatype"] in ("CWE", "CE", "CNE", "CF"):
+                    phi = "free-text"  # text in an earlier version, and in many feeds to this day
                 lines.append("\t".join([segment, str(number), field.get("pretty") or pretty(field["name"]), field["datatype"],
                                         f"{field['defined']:x}", f"{field['required']:x}", f"{field['repeats']:x}", field["table"], phi]))
             used.add(key)
