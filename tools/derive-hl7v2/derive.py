@@ -18,12 +18,12 @@ VERSIONS = ["2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", "2.6", "2.7", "
 
 # Tables that are checked. "hl7": the standard fixes the codes; "user": the standard suggests them and sites may add.
 CHECKED = {
-    "hl7": "0008 0038 0061 0065 0080 0085 0091 0100 0103 0104 0119 0121 0122 0123 0125 0126 0136 0155 0161 0166 0167 0178 "
+    "hl7": "0008 0038 0061 0065 0080 0085 0091 0100 0103 0119 0121 0122 0123 0125 0126 0136 0155 0161 0166 0167 0178 "
     "0179 0180 0183 0190 0191 0200 0201 0202 0206 0207 0211 0271 0272 0273 0275 0287 0301 0322 0356 0516",
     "user": "0001 0002 0004 0007 0027 0052 0063 0078 0116 0127 0128 0203 0357",
 }
 # Tables kept because their codes are shown with a meaning or used for a lookup.
-SHOWN = "0003 0005 0009 0074 0076 0092 0130 0162 0165 0185 0189 0204 0270 0338 0354 0364 0443 0444 0482 0488 0490 0528"
+SHOWN = "0003 0005 0009 0104 0074 0076 0092 0130 0162 0165 0185 0189 0204 0270 0338 0354 0364 0443 0444 0482 0488 0490 0528"
 # Codes that real feeds use and that a later or earlier edition of the table, or the text of the standard, has.
 EXTRA_CODES = {
     "0001": ["A", "F", "M", "N", "O", "U"],
@@ -74,7 +74,7 @@ SMALL = {"of", "and", "or", "the", "for", "to", "in", "on", "by", "with", "from"
 UPPER = {
     "ID", "IDS", "SSN", "DNA", "HL7", "UB", "DRG", "VAT", "DEA", "TQ", "BP", "CP", "BC", "PCA", "DIN", "OID", "UID", "AE", "MFN", "SI", "ICD", "CE", "CPU",
     "PID", "PV1", "NK1", "CSR", "DB1", "MD", "VIP", "EIP", "ARQ", "LOC", "LCC", "LCH", "LDP", "LRL", "FAC", "AUT", "IPR", "ESR", "NDC", "PRN", "FT1",
-    "OBX", "OBR", "MFA", "RXA", "EQL", "PAC", "PR1", "DOB", "UOM", "NPI", "PP", "UPIN", "ISBN", "GMDN", "UDI",
+    "OBX", "OBR", "MFA", "RXA", "EQL", "PAC", "PR1", "DOB", "UOM", "NPI", "PP", "UPIN", "ISBN", "GMDN", "UDI", "III", "PCCL", "OCE", "CRL", "TP",
 }
 
 
@@ -92,7 +92,7 @@ def pretty(name):
             words.append(word.lower())
         else:
             words.append(word[0] + word[1:].lower())
-    return " ".join(words)
+    return re.sub(r" E G (.*)$", r" (e.g. \1)", " ".join(words))
 
 
 def letters(text):
@@ -156,7 +156,9 @@ def collect_parts(part, names_of):
                     continue
                 entry = merged.setdefault(name, {}).setdefault(int(match[1]), {"defined": 0, "required": 0, "repeats": 0, "types": set()})
                 table = (reference[4] or "").replace("HL7", "")
-                entry["datatype"], entry["name"], entry["table"] = reference[2], reference[3] or "", table if re.fullmatch(r"\d{4}", table) else ""
+                entry["datatype"], entry["name"] = reference[2], reference[3] or ""
+                # Later editions of the source leave out many bindings that earlier ones have.
+                entry["table"] = table if re.fullmatch(r"\d{4}", table) else entry.get("table", "")
                 entry["types"].add(reference[2])
                 entry["defined"] |= 1 << index
                 entry["required"] |= (child[2][0] >= 1) << index

@@ -23,6 +23,7 @@ pub mod read;
 mod split;
 mod tables;
 pub mod timestamp;
+pub mod validate;
 pub mod write;
 
 pub use format::Hl7v2;

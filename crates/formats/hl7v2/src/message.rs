@@ -7,6 +7,8 @@
 
 use std::borrow::Cow;
 
+use std::collections::HashMap;
+
 use crate::{escape, lex, lex::Delimiters, path::Path};
 
 /// Why a text is no message.
@@ -56,7 +58,14 @@ impl<'a> Message<'a> {
 
     /// The segments in order, blank lines left out.
     pub fn segments(&self) -> impl Iterator<Item = Segment<'a>> + '_ {
-        (0..self.segments.len()).map(|at| self.segment_at(at))
+        // Counted on the way: a message may have a million segments.
+        let mut counts: HashMap<&'a str, usize> = HashMap::new();
+        self.segments.iter().map(move |&(start, end)| {
+            let raw = &self.text[start as usize..end as usize];
+            let name = segment_name(raw, self.delimiters.field);
+            let ordinal = counts.entry(name).and_modify(|count| *count += 1).or_insert(1);
+            Segment { raw, name, ordinal: *ordinal, offset: start as usize, delimiters: self.delimiters }
+        })
     }
 
     /// How many segments there are.
@@ -91,17 +100,6 @@ impl<'a> Message<'a> {
             Some(subcomponent) => component.subcomponent(subcomponent),
             None => component,
         })
-    }
-
-    fn segment_at(&self, at: usize) -> Segment<'a> {
-        let (start, end) = self.segments[at];
-        let raw = &self.text[start as usize..end as usize];
-        let name = segment_name(raw, self.delimiters.field);
-        let ordinal = 1 + self.segments[..at]
-            .iter()
-            .filter(|(start, end)| segment_name(&self.text[*start as usize..*end as usize], self.delimiters.field) == name)
-            .count();
-        Segment { raw, name, ordinal, offset: start as usize, delimiters: self.delimiters }
     }
 }
 
@@ -197,6 +195,11 @@ impl<'a> Segment<'a> {
     /// Where it begins in the message text.
     pub fn offset(&self) -> usize {
         self.offset
+    }
+
+    /// The delimiters of its message.
+    pub fn delimiters(&self) -> Delimiters {
+        self.delimiters
     }
 
     /// Whether its first field is the field separator itself (MSH, FHS, BHS).

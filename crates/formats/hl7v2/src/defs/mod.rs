@@ -193,6 +193,12 @@ impl StructureDef {
         self.forms.iter().rev().find(|form| form.since <= version).unwrap_or(&self.forms[0]).text
     }
 
+    /// Whether any form has the segment.
+    pub fn has_segment(&self, name: &str) -> bool {
+        let key = segment_key(name);
+        key != 0 && self.forms.iter().any(|form| form.grammar().keys().contains(&key))
+    }
+
     /// The segments that every form since version 2.3 requires, in order.
     pub fn required_segments(&self) -> &[&'static str] {
         self.required.get_or_init(|| {

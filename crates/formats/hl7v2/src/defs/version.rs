@@ -10,6 +10,8 @@ const NAMES: [&str; 13] = ["2.1", "2.2", "2.3", "2.3.1", "2.4", "2.5", "2.5.1", 
 impl Version {
     /// 2.3, the first version with the structures that are common today.
     pub const V2_3: Self = Self(2);
+    /// 2.5.1, taken where a message states no version.
+    pub const V2_5_1: Self = Self(6);
     /// The latest version the dictionary knows.
     pub const LATEST: Self = Self(12);
 
