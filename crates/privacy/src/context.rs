@@ -26,12 +26,13 @@ pub struct PrivacyContext {
 }
 
 impl PrivacyContext {
-    /// The keys of `scope`, derived from the active key; older keys still decrypt.
+    /// The keys of `scope`, derived from the active key; older keys still decrypt. The project must be
+    /// named; the domain may be empty (but not under gdpr-pseudonymised).
     pub fn new(keys: &KeyRing, scope: Scope, vault: Option<Arc<dyn Vault>>) -> Result<Self, PrivacyError> {
-        if scope.project.trim().is_empty() || scope.domain.trim().is_empty() {
+        if scope.project.trim().is_empty() {
             return Err(PrivacyError::Operation {
                 operation: "making the privacy keys",
-                reason: "project and domain must be named: they say within which space pseudonyms may be linked",
+                reason: "the project must be named: it says within which space pseudonyms may be linked",
             });
         }
         let active = keys.active();
@@ -268,7 +269,7 @@ mod tests {
     #[test]
     fn a_scope_must_be_named() {
         let ring = KeyRing::generate().unwrap();
-        assert!(PrivacyContext::new(&ring, Scope::new("p", " "), None).is_err());
+        assert!(PrivacyContext::new(&ring, Scope::new(" ", "d"), None).is_err());
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
     keys::{KeyRing, Scope},
     method::Method,
     policy::Policy,
-    profile::RuleOf,
+    profile::{Profile, RuleOf},
     transform::{Surroundings, Treatment, as_text, output_type, types_of},
     vault::Vault,
 };
@@ -46,7 +46,11 @@ impl Deidentifier {
     /// The same with a context that others share (SQL functions of the same run).
     pub fn with_context(policy: Policy, context: Arc<PrivacyContext>) -> Result<Self, PrivacyError> {
         let today = chrono::Utc::now().date_naive();
-        let problems: Vec<_> = [policy.check(), policy.check_legal(today)].into_iter().filter_map(Result::err).flatten().collect();
+        let mut problems: Vec<_> = [policy.check(), policy.check_legal(today)].into_iter().filter_map(Result::err).flatten().collect();
+        if policy.profile == Profile::GdprPseudonymised && context.scope().domain.trim().is_empty() {
+            let message = "name the pseudonymisation domain: who may link these records with one another (EDPB Guidelines 01/2025)";
+            problems.push(policy.problem(0, "domain".into(), message.into()));
+        }
         if !problems.is_empty() {
             return Err(PrivacyError::Policy(problems));
         }
@@ -120,25 +124,20 @@ impl Deidentifier {
         let found = self.policy.rule_for(table, name, meta.path.as_deref(), &class);
         // What a query has treated already stays so, if the profile permits what was done; only a rule
         // for this very column treats it again.
-        let (method, rule, treated) = match (&meta.deid, found) {
-            (Some(deid), found) if !matches!(found, Some((_, RuleOf::Column))) => {
-                let done = deid.split(['@', ' ']).next().and_then(Method::from_word);
-                let Some(done) = done else {
-                    return Err(refuse(
-                        &word,
-                        None,
-                        format!("it was treated with an unknown method ({deid}); name a rule for it in [columns]"),
-                    ));
-                };
-                (done, RuleOf::Column, true)
+        let by_column = matches!(found, Some((_, RuleOf::Column)));
+        let treated = meta.deid.is_some() && !by_column;
+        let (method, rule) = match (meta.deid.as_deref().filter(|_| !by_column), found) {
+            (Some(deid), _) => {
+                let done = self.accept_treated(deid, &class).map_err(|reason| refuse(&word, None, reason))?;
+                (done, RuleOf::Column)
             }
-            (_, Some((method, rule))) => (method.clone(), rule, false),
-            (_, None) => {
+            (None, Some((method, rule))) => (method.clone(), rule),
+            (None, None) => {
                 let reason = format!("policy {} has no rule for its class; add one under [classes] or [columns]", self.policy.tag());
                 return Err(refuse(&word, None, reason));
             }
         };
-        if let Err(refusal) = self.policy.profile.judge(&class, &method, rule) {
+        if !treated && let Err(refusal) = self.policy.profile.judge(&class, &method, rule) {
             return Err(refuse(&word, Some(&method), format!("{} does not permit {}: {refusal}", self.policy.profile, method.word())));
         }
         let compiled = if treated {
@@ -167,6 +166,34 @@ impl Deidentifier {
             reference: self.reference,
             counters: Arc::default(),
         })
+    }
+
+    /// Whether the profile accepts what a query did to a column before: `method`, `method@policy/version`,
+    /// or several of them joined by `+` when an expression mixed treated columns. Gives the first method.
+    fn accept_treated(&self, deid: &str, class: &PhiClass) -> Result<Method, String> {
+        let mut first = None;
+        for mark in deid.split('+') {
+            let (word, by) = mark.split_once('@').unwrap_or((mark, ""));
+            let Some(method) = Method::from_word(word.trim()) else {
+                return Err(format!("it was treated with an unknown method ({word}); name a rule for it in [columns]"));
+            };
+            let verdict = match method {
+                // Nothing was done to it: this policy must have said so, or permit it now.
+                Method::Keep if by == self.policy.tag() => Ok(()),
+                Method::Keep => self.policy.profile.judge(class, &method, RuleOf::Column),
+                // The class of a mixture says nothing about its parts: the method alone is judged.
+                _ => {
+                    let mut verdicts = PhiClass::ALL.iter().map(|class| self.policy.profile.judge(class, &method, RuleOf::Column));
+                    let refused = self.policy.profile.judge(class, &method, RuleOf::Column);
+                    if verdicts.any(|verdict| verdict.is_ok()) { Ok(()) } else { refused }
+                }
+            };
+            if let Err(refusal) = verdict {
+                return Err(format!("the query treated it with {word}, which {} does not permit: {refusal}", self.policy.profile));
+            }
+            first.get_or_insert(method);
+        }
+        first.ok_or_else(|| "its treatment is not named; name a rule for it in [columns]".into())
     }
 
     /// The treatment for values of a type and the type that comes out; `None` when the column goes.
