@@ -36,6 +36,8 @@ EXTRA_CODES = {
     "0211": ["ISO IR13", "ISO IR58", "ISO IR149", "UTF-8"],
     "0125": ["varies"],
 }
+# Conditional fields that the source takes for required in some versions.
+CONDITIONAL = {"OBX-2", "OBX-4", "ORC-7", "OBR-27", "SCH-1", "AIL-3", "NTE-3"}
 # Segments about the message, the file or the exchange: their coded fields are operational, not clinical.
 OPERATIONAL_SEGMENTS = set("MSH MSA ERR SFT BHS BTS FHS FTS QAK QRI QID QPD RCP RDF DSC NST NSC NCK MFI MFE MFA SPR VTQ EQL ERQ UAC ECD ECR ISD NDS CNS SGH SGT OVR".split())
 
@@ -86,7 +88,7 @@ def pretty(name):
             continue
         if word == "S" and words:
             words[-1] += "'s"
-        elif word in UPPER:
+        elif word in UPPER or re.fullmatch(r"[A-Z]{2}\d|RXA|SAC|CDM|PRA|STF|PRC|MCP|IIM", word):
             words.append(word)
         elif word.lower() in SMALL and words:
             words.append(word.lower())
@@ -154,12 +156,15 @@ def collect_parts(part, names_of):
                 reference = child[1]
                 if not match or not isinstance(reference, (tuple, list)) or tuple(child[2]) == (0, 0):
                     continue
-                entry = merged.setdefault(name, {}).setdefault(int(match[1]), {"defined": 0, "required": 0, "repeats": 0, "types": set()})
                 table = (reference[4] or "").replace("HL7", "")
+                entry = merged.setdefault(name, {}).setdefault(int(match[1]), {"defined": 0, "required": 0, "repeats": 0, "types": set(), "tables": []})
                 entry["datatype"], entry["name"] = reference[2], reference[3] or ""
                 # Later editions of the source leave out many bindings that earlier ones have.
                 entry["table"] = table if re.fullmatch(r"\d{4}", table) else entry.get("table", "")
                 entry["types"].add(reference[2])
+                if table and table in entry["tables"]:
+                    entry["tables"].remove(table)
+                entry["tables"] += [table] if re.fullmatch(r"\d{4}", table) else []
                 entry["defined"] |= 1 << index
                 entry["required"] |= (child[2][0] >= 1) << index
                 entry["repeats"] |= (child[2][1] != 1) << index
@@ -300,8 +305,12 @@ def segments_and_datatypes(sources, out, credit):
                 phi = overrides.get(key) or rule(segment, field["name"], field["datatype"], classes)
                 if key not in overrides and phi in ("clinical", "operational") and field["types"] & {"TX", "FT", "ST"} and field["datatype"] in ("CWE", "CE", "CNE", "CF"):
                     phi = "free-text"  # text in an earlier version, and in many feeds to this day
+                required = 0 if key in CONDITIONAL else field["required"]
+                checked = set(" ".join(CHECKED.values()).split())
+                # A field whose table changed takes the codes of both.
+                older = [t for t in field.get("tables", []) if t != field["table"] and {t, field["table"]} <= checked]
                 lines.append("\t".join([segment, str(number), field.get("pretty") or pretty(field["name"]), field["datatype"],
-                                        f"{field['defined']:x}", f"{field['required']:x}", f"{field['repeats']:x}", field["table"], phi]))
+                                        f"{field['defined']:x}", f"{required:x}", f"{field['repeats']:x}", "/".join([field["table"]] + older[-1:]), phi]))
             used.add(key)
     unknown = set(overrides) - used
     if unknown:
@@ -377,13 +386,15 @@ def structures(sources, out, credit):
             if not re.fullmatch(r"[A-Z0-9]{3}(_[A-Za-z0-9]{3})?", name) or not text.startswith("MSH"):
                 continue
             variants = found.setdefault(name, [])
-            if not variants or variants[-1][1] != text:
-                variants.append((version, text))
+            if variants and variants[-1][2] == text and VERSIONS.index(variants[-1][1]) == VERSIONS.index(version) - 1:
+                variants[-1] = (variants[-1][0], version, text)
+            else:
+                variants.append((version, version, text))
     lines = []
     for name in sorted(found):
-        for version, text in found[name]:
-            lines.append("\t".join([name, version, text]))
-    write(out / "structures.tsv", "Message structures: structure, first version of this form, segments ([optional] {repeating} (group) <choice>)", credit, lines)
+        for first, last, text in found[name]:
+            lines.append("\t".join([name, first, last, text]))
+    write(out / "structures.tsv", "Message structures: structure, first and last version of this form, segments ([optional] {repeating} (group) <choice>)", credit, lines)
 
     events = {}
     for name in found:

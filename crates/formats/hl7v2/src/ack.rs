@@ -115,7 +115,11 @@ impl ErrorCode {
     /// The code that fits a finding of ours best.
     pub fn of_finding(code: &str) -> Self {
         let any = |words: &[&str]| words.iter().any(|word| code.contains(word));
-        if any(&["required-segment", "missing-segment", "sequence", "structure", "segment-order"]) {
+        if code == "message-type-unknown" {
+            Self::UnsupportedMessageType
+        } else if code == "version-unknown" {
+            Self::UnsupportedVersionId
+        } else if code.starts_with("segment-") || any(&["sequence", "structure"]) {
             Self::SegmentSequenceError
         } else if any(&["required", "missing"]) {
             Self::RequiredFieldMissing

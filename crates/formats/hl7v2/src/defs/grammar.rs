@@ -123,7 +123,8 @@ impl Grammar {
         })
     }
 
-    /// The segments that must be there whatever else is, in order.
+    /// The segments that must be there whatever else is, in order. Comments (NTE) and continuations
+    /// (DSC) never count: some forms demand them, no feed does.
     pub fn required_segments(&self) -> Vec<&'static str> {
         let mut out = Vec::new();
         self.collect_required(0, &mut out);
@@ -133,10 +134,15 @@ impl Grammar {
     fn collect_required(&self, node: usize, out: &mut Vec<&'static str>) {
         for child in self.children(node).filter(|&child| self.nodes[child].required) {
             match self.nodes[child].kind {
-                NodeKind::Segment(name) if !out.contains(&name) => out.push(name),
+                NodeKind::Segment(name) if !out.contains(&name) && !is_never_missing(name) => out.push(name),
                 NodeKind::Group => self.collect_required(child, out),
                 NodeKind::Segment(_) | NodeKind::Any | NodeKind::Choice => {}
             }
         }
     }
+}
+
+/// Comments and continuations: no message is incomplete without them.
+pub(crate) fn is_never_missing(segment: &str) -> bool {
+    matches!(segment, "NTE" | "DSC")
 }

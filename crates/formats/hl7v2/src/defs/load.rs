@@ -79,7 +79,8 @@ fn segments() -> Vec<SegmentDef> {
             fields.push(FieldDef {
                 name: title,
                 datatype,
-                table: table_number(table),
+                table: table_number(table.split('/').next().unwrap_or("")),
+                older_table: table.split_once('/').and_then(|(_, older)| table_number(older)),
                 defined: version_set(defined),
                 required: version_set(required),
                 repeats: version_set(repeats),
@@ -136,9 +137,9 @@ fn tables() -> Vec<TableDef> {
 fn structures() -> Vec<StructureDef> {
     let mut structures: Vec<StructureDef> = Vec::new();
     for line in lines(STRUCTURES) {
-        let [name, since, text] = columns(line);
-        let Some(since) = Version::parse(since) else { continue };
-        let form = StructureForm { since, text, grammar: OnceLock::new() };
+        let [name, first, last, text] = columns(line);
+        let (Some(first), Some(last)) = (Version::parse(first), Version::parse(last)) else { continue };
+        let form = StructureForm { first, last, text, grammar: OnceLock::new(), automaton: OnceLock::new() };
         match structures.last_mut() {
             Some(last) if last.name == name => last.forms.push(form),
             _ => structures.push(StructureDef { name, forms: vec![form], required: OnceLock::new() }),

@@ -5,6 +5,7 @@
 //! sources by `tools/derive-hl7v2` (see its README), and are parsed once, on first use, in about a
 //! millisecond. Names, data types and codes are facts of the standard; no prose of it is here.
 
+mod automaton;
 mod grammar;
 mod load;
 mod phi;
@@ -14,6 +15,8 @@ use std::sync::{LazyLock, OnceLock};
 
 use sutura_core::PhiClass;
 
+use automaton::Automaton;
+pub(crate) use grammar::is_never_missing;
 pub use grammar::{Grammar, Node, NodeKind};
 pub use phi::{observation_value_class, phi_class};
 pub use version::{Version, VersionSet};
@@ -46,6 +49,8 @@ pub struct FieldDef {
     pub datatype: &'static str,
     /// The number of its table, if the standard binds one.
     pub table: Option<u16>,
+    /// The table that an earlier version bound instead; its codes are taken too.
+    pub older_table: Option<u16>,
     /// The versions that define it.
     pub defined: VersionSet,
     /// The versions in which it is required.
@@ -169,9 +174,11 @@ pub struct StructureDef {
 
 #[derive(Debug)]
 struct StructureForm {
-    since: Version,
+    first: Version,
+    last: Version,
     text: &'static str,
     grammar: OnceLock<Grammar>,
+    automaton: OnceLock<Automaton>,
 }
 
 impl StructureForm {
@@ -181,16 +188,25 @@ impl StructureForm {
 }
 
 impl StructureDef {
-    /// The segments of the structure as they were in a version: the form of that version, or the
-    /// nearest one the structure had.
+    /// The segments of the structure as they were in a version. A version that does not have the
+    /// structure (an event that had another one then) gets the next form, else the last one.
     pub fn grammar(&self, version: Version) -> &Grammar {
-        let form = self.forms.iter().rev().find(|form| form.since <= version).unwrap_or(&self.forms[0]);
-        form.grammar()
+        self.form(version).grammar()
     }
 
     /// The form of a version as compact text: `[optional]`, `{repeating}`, `(group)`, `<choice>`.
     pub fn text(&self, version: Version) -> &'static str {
-        self.forms.iter().rev().find(|form| form.since <= version).unwrap_or(&self.forms[0]).text
+        self.form(version).text
+    }
+
+    /// What decides whether segments are exactly the structure as it was in a version.
+    pub(crate) fn automaton(&self, version: Version) -> &Automaton {
+        let form = self.form(version);
+        form.automaton.get_or_init(|| Automaton::new(form.grammar()))
+    }
+
+    fn form(&self, version: Version) -> &StructureForm {
+        self.forms.iter().find(|form| version <= form.last).unwrap_or(&self.forms[self.forms.len() - 1])
     }
 
     /// Whether any form has the segment.
@@ -202,7 +218,7 @@ impl StructureDef {
     /// The segments that every form since version 2.3 requires, in order.
     pub fn required_segments(&self) -> &[&'static str] {
         self.required.get_or_init(|| {
-            let modern: Vec<_> = self.forms.iter().filter(|form| form.since >= Version::V2_3).collect();
+            let modern: Vec<_> = self.forms.iter().filter(|form| form.first >= Version::V2_3).collect();
             let forms: Vec<_> = if modern.is_empty() { self.forms.iter().collect() } else { modern };
             let mut required = forms.last().map(|form| form.grammar().required_segments()).unwrap_or_default();
             for form in &forms {

@@ -34,7 +34,11 @@ pub const CODES: &[FindingCode] = &[
     code("charset-utf16", "info", "The source is UTF-16 or UTF-32; offsets count the UTF-8 text it was transcoded to."),
     code("component-extra", "info", "A field or component has more parts than its data type; they are kept."),
     code("control-character", "warning", "The message holds control characters; they are kept."),
-    code("datatype-invalid", "error", "A value does not have the form of its data type: a date, a time, a number, a sequence number."),
+    code(
+        "datatype-invalid",
+        "error, warning",
+        "A value does not have the form of its data type: a date, a time, a number, a sequence number (warning: in a component).",
+    ),
     code("delimiters-repeated", "error", "MSH-2 states a delimiter twice or too many of them; the first role of each is used."),
     code("escape-bad-hex", "warning", "A hexadecimal escape does not hold pairs of hexadecimal digits; the text is kept as sent."),
     code("escape-charset-switch", "warning", "A character set switch inside the text is not followed; the text is kept as sent."),

@@ -86,7 +86,7 @@ fn check_field(segment: &Segment<'_>, field: &Field<'_>, def: &FieldDef, place: 
         let is_observation = place.field == 5 && segment.name() == "OBX";
         if is_observation {
             let shape = observation_shape(segment.field(2).raw());
-            check_primitive(repetition.component(1).raw(), shape, None, place, check);
+            check_primitive(repetition.component(1).raw(), shape, [None; 2], place, check);
         } else {
             check_value(&repetition, def, place, check);
         }
@@ -109,14 +109,15 @@ fn observation_shape(value_type: &str) -> Shape {
 }
 
 fn check_value(repetition: &Repetition<'_>, def: &FieldDef, place: Place<'_>, check: &mut Check<'_>) {
+    let tables = [def.table, def.older_table];
     match def.shape {
         Shape::Text => {}
-        Shape::Coded => check_coded(repetition, def.table, place, check),
+        Shape::Coded => check_coded(repetition, tables, place, check),
         Shape::Composite => check_composite(repetition, def.datatype, place, check),
         // The old TS had a second component, its precision.
-        Shape::Timestamp => check_primitive(repetition.component(1).raw(), def.shape, def.table, place, check),
+        Shape::Timestamp => check_primitive(repetition.component(1).raw(), def.shape, tables, place, check),
         _ => {
-            check_primitive(repetition.component(1).raw(), def.shape, def.table, place, check);
+            check_primitive(repetition.component(1).raw(), def.shape, tables, place, check);
             if has_value(repetition.component(2).state()) {
                 let text = format!("{} has the data type {}, which has no components; they are kept", def.name, def.datatype);
                 check.add("component-extra", Severity::Info, place.component(2), text);
@@ -126,12 +127,14 @@ fn check_value(repetition: &Repetition<'_>, def: &FieldDef, place: Place<'_>, ch
 }
 
 /// A coded element: the code is checked when it claims to be of the bound table.
-fn check_coded(repetition: &Repetition<'_>, table: Option<u16>, place: Place<'_>, check: &mut Check<'_>) {
-    let Some(table) = table else { return };
+fn check_coded(repetition: &Repetition<'_>, tables: [Option<u16>; 2], place: Place<'_>, check: &mut Check<'_>) {
+    if tables[0].is_none() {
+        return;
+    }
     let system = repetition.component(3).raw();
-    let claims = system.is_empty() || system.strip_prefix("HL7").and_then(|number| number.parse().ok()) == Some(table);
-    if claims {
-        check_table(repetition.component(1).raw(), table, place.component(1), check);
+    let stated = system.strip_prefix("HL7").and_then(|number| number.parse().ok());
+    if system.is_empty() || (stated.is_some() && tables.contains(&stated)) {
+        check_table(repetition.component(1).raw(), tables, place.component(1), check);
     }
 }
 
@@ -154,16 +157,14 @@ fn check_composite(repetition: &Repetition<'_>, datatype: &str, place: Place<'_>
         match part.shape {
             Shape::Text | Shape::Composite => {}
             Shape::Coded => {
-                if let Some(table) = part.table {
-                    check_table(component.subcomponent(1).raw(), table, place, check);
-                }
+                check_table(component.subcomponent(1).raw(), [part.table, None], place, check);
             }
-            _ => check_primitive(component.subcomponent(1).raw(), part.shape, part.table, place, check),
+            _ => check_primitive(component.subcomponent(1).raw(), part.shape, [part.table, None], place, check),
         }
     }
 }
 
-fn check_primitive(value: &str, shape: Shape, table: Option<u16>, place: Place<'_>, check: &mut Check<'_>) {
+fn check_primitive(value: &str, shape: Shape, tables: [Option<u16>; 2], place: Place<'_>, check: &mut Check<'_>) {
     if value.is_empty() || value == "\"\"" {
         return;
     }
@@ -175,29 +176,29 @@ fn check_primitive(value: &str, shape: Shape, table: Option<u16>, place: Place<'
         Shape::Time if timestamp::parse_time(value) == TimeValue::Invalid => "a time (HH[MM[SS[.S]]][+/-ZZZZ])",
         Shape::Timestamp if timestamp::parse(value) == TimestampValue::Invalid => "a date and time (YYYY[MM[DD[HH[MM[SS[.S]]]]]][+/-ZZZZ])",
         Shape::Code | Shape::UserCode => {
-            if let Some(table) = table {
-                check_table(value, table, place, check);
-            }
-            return;
+            return check_table(value, tables, place, check);
         }
         _ => return,
     };
-    check.add("datatype-invalid", Severity::Error, place, format!("the value is not {expected}; it is kept as text"));
+    // Some components have types that hardly any feed keeps to (XON-3 was a number until 2.6).
+    let severity = if place.component > 0 { Severity::Warning } else { Severity::Error };
+    check.add("datatype-invalid", severity, place, format!("the value is not {expected}; it is kept as text"));
 }
 
-fn check_table(value: &str, number: u16, place: Place<'_>, check: &mut Check<'_>) {
+fn check_table(value: &str, tables: [Option<u16>; 2], place: Place<'_>, check: &mut Check<'_>) {
     if value.is_empty() || value == "\"\"" {
         return;
     }
-    let Some(table) = defs::table(number) else { return };
+    let [Some(table), older] = tables.map(|number| number.and_then(defs::table)) else { return };
     let severity = match table.check {
         TableCheck::Fixed => Severity::Warning,
         TableCheck::Suggested => Severity::Info,
         TableCheck::Open => return,
     };
-    if !table.contains(value) && !table.contains(value.trim()) {
+    let value = value.trim();
+    if !table.contains(value) && !older.is_some_and(|older| older.contains(value)) {
         let mut text = String::with_capacity(48);
-        let _ = write!(text, "the code is not in table {number:04} ({})", table.name);
+        let _ = write!(text, "the code is not in table {:04} ({})", table.number, table.name);
         check.add("value-not-in-table", severity, place, text);
     }
 }

@@ -167,6 +167,7 @@ impl Check<'_> {
         let by_name = defs::structure_by_name(stated);
         if let (Some(event), Some(name)) = (by_event, by_name)
             && event.name != name.name
+            && stated.split_once('_') != Some((message_type, trigger))
         {
             let text = format!("MSH-9.3 is not the structure of this message type; {} is used", event.name);
             self.add("structure-mismatch", Severity::Info, place.field(9).component(3), text);

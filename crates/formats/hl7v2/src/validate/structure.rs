@@ -1,6 +1,7 @@
-//! Walks the segments of a message through the grammar of its structure.
+//! Checks the segments of a message against the grammar of its structure.
 //!
-//! The walk is greedy and never gives up: from the place reached, a segment is looked for first in
+//! Sound messages are recognised exactly ([`crate::defs`]' automaton). For the others a walk finds out
+//! what is wrong. It is greedy and never gives up: from the place reached, a segment is looked for first in
 //! what may follow (strictly, then skipping what is missing), then in a repetition of the groups
 //! around, from the inside out. What cannot be placed is a finding and the walk stays where it is.
 
@@ -13,31 +14,23 @@ use crate::{
 };
 
 pub(super) fn check(message: &Message<'_>, structure: &'static StructureDef, version: Version, check: &mut Check<'_>) {
-    let grammar = structure.grammar(version);
-    let mut walk = Walk::new(grammar);
+    let keys: Vec<u32> = message.segments().filter_map(|segment| place_key(&segment)).collect();
+    if structure.automaton(version).accepts(&keys) {
+        return;
+    }
+    let mut walk = Walk::new(structure.grammar(version));
     // A segment at the wrong place is not missing as well.
     let mut misplaced = Vec::new();
     for segment in message.segments() {
-        let name = segment.name();
-        // Local segments may stand anywhere, continuations too; odd names are found elsewhere.
-        if name.starts_with(['Z', 'z']) || matches!(name, "ADD" | "DSC") || !is_segment_name(name) {
-            continue;
-        }
-        let key = match defs::segment(name) {
-            Some(_) => defs::segment_key(name),
-            None => defs::segment_key(&name.to_ascii_uppercase()),
-        };
-        if walk.step(key) {
-            continue;
-        }
-        if defs::segment(name).is_some() {
-            if !misplaced.contains(&name) {
-                misplaced.push(name);
+        let Some(key) = place_key(&segment) else { continue };
+        if !walk.step(key) {
+            if !misplaced.contains(&key) {
+                misplaced.push(key);
             }
             report_misplaced(&segment, key, &walk, structure, check);
         }
     }
-    for name in walk.finish().into_iter().filter(|name| !misplaced.contains(name)) {
+    for name in walk.finish().into_iter().filter(|name| !misplaced.contains(&defs::segment_key(name))) {
         let title = defs::segment(name).map_or("", |segment| segment.title);
         check.push(
             "segment-missing",
@@ -46,6 +39,20 @@ pub(super) fn check(message: &Message<'_>, structure: &'static StructureDef, ver
             format!("the message has no {name} segment ({title}), which {} requires", structure.name),
         );
     }
+}
+
+/// The key of a segment that has a place in structures. Local segments may stand anywhere,
+/// continuations too; unknown and odd names are reported elsewhere.
+fn place_key(segment: &Segment<'_>) -> Option<u32> {
+    let name = segment.name();
+    if name.starts_with(['Z', 'z']) || matches!(name, "ADD" | "DSC") || !is_segment_name(name) {
+        return None;
+    }
+    if defs::segment(name).is_some() {
+        return Some(defs::segment_key(name));
+    }
+    let upper = name.to_ascii_uppercase();
+    defs::segment(&upper).map(|_| defs::segment_key(&upper))
 }
 
 fn report_misplaced(segment: &Segment<'_>, key: u32, walk: &Walk<'_>, structure: &StructureDef, check: &mut Check<'_>) {
@@ -214,7 +221,7 @@ impl<'g> Walk<'g> {
     fn miss(&mut self, node: usize) {
         let nodes = self.grammar.nodes();
         match nodes[node].kind {
-            NodeKind::Segment(name) if !self.missing.contains(&name) => self.missing.push(name),
+            NodeKind::Segment(name) if !self.missing.contains(&name) && !defs::is_never_missing(name) => self.missing.push(name),
             NodeKind::Group => {
                 for child in self.grammar.children(node).filter(|&child| nodes[child].required) {
                     self.miss(child);
