@@ -75,13 +75,24 @@ impl Codec {
             _ if text.is_ascii() => Ok(text.as_bytes().to_vec()),
             Self::Utf8 => Ok(text.as_bytes().to_vec()),
             Self::Ascii | Self::Unsupported => Err(text.bytes().position(|byte| !byte.is_ascii()).unwrap_or(0)),
-            Self::Latin1 => text.char_indices().map(|(at, c)| u8::try_from(u32::from(c)).map_err(|_| at)).collect(),
+            Self::Latin1 => text.char_indices().map(|(at, c)| latin1_byte(c).ok_or(at)).collect(),
             Self::Katakana => text.char_indices().map(|(at, c)| iso2022::katakana_byte(c).ok_or(at)).collect(),
             Self::Standard(encoding) => encode_standard(encoding, text),
         }
     }
 }
 
+/// ISO 8859-1, except the bytes that are read as windows-1252 has them.
+fn latin1_byte(c: char) -> Option<u8> {
+    match c {
+        '\u{81}' | '\u{8D}' | '\u{8F}' | '\u{90}' | '\u{9D}' => u8::try_from(u32::from(c)).ok(),
+        '\u{80}'..='\u{9F}' => None,
+        _ => u8::try_from(u32::from(c)).ok(),
+    }
+}
+
+/// Only what reads back counts as encoded: the Encoding Standard writes some characters as others,
+/// in Japanese sets even the yen sign as a backslash, which is a delimiter here.
 fn encode_standard(encoding: &'static Encoding, text: &str) -> Result<Vec<u8>, usize> {
     let mut encoder = encoding.new_encoder();
     let room = encoder.max_buffer_length_from_utf8_without_replacement(text.len()).unwrap_or(text.len() * 4 + 16);
@@ -90,7 +101,12 @@ fn encode_standard(encoding: &'static Encoding, text: &str) -> Result<Vec<u8>, u
     match result {
         encoding_rs::EncoderResult::InputEmpty => {
             out.truncate(written);
-            Ok(out)
+            let back = encoding.decode_without_bom_handling_and_without_replacement(&out).unwrap_or_default();
+            match text.char_indices().zip(back.chars()).find(|((_, wanted), got)| wanted != got) {
+                Some(((at, _), _)) => Err(at),
+                None if back.len() == text.len() => Ok(out),
+                None => Err(back.len()),
+            }
         }
         // The unmappable character has been consumed.
         encoding_rs::EncoderResult::Unmappable(c) => Err(read.saturating_sub(c.len_utf8())),

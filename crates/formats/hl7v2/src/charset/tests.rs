@@ -104,6 +104,11 @@ fn writing_says_what_it_cannot() {
     assert_eq!(encode("aŁ", Charset::Iso8859_15), Err(EncodeError::Unmappable { charset: "8859/15", position: 1 }));
     assert!(matches!(encode("é", Charset::Cns11643), Err(EncodeError::Unsupported { .. })));
     assert_eq!(encode("a山^", Charset::IsoIr87).unwrap(), b"a\x1b$B;3\x1b(B^");
+    // The Encoding Standard would write these as backslash, tilde and another dash.
+    for text in ["¥", "‾", "−"] {
+        assert!(encode(text, Charset::ShiftJis).is_err() && encode(text, Charset::EucJp).is_err(), "{text}");
+    }
+    assert_eq!(encode("\u{80}", Charset::Iso8859_1), Err(EncodeError::Unmappable { charset: "8859/1", position: 0 }));
     assert_eq!(encode("a", Charset::Utf16).unwrap(), b"\0a");
     let japanese = Declared::parse("~ISO IR87", b'~');
     assert_eq!(encode_within("A^山^ﾔ", &japanese, Charset::Utf8), Err(EncodeError::Unmappable { charset: "ASCII", position: 6 }));
@@ -176,5 +181,25 @@ proptest! {
             // No shifted code is taken for a delimiter by a reader that knows the shifts; the text has as many as were written.
             prop_assert!(findings.iter().all(|finding| finding.code == "charset-suspect"), "{findings:?}");
         }
+    }
+}
+
+#[test]
+fn every_character_of_every_set_reads_back() {
+    let all: Vec<char> = ('\u{20}'..='\u{33FF}')
+        .chain('\u{4E00}'..='\u{57FF}')
+        .chain('\u{AC00}'..='\u{AFFF}')
+        .chain('\u{E000}'..='\u{FFFF}')
+        .chain('\u{1F300}'..='\u{1F3FF}')
+        .chain('\u{20000}'..='\u{20FFF}')
+        .collect();
+    for &charset in Charset::ALL.iter().filter(|charset| !matches!(charset, Charset::Utf16 | Charset::Utf32 | Charset::Cns11643)) {
+        let declared = Declared { first: Some(charset), ..Declared::default() };
+        let writable: String = all.iter().filter(|c| encode_within(c.encode_utf8(&mut [0; 4]), &declared, charset).is_ok()).collect();
+        let raw = encode_within(&writable, &declared, charset).unwrap();
+        let mut findings = Vec::new();
+        let decoded = decode_declared(&raw, &declared, charset, &mut findings);
+        assert!(decoded.text == writable, "{charset}");
+        assert!(findings.is_empty() && writable.len() > 90, "{charset} {findings:?}");
     }
 }
