@@ -135,9 +135,13 @@ impl Engine {
         &self.readers
     }
 
-    /// Plans a query.
+    /// Plans a query. Statements that write or copy data are refused: only sinks do that, which check for identifying columns.
     pub async fn sql(&self, query: &str) -> Result<DataFrame> {
-        Ok(self.session.sql(query).await?)
+        let plan = self.session.state().create_logical_plan(query).await?;
+        if let Some(reason) = crate::lineage::refused_statement(&plan) {
+            return Err(EngineError::BadCall { function: "sql".to_owned(), reason: reason.to_owned() });
+        }
+        Ok(self.session.execute_logical_plan(plan).await?)
     }
 
     /// Adds a format: its table function `read_<name>`.

@@ -88,9 +88,61 @@ pub enum EngineError {
         /// Which part, and why.
         reason: String,
     },
+    /// A sink would hold identifying columns, and no purpose was stated.
+    #[error(
+        "{location}: the output would hold identifying columns: {}; de-identify them (a policy, or pseudonym(), age_band(), ...), leave them out, or state a purpose with allow_phi",
+        crate::error::list(columns)
+    )]
+    IdentifyingColumns {
+        /// The output's location.
+        location: String,
+        /// All such columns with their classes.
+        columns: Vec<crate::sink::RefusedColumn>,
+    },
+    /// A sink's settings do not fit, or its location cannot be written.
+    #[error("output {location}: {reason}")]
+    BadOutput {
+        /// The output's location.
+        location: String,
+        /// What is wrong, and what to do.
+        reason: String,
+    },
+    /// The output is already there.
+    #[error("output {location} exists; give another location or allow overwriting")]
+    OutputExists {
+        /// The output's location.
+        location: String,
+    },
+    /// Writing failed (disk full, permission, network).
+    #[error("writing {location}: {source}")]
+    Write {
+        /// The file or folder.
+        location: String,
+        /// The cause.
+        source: io::Error,
+    },
+    /// Encoding failed, or the bytes could not be written.
+    #[error("writing output: {0}")]
+    Encode(Box<dyn std::error::Error + Send + Sync>),
     /// A background task died: a defect of ours.
     #[error("a background task failed: {0}")]
     Task(String),
+}
+
+impl From<io::Error> for EngineError {
+    fn from(error: io::Error) -> Self {
+        EngineError::Encode(Box::new(error))
+    }
+}
+
+impl From<parquet::errors::ParquetError> for EngineError {
+    fn from(error: parquet::errors::ParquetError) -> Self {
+        EngineError::Encode(Box::new(error))
+    }
+}
+
+fn list(columns: &[crate::sink::RefusedColumn]) -> String {
+    columns.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 impl From<DataFusionError> for EngineError {

@@ -9,8 +9,11 @@ pub mod column_function;
 pub mod engine;
 pub mod error;
 pub mod files;
+pub mod functions;
+pub mod lineage;
 pub mod pass;
 mod scan;
+pub mod sink;
 mod table_function;
 
 pub use column_function::ColumnFunction;
