@@ -139,10 +139,7 @@ async fn every_query_keeps_the_class_of_what_went_in() {
         ("select bool_or(name = 'x') from p", "name"),
         ("select max(sex) from p group by name having max(name) > 'a'", "quasi"),
         ("select substr(name, 1, 3), count(*) from p group by substr(name, 1, 3)", "name operational"),
-        (
-            "select sex, name, count(*), grouping(name) from p group by grouping sets ((sex), (sex, name))",
-            "quasi name operational name",
-        ),
+        ("select sex, name, count(*), grouping(name) from p group by grouping sets ((sex), (sex, name))", "quasi name operational name"),
         ("select name, count(*) from p group by rollup (name)", "name operational"),
         // Windows.
         ("select lag(name) over (order by sex), lead(mrn, 1, '') over (order by sex), first_value(name) over () from p", "name mrn name"),
