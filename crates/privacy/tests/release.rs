@@ -540,3 +540,37 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn every_builtin_plans_every_hl7v2_table() {
+    use sutura_core::Format;
+    let format = sutura_hl7v2::Hl7v2::default();
+    for (name, _) in BUILTIN {
+        let deidentifier = builtin(name);
+        for table in format.tables() {
+            let plan = deidentifier.plan_table(Some(&table.name), &table.schema());
+            let plan = plan.unwrap_or_else(|error| panic!("{name} cannot release {}: {error}", table.name));
+            for field in plan.output_schema().fields() {
+                let meta = ColumnMeta::from_field(field);
+                let class = meta.phi.clone().unwrap();
+                assert!(
+                    !meta.must_refuse() || (name == "limited-data-set" && matches!(class, PhiClass::Date | PhiClass::Geography)),
+                    "{name}: {}.{} of class {class} is kept",
+                    table.name,
+                    field.name()
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn the_reference_page_names_every_word() {
+    let page = include_str!("../../../docs/src/reference/policy.md");
+    let classes = PhiClass::ALL.map(|class| class.as_str().into_owned());
+    let words =
+        Method::WORDS.into_iter().chain(LegalBasis::KEYS).chain(Profile::ALL.map(Profile::word)).chain(classes.iter().map(String::as_str));
+    for word in words {
+        assert!(page.contains(&format!("`{word}`")), "{word}");
+    }
+}
