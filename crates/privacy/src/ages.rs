@@ -3,7 +3,7 @@
 use crate::{dates::OLDEST_SHOWN_AGE, method::AgeScheme};
 
 /// No person has been older; greater numbers are mistakes and are suppressed.
-const OLDEST_AGE: u32 = 130;
+pub(crate) const OLDEST_AGE: u32 = 130;
 
 /// The group of an age in whole years; `None` for ages that nobody has.
 pub fn age_band(age: u32, scheme: AgeScheme) -> Option<&'static str> {

@@ -258,25 +258,10 @@ impl Deidentifier {
         let Some(output) = output_type(method, data_type) else {
             return Err(format!("{} treats {}, not {data_type}; use drop or redact", method.word(), types_of(method)));
         };
-        let kind = |kind: &Option<String>| kind.clone().unwrap_or_else(|| class.as_str().into_owned());
-        let treatment = match method {
-            Method::Keep | Method::Drop => Treatment::Keep,
-            Method::Redact => Treatment::Redact,
-            Method::Mask => Treatment::Mask,
-            Method::Pseudonym { kind: named } => Treatment::Pseudonym { kind: kind(named) },
-            Method::VaultCode { kind: named } => {
-                if self.context.vault().is_none() {
-                    return Err("vault-code needs a vault, and none is open; name a vault file".into());
-                }
-                Treatment::VaultCode { kind: kind(named) }
-            }
-            Method::Encrypt => Treatment::Encrypt { column: column.to_owned() },
-            Method::ShiftDate { max_days } => Treatment::ShiftDate { max_days: *max_days },
-            Method::Year => Treatment::Year,
-            Method::AgeBand { scheme } => Treatment::AgeBand { scheme: *scheme, from_birth: *class == PhiClass::Date },
-            Method::Zip3 => Treatment::Zip3,
-        };
-        Ok(Some((treatment, output)))
+        if matches!(method, Method::VaultCode { .. }) && self.context.vault().is_none() {
+            return Err("vault-code needs a vault, and none is open; name a vault file".into());
+        }
+        Ok(Some((Treatment::of(method, &class.as_str(), column), output)))
     }
 
     fn output_field(
@@ -459,7 +444,7 @@ impl ColumnPlan {
                 found: values.data_type().to_string(),
             });
         }
-        let around = Surroundings { context: &self.context, reference: self.reference, patients };
+        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients };
         let (out, tally) = treatment.apply(values, &around)?;
         self.counters.add(tally.rows, tally.nulls, tally.changed, tally.suppressed);
         Ok(Some(out))

@@ -21,7 +21,7 @@ use arrow::{
 use chrono::{Datelike, NaiveDate};
 
 use crate::{
-    ages::{age_band, parse_age, top_coded},
+    ages::{OLDEST_AGE, age_band, parse_age, top_coded},
     canonical::canonical,
     context::{NO_VAULT, PrivacyContext},
     dates::{OLDEST_SHOWN_AGE, YearOrOlder, age_on, parse_year, shift_iso, year_shown},
@@ -54,7 +54,6 @@ pub(crate) enum Treatment {
     Year,
     AgeBand {
         scheme: AgeScheme,
-        from_birth: bool,
     },
     Zip3,
     /// Each item of a list.
@@ -116,11 +115,20 @@ pub(crate) fn types_of(method: &Method) -> &'static str {
 
 /// What a treatment needs beside the values.
 pub(crate) struct Surroundings<'p> {
-    pub(crate) context: &'p PrivacyContext,
+    /// Keys; the methods without a key need none.
+    pub(crate) context: Option<&'p PrivacyContext>,
     /// The day from which ages are counted.
     pub(crate) reference: NaiveDate,
     /// Who each row is about.
     pub(crate) patients: Option<&'p StringViewArray>,
+}
+
+impl<'p> Surroundings<'p> {
+    fn keyed(&self) -> Result<&'p PrivacyContext, PrivacyError> {
+        const NO_KEY: PrivacyError =
+            PrivacyError::Operation { operation: "a keyed method", reason: "there is no key; give a key file made by `sutura keys new`" };
+        self.context.ok_or(NO_KEY)
+    }
 }
 
 /// Any array of text, number, date or flag as text; the form that patients and codes are compared in.
@@ -136,6 +144,23 @@ pub(crate) fn as_text(array: &dyn Array) -> Result<StringViewArray, PrivacyError
 }
 
 impl Treatment {
+    /// The treatment of a method for plain values. `kind` is the space of codes where the method names none.
+    pub(crate) fn of(method: &Method, kind: &str, column: &str) -> Self {
+        let kind = |named: &Option<String>| named.clone().unwrap_or_else(|| kind.to_owned());
+        match method {
+            Method::Keep | Method::Drop => Treatment::Keep,
+            Method::Redact => Treatment::Redact,
+            Method::Mask => Treatment::Mask,
+            Method::Pseudonym { kind: named } => Treatment::Pseudonym { kind: kind(named) },
+            Method::VaultCode { kind: named } => Treatment::VaultCode { kind: kind(named) },
+            Method::Encrypt => Treatment::Encrypt { column: column.to_owned() },
+            Method::ShiftDate { max_days } => Treatment::ShiftDate { max_days: *max_days },
+            Method::Year => Treatment::Year,
+            Method::AgeBand { scheme } => Treatment::AgeBand { scheme: *scheme },
+            Method::Zip3 => Treatment::Zip3,
+        }
+    }
+
     /// Treats an array of the planned type.
     pub(crate) fn apply(&self, values: &ArrayRef, around: &Surroundings<'_>) -> Result<(ArrayRef, Tally), PrivacyError> {
         let mut tally = Tally { rows: values.len() as u64, nulls: values.logical_null_count() as u64, ..Tally::default() };
@@ -152,7 +177,7 @@ impl Treatment {
                 Arc::new((0..values.len()).map(masked).collect::<StringViewArray>())
             }
             Treatment::Pseudonym { kind } => {
-                let maker = around.context.pseudonyms(kind);
+                let maker = around.keyed()?.pseudonyms(kind);
                 let distinct_of = as_text(values)?;
                 let distinct = Distinct::of(&distinct_of);
                 let mut made = Outputs::default();
@@ -167,10 +192,10 @@ impl Treatment {
             Treatment::VaultCode { kind } => {
                 let text = as_text(values)?;
                 let distinct = Distinct::of(&text);
-                Arc::new(distinct.rebuild(vault_codes(kind, &distinct.values, around.context)?, &mut tally)?)
+                Arc::new(distinct.rebuild(vault_codes(kind, &distinct.values, around.keyed()?)?, &mut tally)?)
             }
             Treatment::Encrypt { column } => {
-                let mut encryptor = around.context.encryptor(column)?;
+                let mut encryptor = around.keyed()?.encryptor(column)?;
                 let text = as_text(values)?;
                 let distinct = Distinct::of(&text);
                 let mut made = Outputs::default();
@@ -181,7 +206,7 @@ impl Treatment {
             }
             Treatment::ShiftDate { max_days } => shift(values, *max_days, around, &mut tally)?,
             Treatment::Year => year(values, around.reference.year(), &mut tally)?,
-            Treatment::AgeBand { scheme, from_birth } => age(values, *scheme, *from_birth, around.reference, &mut tally)?,
+            Treatment::AgeBand { scheme } => age(values, *scheme, around.reference, &mut tally)?,
             Treatment::Zip3 => zip(values, &mut tally)?,
             Treatment::Items(inner) => items(inner, values, around, &mut tally)?,
             Treatment::Children(children, fields) => children_of(children, fields, values, around, &mut tally)?,
@@ -348,8 +373,9 @@ fn shift_days(rows: usize, max_days: u16, around: &Surroundings<'_>) -> Result<V
     const NO_PATIENT: PrivacyError =
         PrivacyError::Operation { operation: "shifting dates", reason: "the patient column was not given for every row" };
     let patients = around.patients.filter(|patients| patients.len() == rows).ok_or(NO_PATIENT)?;
+    let context = around.keyed()?;
     let mut known: HashMap<&str, Option<i32>> = HashMap::new();
-    let mut days_of = |patient| *known.entry(patient).or_insert_with(|| around.context.shift_days(patient, max_days));
+    let mut days_of = |patient| *known.entry(patient).or_insert_with(|| context.shift_days(patient, max_days));
     Ok(patients.iter().map(|patient| patient.and_then(&mut days_of)).collect())
 }
 
@@ -430,7 +456,7 @@ fn year(values: &ArrayRef, reference_year: i32, tally: &mut Tally) -> Result<Arr
     Ok(Arc::new(years))
 }
 
-fn age(values: &ArrayRef, scheme: AgeScheme, from_birth: bool, reference: NaiveDate, tally: &mut Tally) -> Result<ArrayRef, PrivacyError> {
+fn age(values: &ArrayRef, scheme: AgeScheme, reference: NaiveDate, tally: &mut Tally) -> Result<ArrayRef, PrivacyError> {
     let write_band = |age: Option<u32>, out: &mut String| {
         let band = age.and_then(|age| age_band(age, scheme));
         out.push_str(band.unwrap_or_default());
@@ -439,7 +465,8 @@ fn age(values: &ArrayRef, scheme: AgeScheme, from_birth: bool, reference: NaiveD
     let data_type = values.data_type();
     if is_text(data_type) {
         let text = as_text(values)?;
-        let age_of = |value: &str| if from_birth { age_on(value, reference) } else { parse_age(value) };
+        // An age or a birth date: no year of four digits is an age that anybody has.
+        let age_of = |value: &str| parse_age(value).filter(|age| *age <= OLDEST_AGE).or_else(|| age_on(value, reference));
         return Ok(map_text(&text, tally, |_, value, out| write_band(age_of(value), out)));
     }
     if matches!(data_type, DataType::Date32 | DataType::Date64 | DataType::Timestamp(..)) {

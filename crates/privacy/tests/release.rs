@@ -544,7 +544,7 @@ proptest! {
 #[test]
 fn every_builtin_plans_every_hl7v2_table() {
     use sutura_core::Format;
-    let format = sutura_hl7v2::Hl7v2::default();
+    let format = sutura_hl7v2::Hl7v2;
     for (name, _) in BUILTIN {
         let deidentifier = builtin(name);
         for table in format.tables() {
