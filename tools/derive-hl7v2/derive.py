@@ -113,7 +113,7 @@ class Sources:
             for row in csv.reader(open(path, encoding="utf-8-sig", newline="")):
                 match = re.fullmatch(r"([A-Z][A-Z0-9]{2})-(\d+)", row[1].strip()) if len(row) > 3 else None
                 if match and row[2].strip() and re.fullmatch(r"[A-Z0-9]{2,3}", row[3].strip()):
-                    self.names.setdefault((match[1], int(match[2])), (row[2].strip(), row[3].strip()))
+                    self.names.setdefault((match[1], int(match[2])), (re.sub(r"[ *+#]+$", "", row[2].strip().replace("–", "-")), row[3].strip()))
         for path in sorted((v2_to_fhir / "codesystems").glob("*.csv")):
             for row in csv.reader(open(path, encoding="utf-8-sig", newline="")):
                 if len(row) < 3 or not row[0].strip():

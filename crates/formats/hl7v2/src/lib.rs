@@ -14,6 +14,7 @@ pub mod charset;
 pub mod defs;
 pub mod escape;
 pub mod format;
+pub mod inspect;
 pub mod lex;
 pub mod message;
 pub mod mllp;

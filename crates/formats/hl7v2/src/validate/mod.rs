@@ -82,7 +82,7 @@ impl<'a> Place<'a> {
     /// segment name that is none is shown as `?`: it may be anything, patient data too.
     fn path(self) -> String {
         let mut path = String::with_capacity(16);
-        path.push_str(if is_segment_name(self.segment) { self.segment } else { "?" });
+        path.push_str(shown_name(self.segment));
         if self.ordinal > 1 {
             let _ = write!(path, "[{}]", self.ordinal);
         }
@@ -97,6 +97,14 @@ impl<'a> Place<'a> {
         }
         path
     }
+}
+
+/// The segment name as findings and trees show it: `?` for anything that may be text of a broken line
+/// and so hold patient data.
+pub(crate) fn shown_name(name: &str) -> &str {
+    let is_capital = is_segment_name(name) && !name.bytes().any(|byte| byte.is_ascii_lowercase());
+    let is_known = || is_segment_name(name) && (name.starts_with(['z', 'Z']) || defs::segment(&name.to_ascii_uppercase()).is_some());
+    if is_capital || is_known() { name } else { "?" }
 }
 
 /// A letter, then two letters or digits, in either case.

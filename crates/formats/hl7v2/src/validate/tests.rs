@@ -155,3 +155,18 @@ fn every_code_of_the_crate_is_listed() {
     }
     assert!(found > 20, "{found}");
 }
+
+#[test]
+#[ignore = "a measurement: cargo test -p sutura-hl7v2 --lib -- --ignored --nocapture validate::tests::speed"]
+fn speed() {
+    let mut out = Vec::new();
+    for (name, text) in [("ADT", ADT), ("ORU", ORU)] {
+        let message = Message::parse(text).unwrap();
+        let begun = std::time::Instant::now();
+        for _ in 0..20_000 {
+            out.clear();
+            validate(&message, &mut out);
+        }
+        println!("{name}: {:?} a message of {} segments", begun.elapsed() / 20_000, message.segment_count());
+    }
+}
