@@ -18,6 +18,7 @@ use datafusion::{
 };
 use object_store::ObjectStore;
 use sutura_core::Format;
+use sutura_privacy::PrivacyContext;
 
 use crate::{
     error::{EngineError, Result},
@@ -39,6 +40,8 @@ pub struct EngineOptions {
     pub block_bytes: usize,
     /// A file is not cut into ranges smaller than this.
     pub min_range_bytes: u64,
+    /// Keys, scope and vault of the privacy functions; without them, those that need a key say so.
+    pub privacy: Option<Arc<PrivacyContext>>,
 }
 
 impl Default for EngineOptions {
@@ -49,6 +52,7 @@ impl Default for EngineOptions {
             memory_limit: None,
             block_bytes: 4 << 20,
             min_range_bytes: 8 << 20,
+            privacy: None,
         }
     }
 }
@@ -116,6 +120,7 @@ impl Engine {
         }
         let runtime = runtime.build_arc()?;
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
+        crate::functions::register(&session, options.privacy.clone());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         Ok(Self { session, readers })
@@ -124,6 +129,11 @@ impl Engine {
     /// The DataFusion session.
     pub fn session(&self) -> &SessionContext {
         &self.session
+    }
+
+    /// Gives the privacy functions keys, scope and vault, in place of any they had.
+    pub fn set_privacy(&self, context: Arc<PrivacyContext>) {
+        crate::functions::register(&self.session, Some(context));
     }
 
     /// The options it was made with.

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod column_function;
+pub mod deid;
 pub mod engine;
 pub mod error;
 pub mod files;
@@ -17,6 +18,7 @@ pub mod sink;
 mod table_function;
 
 pub use column_function::ColumnFunction;
+pub use deid::deidentify;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Result};
 pub use files::{Compression, SourceFile};

@@ -1,17 +1,103 @@
-//! SQL functions of Sutura.
+//! The SQL functions of Sutura, registered with every session.
+//!
+//! Privacy (they need the session's keys where marked with *): `pseudonym`*, `vault_code`*, `encrypt`*,
+//! `decrypt`*, `shift_date`*, `mask`, `zip3`, `age_band`, `age_years`, `date_year`. They give exactly
+//! what a policy with the same keys, project and domain gives. HL7 v2: `hl7`, `hl7_timestamp`,
+//! `hl7_unescape`. [`FUNCTIONS`] lists them with their arguments.
+//!
+//! Each says what its result is (class and treatment), which [`crate::lineage`] believes; so a
+//! function declares a treatment only where its result cannot be identifying, whatever goes in.
+
+mod args;
+mod hl7;
+mod privacy;
 
 use std::{any::Any, sync::Arc};
 
-use datafusion::logical_expr::ScalarUDF;
+use datafusion::{execution::context::SessionContext, logical_expr::ScalarUDF};
 use sutura_core::ColumnMeta;
+use sutura_privacy::PrivacyContext;
 
 use crate::ColumnFunction;
 
+/// A function for help and completion.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FunctionDoc {
+    /// Its name in SQL.
+    pub name: &'static str,
+    /// How it is called.
+    pub usage: &'static str,
+    /// What it gives.
+    pub doc: &'static str,
+}
+
+/// The functions of this module.
+pub const FUNCTIONS: &[FunctionDoc] = &[
+    FunctionDoc {
+        name: "pseudonym",
+        usage: "pseudonym(value [, kind])",
+        doc: "Keyed one-way pseudonym. Values of one kind share a pseudonym space; the column's PHI class when not given.",
+    },
+    FunctionDoc {
+        name: "vault_code",
+        usage: "vault_code(value [, kind])",
+        doc: "Random code from the session's vault, never derived from the value.",
+    },
+    FunctionDoc {
+        name: "encrypt",
+        usage: "encrypt(value, column)",
+        doc: "Reversible, deterministic encryption bound to the project and the named column.",
+    },
+    FunctionDoc { name: "decrypt", usage: "decrypt(text, column)", doc: "What encrypt made for the same project and column, as it was." },
+    FunctionDoc {
+        name: "shift_date",
+        usage: "shift_date(date, patient)",
+        doc: "The date moved by the patient's secret number of days; null for a date not stated to the day.",
+    },
+    FunctionDoc { name: "mask", usage: "mask(value)", doc: "*** for any value, null for null." },
+    FunctionDoc { name: "zip3", usage: "zip3(zip)", doc: "First three digits of a ZIP code where more than 20,000 people live, else 000." },
+    FunctionDoc {
+        name: "age_band",
+        usage: "age_band(birth_or_age [, at_date] [, scheme])",
+        doc: "Age group: 'life-stage' (paediatric, adult, geriatric; the default), 'ten-year' or 'top-code' (90+).",
+    },
+    FunctionDoc { name: "age_years", usage: "age_years(birth, at_date)", doc: "Whole years between two dates." },
+    FunctionDoc {
+        name: "date_year",
+        usage: "date_year(date)",
+        doc: "The year; years that would show an age over 89 become one category (1936-or-earlier).",
+    },
+    FunctionDoc {
+        name: "hl7",
+        usage: "hl7(message, path)",
+        doc: "A value of an HL7 v2 message by its path (PID-5.1, OBX[3]-5); null when absent, empty text when sent as \"\".",
+    },
+    FunctionDoc {
+        name: "hl7_timestamp",
+        usage: "hl7_timestamp(text)",
+        doc: "An HL7 date or time as ISO 8601, precision and offset as sent.",
+    },
+    FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
+];
+
+/// Registers every function; those that need keys say so when there are none.
+pub(crate) fn register(session: &SessionContext, context: Option<Arc<PrivacyContext>>) {
+    for function in privacy::all(context.as_ref()) {
+        session.register_udf(function);
+    }
+    for function in hl7::all() {
+        session.register_udf(function);
+    }
+}
+
 /// What one of our functions says its result is, given what goes into it; `None` for other functions.
-pub(crate) fn declared_meta(function: &Arc<ScalarUDF>, _args: &[ColumnMeta]) -> Option<ColumnMeta> {
+pub(crate) fn declared_meta(function: &Arc<ScalarUDF>, args: &[ColumnMeta]) -> Option<ColumnMeta> {
     let implementation: &dyn Any = function.inner().as_ref();
     if let Some(step) = implementation.downcast_ref::<ColumnFunction>() {
         return Some(step.declared_meta());
     }
-    None
+    implementation.downcast_ref::<privacy::PrivacyFunction>().map(|function| function.declared_meta(args))
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray},
+    array::{ArrayRef, AsArray, Int64Array, RecordBatch, StringViewArray},
     datatypes::{DataType, Field},
 };
 use datafusion::datasource::MemTable;
