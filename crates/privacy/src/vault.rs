@@ -9,7 +9,10 @@ use std::{
     collections::HashMap,
     fmt,
     path::{Path, PathBuf},
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
 };
 
 use hmac::Mac;
@@ -134,6 +137,9 @@ pub struct FileVault {
     marker: Marker,
     database: Database,
     cache: Mutex<TwoAgeCache>,
+    /// How many commits of codes this process has made; only one process has the file.
+    commits: AtomicU64,
+    writer: Mutex<()>,
 }
 
 impl FileVault {
@@ -184,7 +190,7 @@ impl FileVault {
         };
         let marker = Marker { mac: hmac_sha256(&*key.subkey::<32>(Purpose::Vault, Some(scope))) };
         write.commit().map_err(|error| store_error(path, error))?;
-        Ok(Self { path: path.to_owned(), marker, database, cache: Mutex::default() })
+        Ok(Self { path: path.to_owned(), marker, database, cache: Mutex::default(), commits: AtomicU64::new(0), writer: Mutex::default() })
     }
 
     /// Makes the file with access for its owner only, if there is none.
@@ -230,28 +236,48 @@ impl FileVault {
     }
 
     /// Gives new codes to the values at `missing`, unless another thread has just done so; all in one durable commit.
-    fn add(&self, marks: &[Mark], codes: &mut [Option<Code>], mut missing: Vec<usize>) -> Result<(), PrivacyError> {
+    /// `seen` is how many commits had been made before the values were looked up.
+    fn add(&self, marks: &[Mark], codes: &mut [Option<Code>], mut missing: Vec<usize>, seen: u64) -> Result<(), PrivacyError> {
         // In order of the mark, neighbours in the file are written one after the other.
         missing.sort_unstable_by(|a, b| marks[*a].cmp(&marks[*b]));
-        let fresh = random_codes(missing.len())?;
+        // Held until the commit is counted: who gets in after us must see that there was one.
+        let _writing = lock(&self.writer);
         let mut write = self.database.begin_write().map_err(|error| self.error(error))?;
         write.set_durability(Durability::Immediate).map_err(|error| self.error(error))?;
         {
             let mut table = write.open_table(CODES).map_err(|error| self.error(error))?;
             let mut taken = write.open_table(TAKEN).map_err(|error| self.error(error))?;
-            for (place, mut code) in missing.into_iter().zip(fresh) {
-                if let Some(known) = table.get(&marks[place]).map_err(|error| self.error(error))? {
-                    codes[place] = Some(*known.value());
-                    continue;
+            if self.commits.load(Ordering::Acquire) != seen {
+                for &place in &missing {
+                    codes[place] = table.get(&marks[place]).map_err(|error| self.error(error))?.map(|code| *code.value());
                 }
-                while taken.insert(&code, ()).map_err(|error| self.error(error))?.is_some() {
-                    getrandom::fill(&mut code)?;
+                missing.retain(|place| codes[*place].is_none());
+            }
+            let mut fresh = random_codes(missing.len())?;
+            // In order too, but which value gets which code stays a matter of chance.
+            let mut order: Vec<usize> = (0..fresh.len()).collect();
+            order.sort_unstable_by_key(|place| fresh[*place]);
+            for place in order {
+                while taken.insert(&fresh[place], ()).map_err(|error| self.error(error))?.is_some() {
+                    getrandom::fill(&mut fresh[place])?;
                 }
-                table.insert(&marks[place], &code).map_err(|error| self.error(error))?;
-                codes[place] = Some(code);
+            }
+            let mut previous: Option<usize> = None;
+            for (place, code) in missing.into_iter().zip(fresh) {
+                let same = previous.filter(|previous| marks[*previous] == marks[place]);
+                codes[place] = Some(match same.and_then(|previous| codes[previous]) {
+                    Some(code) => code,
+                    None => {
+                        table.insert(&marks[place], &code).map_err(|error| self.error(error))?;
+                        code
+                    }
+                });
+                previous = Some(place);
             }
         }
-        write.commit().map_err(|error| self.error(error))
+        write.commit().map_err(|error| self.error(error))?;
+        self.commits.fetch_add(1, Ordering::Release);
+        Ok(())
     }
 
     fn error(&self, error: impl fmt::Display) -> PrivacyError {
@@ -278,9 +304,10 @@ impl Vault for FileVault {
         };
         let unknown: Vec<usize> = (0..marks.len()).filter(|place| codes[*place].is_none()).collect();
         if !unknown.is_empty() {
+            let seen = self.commits.load(Ordering::Acquire);
             let missing = self.look_up(&marks, &mut codes, &unknown)?;
             if !missing.is_empty() {
-                self.add(&marks, &mut codes, missing)?;
+                self.add(&marks, &mut codes, missing, seen)?;
             }
             // Only codes that are on disk go into the cache: another thread may hand them out at once.
             let mut cache = lock(&self.cache);
@@ -383,12 +410,16 @@ mod tests {
     fn threads_agree() {
         let folder = tempfile::tempdir().unwrap();
         let vault = FileVault::open(&folder.path().join("v"), &KeyRing::generate().unwrap(), &Scope::new("p", "d")).unwrap();
+        // Small overlapping calls, so that threads meet between looking up and writing.
         let answers: Vec<Vec<String>> = std::thread::scope(|scope| {
-            let threads: Vec<_> = (0..4).map(|_| scope.spawn(|| ask(&vault, "mrn", &numbers(0..300)))).collect();
+            let work = || (0..60).flat_map(|step| ask(&vault, "mrn", &numbers(step * 5..step * 5 + 10))).collect();
+            let threads: Vec<_> = (0..6).map(|_| scope.spawn(work)).collect();
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         assert!(answers.iter().all(|answer| *answer == answers[0]));
-        assert_eq!(vault.len().unwrap(), 300);
+        assert_eq!(vault.len().unwrap(), 305);
+        let every = numbers(0..305);
+        assert_eq!(ask(&vault, "mrn", &every).iter().collect::<HashSet<_>>().len(), 305);
     }
 
     #[test]
