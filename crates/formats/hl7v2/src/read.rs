@@ -371,7 +371,7 @@ impl Decoder {
 
     fn validate(&mut self, text: &str) {
         if let Ok(message) = Message::parse(text) {
-            let _ = message.segment_count();
+            crate::validate::validate(&message, &mut self.findings);
         }
     }
 

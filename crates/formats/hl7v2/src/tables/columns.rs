@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder,
-        TimestampMicrosecondBuilder,
+        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondBuilder, make_view,
     },
+    buffer::{Buffer, NullBufferBuilder, ScalarBuffer},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
@@ -26,9 +26,79 @@ pub(crate) enum Cell {
     Flag(bool),
 }
 
+/// A text column. A value that stands in the row before too (the message's id in every one of its
+/// rows) is stored once.
+#[derive(Debug)]
+struct TextColumn {
+    views: Vec<u128>,
+    nulls: NullBufferBuilder,
+    full: Vec<Buffer>,
+    data: Vec<u8>,
+    last: (Cell, u128),
+}
+
+/// Text bytes a buffer of a column holds before the next one is begun.
+const BUFFER_BYTES: usize = 1 << 20;
+
+impl TextColumn {
+    fn new(capacity: usize) -> Self {
+        Self { views: Vec::with_capacity(capacity), nulls: NullBufferBuilder::new(capacity), full: Vec::new(), data: Vec::new(), last: (Cell::Null, 0) }
+    }
+
+    fn append(&mut self, cell: Cell, text: &str, scratch: &str) {
+        let value = match cell {
+            _ if cell == self.last.0 && cell != Cell::Null => {
+                self.views.push(self.last.1);
+                self.nulls.append_non_null();
+                return;
+            }
+            Cell::Text(from, to) => text.get(from as usize..to as usize),
+            Cell::Scratch(from, to) => scratch.get(from as usize..to as usize),
+            Cell::Static(word) => Some(word),
+            _ => None,
+        };
+        let Some(value) = value else {
+            self.views.push(0);
+            self.nulls.append_null();
+            return;
+        };
+        let view = self.store(value.as_bytes());
+        self.views.push(view);
+        self.nulls.append_non_null();
+        self.last = (cell, view);
+    }
+
+    fn store(&mut self, value: &[u8]) -> u128 {
+        if value.len() <= 12 {
+            return make_view(value, 0, 0);
+        }
+        if self.data.len() + value.len() > BUFFER_BYTES && !self.data.is_empty() {
+            self.full.push(std::mem::take(&mut self.data).into());
+        }
+        let view = make_view(value, self.full.len() as u32, self.data.len() as u32);
+        self.data.extend_from_slice(value);
+        view
+    }
+
+    #[allow(unsafe_code)]
+    fn finish(&mut self) -> StringViewArray {
+        self.last = (Cell::Null, 0);
+        let mut buffers = std::mem::take(&mut self.full);
+        if !self.data.is_empty() {
+            buffers.push(std::mem::take(&mut self.data).into());
+        }
+        let capacity = self.views.len();
+        let views = ScalarBuffer::from(std::mem::replace(&mut self.views, Vec::with_capacity(capacity)));
+        let nulls = self.nulls.finish();
+        debug_assert!(StringViewArray::try_new(views.clone(), buffers.clone(), nulls.clone()).is_ok());
+        // SAFETY: every view was made by `store` from a whole `&str` that is in the buffer it names.
+        unsafe { StringViewArray::new_unchecked(views, buffers, nulls) }
+    }
+}
+
 #[derive(Debug)]
 enum Builder {
-    Text(StringViewBuilder),
+    Text(TextColumn),
     Number(Float64Builder),
     Integer(Int64Builder),
     Flag(BooleanBuilder),
@@ -56,7 +126,7 @@ impl Columns {
                 DataType::Timestamp(_, _) => {
                     Builder::Instant(TimestampMicrosecondBuilder::with_capacity(capacity).with_data_type(field.data_type().clone()))
                 }
-                _ => Builder::Text(StringViewBuilder::with_capacity(capacity)),
+                _ => Builder::Text(TextColumn::new(capacity)),
             })
             .collect();
         Self { schema, builders, rows: 0 }
@@ -67,14 +137,20 @@ impl Columns {
         self.rows
     }
 
+    /// Forgets the values of the row before: the text they point into is about to change.
+    pub(crate) fn forget(&mut self) {
+        for builder in &mut self.builders {
+            if let Builder::Text(column) = builder {
+                column.last.0 = Cell::Null;
+            }
+        }
+    }
+
     /// Adds a row: one cell a column.
     pub(crate) fn append(&mut self, cells: &[Cell], text: &str, scratch: &str) {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
             match (builder, *cell) {
-                (Builder::Text(column), Cell::Text(from, to)) => column.append_option(text.get(from as usize..to as usize)),
-                (Builder::Text(column), Cell::Scratch(from, to)) => column.append_option(scratch.get(from as usize..to as usize)),
-                (Builder::Text(column), Cell::Static(word)) => column.append_value(word),
-                (Builder::Text(column), _) => column.append_null(),
+                (Builder::Text(column), cell) => column.append(cell, text, scratch),
                 (Builder::Number(column), Cell::Number(value)) => column.append_value(value),
                 (Builder::Number(column), _) => column.append_null(),
                 (Builder::Integer(column), Cell::Integer(value)) => column.append_value(value),

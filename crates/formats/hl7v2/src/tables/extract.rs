@@ -136,6 +136,7 @@ impl Work {
             for group in &mut table.groups {
                 group.cut_from = u32::MAX;
             }
+            table.columns.forget();
             match table.rows {
                 Rows::Message => self.row(context, table, &mut facts, force, 0),
                 Rows::Findings => self.finding_rows(context, table, &mut facts),
@@ -784,6 +785,8 @@ impl Work {
             }
             put(cells, out.value, if deletes { Cell::Null } else { Cell::Scratch(start, self.scratch.len() as u32) });
         }
+        // The scratch buffer is cut back after every row.
+        table.columns.forget();
         table.columns.append(&table.cells, context.text, &self.scratch);
     }
 }
