@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondBuilder, make_view,
+        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondBuilder,
+        make_view, NullBufferBuilder,
     },
-    buffer::{Buffer, NullBufferBuilder, ScalarBuffer},
+    buffer::{Buffer, ScalarBuffer},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
