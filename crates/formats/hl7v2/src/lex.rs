@@ -145,7 +145,8 @@ mod simd {
         let [a, b, c] = wanted.map(|byte| _mm256_set1_epi8(byte as i8));
         let matches = |half: &[u8]| -> u64 {
             debug_assert!(half.len() >= 32);
-            // SAFETY: `half` holds 32 bytes; the load is unaligned.
+            // SAFETY: `half` holds 32 bytes; `loadu` asks for no alignment.
+            #[allow(clippy::cast_ptr_alignment)]
             let v = unsafe { _mm256_loadu_si256(half.as_ptr().cast::<__m256i>()) };
             let hit = _mm256_or_si256(_mm256_or_si256(_mm256_cmpeq_epi8(v, a), _mm256_cmpeq_epi8(v, b)), _mm256_cmpeq_epi8(v, c));
             u64::from(_mm256_movemask_epi8(hit) as u32)
@@ -165,6 +166,7 @@ mod simd {
         unsafe {
             let needles = wanted.map(|byte| _mm_set1_epi8(byte as i8));
             let matches = |part: *const u8| -> u32 {
+                #[allow(clippy::cast_ptr_alignment)]
                 let v = _mm_loadu_si128(part.cast::<__m128i>());
                 let mut hit = _mm_cmpeq_epi8(v, needles[0]);
                 for needle in &needles[1..] {

@@ -26,6 +26,7 @@ use crate::{
 };
 
 /// What a stretch of a unit turned out to be.
+#[derive(Clone, Copy)]
 struct Piece {
     start: usize,
     end: usize,
@@ -102,7 +103,7 @@ impl Decoder {
             };
             self.splitter = Splitter::new(0, None, self.options.max_record_bytes);
             self.encoding = SourceEncoding::Utf16(Utf16Transcoder::new(endian));
-            self.note(Finding::new(
+            self.note(&Finding::new(
                 "charset-utf16",
                 Severity::Info,
                 "",
@@ -118,7 +119,7 @@ impl Decoder {
                     transcoder.finish(&mut text);
                     let issues = transcoder.issue_count();
                     if issues > 0 {
-                        self.note(Finding::new(
+                        self.note(&Finding::new(
                             "charset-mismatch",
                             Severity::Error,
                             "",
@@ -170,7 +171,7 @@ impl Decoder {
             let after = start + at + 1;
             let closing = usize::from(bytes.get(after) == Some(&b'\r'));
             if closing == 0 && framed {
-                self.note(Finding::new(
+                self.note(&Finding::new(
                     "mllp-end-incomplete",
                     Severity::Warning,
                     "",
@@ -266,7 +267,7 @@ impl Decoder {
         }
         self.messages_in_batch += 1;
         self.findings.clear();
-        if !header.iter().skip(4).any(|byte| byte.is_ascii_alphanumeric()) {
+        if !header.iter().skip(4).any(u8::is_ascii_alphanumeric) {
             self.reject(
                 splitter,
                 &record,
@@ -278,7 +279,7 @@ impl Decoder {
             return Ok(());
         }
         if Delimiters::repeats_itself(header) {
-            self.note(Finding::new(
+            self.note(&Finding::new(
                 "delimiters-repeated",
                 Severity::Error,
                 "MSH-2",
@@ -340,7 +341,7 @@ impl Decoder {
             findings: &self.findings,
             zone: &self.options.zone,
         };
-        self.work.extract(&context, &mut self.plan)?;
+        self.work.extract(&context, &mut self.plan);
         for table in &mut self.plan.tables {
             if table.columns.rows() >= self.batch_rows {
                 out.push(Decoded::Batch { request: table.request, batch: table.columns.finish()? });
@@ -376,8 +377,8 @@ impl Decoder {
     }
 
     /// A finding that belongs to no accepted message.
-    fn note(&mut self, finding: Finding) {
-        self.stats.count_finding(&finding);
+    fn note(&mut self, finding: &Finding) {
+        self.stats.count_finding(finding);
     }
 
     /// Bytes outside any message: blank ones are envelope, the rest is a reject.

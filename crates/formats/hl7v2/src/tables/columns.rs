@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use arrow::{
     array::{
-        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewArray, TimestampMicrosecondBuilder,
-        make_view, NullBufferBuilder,
+        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, NullBufferBuilder, RecordBatch, RecordBatchOptions, StringViewArray,
+        TimestampMicrosecondBuilder, make_view,
     },
     buffer::{Buffer, ScalarBuffer},
     datatypes::{DataType, SchemaRef},
@@ -43,7 +43,13 @@ const BUFFER_BYTES: usize = 1 << 20;
 
 impl TextColumn {
     fn new(capacity: usize) -> Self {
-        Self { views: Vec::with_capacity(capacity), nulls: NullBufferBuilder::new(capacity), full: Vec::new(), data: Vec::new(), last: (Cell::Null, 0) }
+        Self {
+            views: Vec::with_capacity(capacity),
+            nulls: NullBufferBuilder::new(capacity),
+            full: Vec::new(),
+            data: Vec::new(),
+            last: (Cell::Null, 0),
+        }
     }
 
     fn append(&mut self, cell: Cell, text: &str, scratch: &str) {

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use sutura_core::{Finding, FormatError, Sha256Hash};
+use sutura_core::{Finding, Sha256Hash};
 
 use super::{
     columns::Cell,
@@ -97,9 +97,17 @@ struct Facts {
     message_type: Cell,
     trigger: Cell,
     /// MSH-7's offset, read when an instant asks for it.
-    header_offset: Option<Option<i16>>,
+    header_offset: HeaderOffset,
     sha256: Cell,
     source: Cell,
+}
+
+/// The offset that MSH-7 states.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum HeaderOffset {
+    NotRead,
+    Absent,
+    Minutes(i16),
 }
 
 impl Work {
@@ -129,7 +137,7 @@ impl Work {
     }
 
     /// Adds the rows of the message to every requested table.
-    pub(crate) fn extract(&mut self, context: &Context<'_>, plan: &mut Plan) -> Result<(), FormatError> {
+    pub(crate) fn extract(&mut self, context: &Context<'_>, plan: &mut Plan) {
         let mut facts = self.facts(context, plan);
         let mut force = InForce::default();
         for table in &mut plan.tables {
@@ -159,7 +167,6 @@ impl Work {
                 }
             }
         }
-        Ok(())
     }
 
     fn facts(&mut self, context: &Context<'_>, plan: &Plan) -> Facts {
@@ -175,7 +182,7 @@ impl Work {
             Cell::Null
         };
         let source = if plan.computes(|computed| computed == Computed::Source) { self.keep(context.source) } else { Cell::Null };
-        Facts { message_type, trigger, header_offset: None, sha256, source }
+        Facts { message_type, trigger, header_offset: HeaderOffset::NotRead, sha256, source }
     }
 
     fn row(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts, force: InForce, row: u32) {
@@ -294,7 +301,7 @@ impl Work {
                 .take_while(|(source, _)| (source.field, source.medical_record) == (first.field, first.medical_record))
                 .count();
             let range = self.field(context, segment, first.field);
-            let repetition = range.map(|range| self.repetition(context, range, first.medical_record));
+            let repetition = range.map(|range| Self::repetition(context, range, first.medical_record));
             for (source, out) in &group.columns[at..at + same] {
                 cells[*out] = match (range, repetition) {
                     (Some(whole), _) if source.kind == Kind::AllText => self.all_text(context, whole),
@@ -311,14 +318,14 @@ impl Work {
         if source.kind == Kind::AllText {
             return self.all_text(context, range);
         }
-        let repetition = self.repetition(context, range, source.medical_record);
+        let repetition = Self::repetition(context, range, source.medical_record);
         self.part(context, source, repetition, facts)
     }
 
     fn simple(&mut self, context: &Context<'_>, name: Tag, field: u16, component: u8) -> Cell {
         let segment = if name == MSH { Some(0) } else { self.first(name) };
         let Some(range) = segment.and_then(|segment| self.field(context, segment, field)) else { return Cell::Null };
-        let repetition = self.repetition(context, range, false);
+        let repetition = Self::repetition(context, range, false);
         match component_range(context, repetition, component) {
             Some(range) => self.text(context, range),
             None => Cell::Null,
@@ -327,7 +334,7 @@ impl Work {
 
     /// The first repetition, or the one of identifier type MR; with `medical_record` an empty
     /// first repetition is passed over.
-    fn repetition(&self, context: &Context<'_>, (from, to): (u32, u32), medical_record: bool) -> (u32, u32) {
+    fn repetition(context: &Context<'_>, (from, to): (u32, u32), medical_record: bool) -> (u32, u32) {
         let Some(separator) = context.delimiters.repetition else { return (from, to) };
         let field = &context.text.as_bytes()[from as usize..to as usize];
         let Some(first_end) = memchr::memchr(separator, field) else { return (from, to) };
@@ -419,17 +426,12 @@ impl Work {
         if value.offset_minutes().is_some() {
             return value.instant(None).map_or(Cell::Null, |instant| Cell::Integer(instant.timestamp_micros()));
         }
-        let header = match facts.header_offset {
-            Some(known) => known,
-            None => {
-                let found = self.header_offset(context);
-                facts.header_offset = Some(found);
-                found
-            }
-        };
-        let instant = match header {
-            Some(minutes) => value.instant(Some(minutes)),
-            None => context.zone.instant(&value),
+        if facts.header_offset == HeaderOffset::NotRead {
+            facts.header_offset = self.header_offset(context).map_or(HeaderOffset::Absent, HeaderOffset::Minutes);
+        }
+        let instant = match facts.header_offset {
+            HeaderOffset::Minutes(minutes) => value.instant(Some(minutes)),
+            _ => context.zone.instant(&value),
         };
         instant.map_or(Cell::Null, |instant| Cell::Integer(instant.timestamp_micros()))
     }
@@ -627,7 +629,7 @@ impl Work {
         let mut seen = Observation::default();
         let Some(range) = self.field(context, row, 5) else { return seen };
         let value_type = self.field(context, row, 2).map_or("", |(from, to)| context.text[from as usize..to as usize].trim());
-        let first = self.repetition(context, range, false);
+        let first = Self::repetition(context, range, false);
         let part =
             |work: &mut Self, component| component_range(context, first, component).map_or(Cell::Null, |range| work.text(context, range));
         match value_type {
