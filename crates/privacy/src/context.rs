@@ -217,7 +217,7 @@ mod tests {
     /// were computed with another implementation (Python's hmac, and AESSIV of its cryptography package).
     #[test]
     fn a_given_key_makes_what_it_always_made() {
-        let secret: String = (0..32).map(|byte| format!("{byte:02x}")).collect();
+        let secret = crate::encode::hex(&(0..32).collect::<Vec<u8>>());
         let ring = KeyRing::from_text(&format!("sutura-key 1 ke097e895e751d83e 2026-01-01T00:00:00Z {secret}")).unwrap();
         let context = PrivacyContext::new(&ring, Scope::new("project", "domain"), None).unwrap();
         assert_eq!(context.pseudonym("mrn", "00123").unwrap(), "6fstvrrmxqbelkmfi2fsnjjz5q");
