@@ -123,7 +123,9 @@ impl Engine {
         crate::functions::register(&session, options.privacy.clone());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
-        Ok(Self { session, readers })
+        let engine = Self { session, readers };
+        engine.register_format(Arc::new(sutura_hl7v2::Hl7v2));
+        Ok(engine)
     }
 
     /// The DataFusion session.

@@ -164,15 +164,25 @@ impl Readers {
             };
         }
         let path = ObjectPath::from(key);
-        if !key.is_empty() && !key.ends_with('/') {
-            match store.head(&path).await {
-                Ok(meta) => return Ok(vec![SourceFile::object(&url, meta)]),
-                Err(object_store::Error::NotFound { .. }) => {}
-                Err(error) => return Err(failed(error)),
-            }
+        let object = async || match store.head(&path).await {
+            Ok(meta) => Ok(Some(SourceFile::object(&url, meta))),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(failed(error)),
+        };
+        let may_be_object = !key.is_empty() && !key.ends_with('/');
+        // A key that looks like a file is asked for first; servers over a file system dislike being asked for a folder.
+        let looks_like_file = may_be_object && path.filename().is_some_and(|name| has_extension(name, extensions));
+        if looks_like_file && let Some(file) = object().await? {
+            return Ok(vec![file]);
         }
         let found: Vec<ObjectMeta> = store.list(Some(&path)).try_collect().await.map_err(failed)?;
         if found.is_empty() {
+            if may_be_object
+                && !looks_like_file
+                && let Some(file) = object().await?
+            {
+                return Ok(vec![file]);
+            }
             return Err(EngineError::NotFound { location: location.to_owned() });
         }
         let files: Vec<SourceFile> = found

@@ -61,7 +61,7 @@ async fn sql_over_a_folder() {
     let counts = text(&engine, &format!("select count(*) n, sum(number) s, count(distinct _source) f from {from}")).await;
     let sum: usize = (0..3000).filter(|number| number % 10 != 9).sum();
     assert!(counts.contains("2700") && counts.contains(&sum.to_string()) && counts.contains("| 3 "), "{counts}");
-    let rejects = text(&engine, &format!("select count(*) n, min(code) c from rejects('{}')", folder.path().display())).await;
+    let rejects = text(&engine, &format!("select count(*) n, min(code) c from rejects('{}', 'toy')", folder.path().display())).await;
     assert!(rejects.contains("300") && rejects.contains("toy-bad"), "{rejects}");
     let sizes = text(&engine, &format!("select min(size) a from read_toy('{}', 'sizes')", folder.path().display())).await;
     assert!(sizes.contains("| 4 "), "{sizes}");
@@ -123,7 +123,7 @@ async fn a_cut_off_archive_is_rows_and_a_reject() {
     {
         let path = folder.path().join(name);
         fs::write(&path, bytes).unwrap();
-        let rejects = text(&engine, &format!("select code, count(*) n from rejects('{}') group by code", path.display())).await;
+        let rejects = text(&engine, &format!("select code, count(*) n from rejects('{}', 'toy') group by code", path.display())).await;
         assert!(rejects.contains("damaged-compression | 1 "), "{name}\n{rejects}");
         let count: usize = rows(&engine, &format!("select key from {}", read(&path))).await.iter().map(RecordBatch::num_rows).sum();
         assert_eq!(count > 1000, name == "a.toy.gz", "{name}: {count}");
@@ -141,7 +141,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
         let (split, whole) = runtime.block_on(async {
             let query = format!("select _offset, _length, _sha256, key from {} order by _offset", read(&path));
-            let rejects = format!("select _offset, bytes from rejects('{}') order by _offset", path.display());
+            let rejects = format!("select _offset, bytes from rejects('{}', 'toy') order by _offset", path.display());
             let (many, one) = (engine(tiny(workers, range, block)), engine(tiny(1, 1 << 30, 1 << 20)));
             ((text(&many, &query).await, text(&many, &rejects).await), (text(&one, &query).await, text(&one, &rejects).await))
         });

@@ -1,0 +1,121 @@
+//! Reading from an S3 server over a real connection: s3s-fs, installed by `make test` into `target/tools`.
+//!
+//! The engine takes its S3 settings from the environment, which a test cannot change for itself: the test starts the
+//! server, then itself again with the environment set.
+
+use std::{
+    fs,
+    io::Write,
+    net::{TcpListener, TcpStream},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    time::{Duration, Instant},
+};
+
+use sutura_engine::{
+    EngineError, EngineOptions,
+    pass::{PassOptions, SharedPass, SourceSpec},
+};
+
+use crate::{
+    read::{engine, text, tiny},
+    toy::lines,
+};
+
+const SECRET: &str = "not-a-secret-test-server-only";
+
+/// The server's binary: beside the build (`target/tools/bin`), else on the path.
+fn server_binary() -> Option<PathBuf> {
+    let test = std::env::current_exe().ok()?;
+    let built = test.ancestors().map(|folder| folder.join("tools/bin/s3s-fs")).find(|binary| binary.is_file());
+    let on_path = || std::env::split_paths(&std::env::var_os("PATH")?).map(|folder| folder.join("s3s-fs")).find(|binary| binary.is_file());
+    built.or_else(on_path)
+}
+
+struct Server(Child);
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(binary: &Path, root: &Path) -> (Server, u16) {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let child = Command::new(binary)
+        .args(["--host", "127.0.0.1", "--port", &port.to_string(), "--access-key", "test", "--secret-key", SECRET])
+        .arg(root)
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let server = Server(child);
+    let started = Instant::now();
+    while TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(started.elapsed() < Duration::from_secs(30), "the S3 server does not answer");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    (server, port)
+}
+
+#[test]
+fn s3_over_a_real_connection() {
+    let Some(binary) = server_binary() else {
+        println!("SKIPPED: S3 server s3s-fs not found in target/tools/bin or on the path; `make test` installs it");
+        return;
+    };
+    let root = tempfile::tempdir().unwrap();
+    let bucket = root.path().join("feed-bucket");
+    fs::create_dir_all(bucket.join("in/day 1")).unwrap();
+    fs::write(bucket.join("in/a.toy"), lines(20_000, 10)).unwrap();
+    fs::write(bucket.join("in/ignored.pdf"), "x").unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(lines(1000, 10).as_bytes()).unwrap();
+    fs::write(bucket.join("in/day 1/b.toy.gz"), packed.finish().unwrap()).unwrap();
+
+    let (server, port) = start(&binary, root.path());
+    let output = Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "s3::inside_the_environment", "--ignored", "--nocapture"])
+        .env("AWS_ENDPOINT_URL", format!("http://127.0.0.1:{port}"))
+        .envs([("AWS_ACCESS_KEY_ID", "test"), ("AWS_SECRET_ACCESS_KEY", SECRET), ("AWS_REGION", "us-east-1")])
+        .env_remove("AWS_ALLOW_HTTP")
+        .output()
+        .unwrap();
+    drop(server);
+    let told = format!("{}\n{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success() && told.contains("1 passed"), "{told}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "started by s3_over_a_real_connection"]
+async fn inside_the_environment() {
+    // Small ranges: many requests, each with one byte of look-back and a tail.
+    let engine = engine(tiny(4, 20_000, 5000));
+    let count = async |location: &str| text(&engine, &format!("select count(*) n, sum(number) s from read_toy('{location}')")).await;
+    assert!(count("s3://feed-bucket/in/").await.contains("| 18900 |"));
+    assert!(count("s3://feed-bucket/in").await.contains("| 18900 |"));
+    assert!(count("s3://feed-bucket/in/a.toy").await.contains("| 18000 |"));
+    assert!(count("s3://feed-bucket/in/**/*.gz").await.contains("| 900 "));
+    let source = text(&engine, "select distinct _source from read_toy('s3://feed-bucket/in/*.toy')").await;
+    assert!(source.contains("| s3://feed-bucket/in/a.toy |"), "{source}");
+    let rejects = text(&engine, "select count(*) n from rejects('s3://feed-bucket/in', 'toy')").await;
+    assert!(rejects.contains("| 2100 |"), "{rejects}");
+
+    let missing = engine.files("s3://feed-bucket/nothing", &["toy"]).await.unwrap_err();
+    assert!(matches!(missing, EngineError::NotFound { .. }), "{missing}");
+    let none = engine.files("s3://feed-bucket/in/ignored", &["toy"]).await.unwrap_err();
+    assert!(matches!(none, EngineError::NotFound { .. } | EngineError::NoFiles { .. }), "{none}");
+
+    for options in [tiny(4, 20_000, 5000), EngineOptions::default()] {
+        let engine = crate::read::engine(options);
+        let pass = SharedPass::new(&engine, vec![SourceSpec::new("feed", "toy", "s3://feed-bucket/in")]).await.unwrap();
+        let report = pass.run::<()>(Vec::new(), PassOptions::default()).await.unwrap();
+        assert!(report.balances());
+        assert_eq!((report.totals().records, report.totals().rejected), (21_000, 2100));
+        let [cut, packed] = &report.files[..] else { panic!("{:?}", report.files) };
+        let (cut, packed) = if cut.compression == "none" { (cut, packed) } else { (packed, cut) };
+        assert!(packed.sha256.is_some());
+        assert_eq!(cut.sha256.is_some(), cut.ranges == 1, "a cut object has its version mark instead");
+    }
+}
