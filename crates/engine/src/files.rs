@@ -158,10 +158,10 @@ impl Readers {
                 .into_iter()
                 .filter(|meta| meta.location.as_ref().strip_prefix(base).is_some_and(|key| matcher.is_match(key.trim_start_matches('/'))))
                 .collect();
-            return match found.is_empty() {
-                true => Err(EngineError::NotFound { location: location.to_owned() }),
-                false => Ok(found.into_iter().map(|meta| SourceFile::object(&url, meta)).collect()),
-            };
+            if found.is_empty() {
+                return Err(EngineError::NotFound { location: location.to_owned() });
+            }
+            return Ok(found.into_iter().map(|meta| SourceFile::object(&url, meta)).collect());
         }
         let path = ObjectPath::from(key);
         let object = async || match store.head(&path).await {

@@ -76,7 +76,7 @@ fn arguments(function: &str, usage: &str, exprs: &[Expr]) -> Result<(String, Opt
     }
     let mut texts = Vec::with_capacity(3);
     for (position, expr) in exprs.iter().enumerate() {
-        texts.push(text(expr).ok_or_else(|| bad(format!("argument {} is not a text literal; {usage}", position + 1)))?);
+        texts.push(text(expr).map_err(|NotText| bad(format!("argument {} is not a text literal; {usage}", position + 1)))?);
     }
     let mut texts = texts.into_iter();
     let path = texts.next().flatten().ok_or_else(|| bad(format!("the path is null; {usage}")))?;
@@ -88,11 +88,14 @@ fn arguments(function: &str, usage: &str, exprs: &[Expr]) -> Result<(String, Opt
     Ok((path, second, options))
 }
 
-/// `Some(None)` is null; `None` is no text at all.
-fn text(expr: &Expr) -> Option<Option<String>> {
+/// An argument that is no text literal.
+struct NotText;
+
+/// The text, `None` for null.
+fn text(expr: &Expr) -> Result<Option<String>, NotText> {
     match expr {
-        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => Some(text.clone()),
-        Expr::Literal(ScalarValue::Null, _) => Some(None),
-        _ => None,
+        Expr::Literal(ScalarValue::Utf8(text) | ScalarValue::Utf8View(text) | ScalarValue::LargeUtf8(text), _) => Ok(text.clone()),
+        Expr::Literal(ScalarValue::Null, _) => Ok(None),
+        _ => Err(NotText),
     }
 }

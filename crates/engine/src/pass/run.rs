@@ -224,7 +224,9 @@ impl Shared {
                 left: AtomicUsize::new(units.len()),
             });
             let mut states: Vec<FileState> = source.files.iter().map(|_| FileState::default()).collect();
-            units.iter().for_each(|unit| states[unit.index].ranges += 1);
+            for unit in &units {
+                states[unit.index].ranges += 1;
+            }
             for (index, file) in source.files.iter().enumerate() {
                 if states[index].ranges > 1 && file.local.is_some() && !options.skip_hash_of_cut_files {
                     hashes.push(Task::Hash { source: position, index, file: Arc::clone(file) });

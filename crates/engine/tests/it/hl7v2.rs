@@ -31,14 +31,18 @@ fn sorted(table: &str) -> Vec<&str> {
     lines
 }
 
+fn add(feed: &mut String, text: std::fmt::Arguments<'_>) {
+    std::fmt::Write::write_fmt(feed, text).unwrap();
+}
+
 fn feed(messages: usize) -> String {
     let mut feed = String::from("FHS|^~\\&|A|B\rBHS|^~\\&|A|B\r");
     for number in 0..messages {
         let (day, results) = (number % 28 + 1, number % 5);
-        feed += &format!("MSH|^~\\&|APP|FAC{}|R|RF|202601{day:02}120000-0500||ORU^R01^ORU_R01|M{number}|P|2.5.1\r", number % 3);
-        feed += &format!("PID|1||P{}^^^AUTH^MR||Doe^Jane||19800101|F\r", number % 100);
+        add(&mut feed, format_args!("MSH|^~\\&|APP|FAC{}|R|RF|202601{day:02}120000-0500||ORU^R01^ORU_R01|M{number}|P|2.5.1\r", number % 3));
+        add(&mut feed, format_args!("PID|1||P{}^^^AUTH^MR||Doe^Jane||19800101|F\r", number % 100));
         for result in 0..results {
-            feed += &format!("OBX|{}|NM|718-7^Hemoglobin^LN||{}.5|g/dL|12-16|N|||F\r", result + 1, 10 + result);
+            add(&mut feed, format_args!("OBX|{}|NM|718-7^Hemoglobin^LN||{}.5|g/dL|12-16|N|||F\r", result + 1, 10 + result));
         }
         if number % 50 == 49 {
             feed += "THIS IS NOT|A MESSAGE\r\n\r\n";

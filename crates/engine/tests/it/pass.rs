@@ -143,7 +143,7 @@ async fn one_that_has_enough_does_not_hold_up_the_others() {
         consumer(&engine, "zero", "select key from feed.lines limit 0").await,
         consumer(&engine, "all", "select count(*) from feed.lines").await,
     ];
-    let report = tokio::time::timeout(Duration::from_secs(60), pass.run(consumers, PassOptions::default())).await.unwrap().unwrap();
+    let report = tokio::time::timeout(Duration::from_mins(1), pass.run(consumers, PassOptions::default())).await.unwrap().unwrap();
     let rows: Vec<usize> = report.consumers.iter().map(|consumer| consumer.output.num_rows()).collect();
     assert_eq!(rows, [3, 0, 0, 1]);
     assert!(sorted(&report.consumers[3].output).iter().any(|line| line.contains("45000")));
@@ -191,7 +191,7 @@ async fn a_slow_consumer_holds_the_pass_back_and_giving_up_ends_it() {
     let progress = Arc::new(PassProgress::default());
     let options = PassOptions { progress: Some(Arc::clone(&progress)), ..PassOptions::default() };
     let waits = Consumer::new("waits", engine.sql("select key from feed.lines").await.unwrap(), |stream| async move {
-        tokio::time::sleep(Duration::from_secs(600)).await;
+        tokio::time::sleep(Duration::from_mins(10)).await;
         drop(stream);
         Ok(())
     });
