@@ -120,7 +120,7 @@ impl Engine {
         }
         let runtime = runtime.build_arc()?;
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
-        crate::functions::register(&session, options.privacy.clone());
+        crate::functions::register(&session, options.privacy.as_ref());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         let engine = Self { session, readers };
@@ -134,7 +134,7 @@ impl Engine {
     }
 
     /// Gives the privacy functions keys, scope and vault, in place of any they had.
-    pub fn set_privacy(&self, context: Arc<PrivacyContext>) {
+    pub fn set_privacy(&self, context: &Arc<PrivacyContext>) {
         crate::functions::register(&self.session, Some(context));
     }
 

@@ -69,11 +69,11 @@ pub enum EngineError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// DataFusion refused a plan or failed in running it.
-    #[error(transparent)]
+    #[error("{}", without_content(.0))]
     DataFusion(Box<DataFusionError>),
     /// Arrow refused a batch.
-    #[error("arrow: {0}")]
-    Arrow(#[from] arrow::error::ArrowError),
+    #[error("arrow: {}", redact(&.0.to_string()))]
+    Arrow(arrow::error::ArrowError),
     /// A consumer of a pass failed.
     #[error("{name}: {source}")]
     Consumer {
@@ -127,6 +127,50 @@ pub enum EngineError {
     /// A background task died: a defect of ours.
     #[error("a background task failed: {0}")]
     Task(String),
+}
+
+/// What happened, without the value it happened to: errors of planning speak of the query, errors of
+/// running may quote a field ("cannot cast string ...").
+fn without_content(error: &DataFusionError) -> String {
+    match error {
+        DataFusionError::Plan(_)
+        | DataFusionError::SQL(..)
+        | DataFusionError::SchemaError(..)
+        | DataFusionError::NotImplemented(_)
+        | DataFusionError::Configuration(_)
+        | DataFusionError::ResourcesExhausted(_) => error.to_string(),
+        DataFusionError::Diagnostic(_, inner) => without_content(inner),
+        DataFusionError::Context(what, inner) => format!("{what}: {}", without_content(inner)),
+        DataFusionError::Collection(errors) => errors.iter().map(without_content).collect::<Vec<_>>().join("; "),
+        DataFusionError::Shared(inner) => without_content(inner),
+        other => redact(&other.to_string()),
+    }
+}
+
+/// Replaces quoted text and digits.
+fn redact(message: &str) -> String {
+    let mut shown = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some(open) = rest.find(['\'', '"', '`']) {
+        let quote = &rest[open..=open];
+        shown.push_str(&rest[..open]);
+        // To the last such quote: the value may hold some itself.
+        let Some(close) = rest[open + 1..].rfind(quote) else {
+            shown.push_str("...");
+            rest = "";
+            break;
+        };
+        shown.push_str("'...'");
+        rest = &rest[open + 1 + close + 1..];
+    }
+    shown.push_str(rest);
+    shown.chars().map(|c| if c.is_numeric() { '#' } else { c }).collect()
+}
+
+impl From<arrow::error::ArrowError> for EngineError {
+    fn from(error: arrow::error::ArrowError) -> Self {
+        EngineError::Arrow(error)
+    }
 }
 
 impl From<io::Error> for EngineError {

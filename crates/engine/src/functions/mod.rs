@@ -81,8 +81,8 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
 ];
 
 /// Registers every function; those that need keys say so when there are none.
-pub(crate) fn register(session: &SessionContext, context: Option<Arc<PrivacyContext>>) {
-    for function in privacy::all(context.as_ref()) {
+pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyContext>>) {
+    for function in privacy::all(context) {
         session.register_udf(function);
     }
     for function in hl7::all() {

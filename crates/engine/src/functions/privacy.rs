@@ -222,9 +222,7 @@ impl ScalarUDFImpl for PrivacyFunction {
             Operation::Encrypt | Operation::Decrypt if word(1).is_none_or(str::is_empty) => {
                 return plan_err!("{}: the column must be a text in quotes", self.name());
             }
-            Operation::AgeBand if args.arg_fields.len() == 3 => {
-                scheme(word(2))?.map_or_else(|| plan_err!("call it as {usage}"), |_| Ok(()))?
-            }
+            Operation::AgeBand if args.arg_fields.len() == 3 && scheme(word(2))?.is_none() => return plan_err!("call it as {usage}"),
             _ => {}
         }
         let metas: Vec<ColumnMeta> = args.arg_fields.iter().map(|field| ColumnMeta::from_field(field)).collect();
@@ -311,8 +309,8 @@ impl ScalarUDFImpl for PrivacyFunction {
 }
 
 /// Privacy errors never hold field content.
-fn failed(error: PrivacyError) -> datafusion::error::DataFusionError {
-    exec_datafusion_err!("{error}")
+fn failed(error: impl Into<PrivacyError>) -> datafusion::error::DataFusionError {
+    exec_datafusion_err!("{}", error.into())
 }
 
 fn vault_codes(context: &PrivacyContext, kind: &str, distinct: &[&str]) -> Result<Vec<Option<String>>> {

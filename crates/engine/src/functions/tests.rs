@@ -65,7 +65,7 @@ async fn one(engine: &Engine, expression: &str) -> Option<String> {
 async fn failure(engine: &Engine, query: &str) -> String {
     match engine.sql(query).await {
         Err(error) => error.to_string(),
-        Ok(df) => df.collect().await.unwrap_err().to_string(),
+        Ok(df) => crate::EngineError::from(df.collect().await.unwrap_err()).to_string(),
     }
 }
 
@@ -125,7 +125,7 @@ async fn values_of_messages_by_path() {
     assert_eq!(one(&engine, "hl7('no message', 'PID-5')").await, None);
     let error = failure(&engine, "select hl7(code, 'PID') from p").await;
     assert!(error.contains("names no field"), "{error}");
-    let paths = column(&engine, &format!("select hl7({}, x) from (values ('PID-5.2'), ('PID-1'), (null)) t(x)", message)).await;
+    let paths = column(&engine, &format!("select hl7({message}, x) from (values ('PID-5.2'), ('PID-1'), (null)) t(x)")).await;
     assert_eq!(paths, [Some("Ann".to_owned()), Some("1".to_owned()), None]);
 }
 
@@ -137,7 +137,7 @@ async fn without_keys_the_error_says_how_to_get_them() {
         assert!(error.contains("sutura keys new"), "{query}: {error}");
     }
     assert_eq!(one(&engine, "mask('x')").await.as_deref(), Some("***"));
-    engine.set_privacy(context());
+    engine.set_privacy(&context());
     assert_eq!(one(&engine, "length(pseudonym('x', 'mrn'))").await.as_deref(), Some("26"));
 }
 
@@ -153,6 +153,8 @@ async fn wrong_calls_say_how_to_call() {
         ("age_band(age, '2020-01-01', '2021-01-01')", "call it as age_band"),
         ("mask([name])", "nested"),
         ("decrypt(name, 'name')", "no ciphertext"),
+        ("cast(name as bigint)", "Cannot cast"),
+        ("to_timestamp(name)", "timestamp"),
     ] {
         let error = failure(&engine, &format!("select {expression} from p")).await;
         assert!(error.contains(part), "{expression}: {error}");

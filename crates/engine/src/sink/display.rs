@@ -47,7 +47,7 @@ enum Out<W: Write> {
     Table { writer: W, batches: Vec<RecordBatch>, most: usize },
     Ndjson(json::LineDelimitedWriter<W>),
     Json(json::ArrayWriter<W>),
-    Csv(csv::Writer<W>),
+    Csv(Box<csv::Writer<W>>),
 }
 
 impl<W: Write> Printer<W> {
@@ -60,7 +60,7 @@ impl<W: Write> Printer<W> {
             DisplayFormat::Csv => {
                 // The header is there even when no row follows.
                 csv::WriterBuilder::new().with_header(true).build(&mut writer).write(&RecordBatch::new_empty(Arc::clone(&schema)))?;
-                Out::Csv(csv::WriterBuilder::new().with_header(false).build(writer))
+                Out::Csv(Box::new(csv::WriterBuilder::new().with_header(false).build(writer)))
             }
         };
         Ok(Self { out, schema, shown: 0, rows: 0 })

@@ -81,7 +81,7 @@ impl Encoding {
             }
             SinkFormat::Csv => {
                 let mut bytes = Compressed::new(file, self.compression)?;
-                if self.columns.fields().len() > 0 {
+                if !self.columns.fields().is_empty() {
                     // The header is there even when no row follows.
                     csv::WriterBuilder::new()
                         .with_header(true)

@@ -18,7 +18,7 @@ use super::{Layout, SinkSpec, file::FileSink, manifest};
 use crate::{EngineError, Result};
 
 /// A stage without a lock is younger than this while its run is starting.
-const STARTING: Duration = Duration::from_secs(3600);
+const STARTING: Duration = Duration::from_hours(1);
 
 /// The hidden folder of one run.
 pub(super) struct LocalStage {

@@ -74,10 +74,7 @@ struct PartWriter {
 
 impl PartWriter {
     fn new(shared: Arc<Shared>, part: usize) -> Result<Self> {
-        let partitioner = match shared.spec.partition_by.is_empty() {
-            true => None,
-            false => Some(Partitioner::new(&shared.schema, &shared.spec)?),
-        };
+        let partitioner = if shared.spec.partition_by.is_empty() { None } else { Some(Partitioner::new(&shared.schema, &shared.spec)?) };
         Ok(Self { shared, part, partitioner, open: HashMap::new(), sequences: HashMap::new(), clock: 0, done: Vec::new() })
     }
 

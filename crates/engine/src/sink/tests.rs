@@ -329,6 +329,60 @@ async fn what_a_killed_run_left_is_swept_and_a_live_one_is_left_alone() {
     assert!(tree(&target).iter().all(|path| !path.contains("kind=a")));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn objects_are_whole_and_the_manifest_last() {
+    use futures::TryStreamExt;
+    use object_store::{ObjectStore, ObjectStoreExt, memory::InMemory, path::Path as ObjectPath};
+
+    let engine = engine(300);
+    let store: Arc<dyn ObjectStore> = Arc::new(InMemory::new());
+    engine.session().register_object_store(&url::Url::parse("s3://clinic").unwrap(), Arc::clone(&store));
+    let objects = async || {
+        let mut found: Vec<String> = store.list(None).map_ok(|object| object.location.to_string()).try_collect().await.unwrap();
+        found.sort();
+        found
+    };
+    let mut out = SinkSpec::new(SinkFormat::Parquet, "s3://clinic/lake/t/");
+    out.partition_by = vec!["kind".into()];
+    out.layout = Layout::Single;
+    let report = write(&engine, frame(&engine, "select id, kind, value from t").await, out.clone()).await.unwrap();
+    assert_eq!((report.rows, report.files.len()), (300, 5));
+    let names = objects().await;
+    assert!(
+        names.contains(&"lake/t/kind=b%2Fc/part-00000.parquet".to_owned()) && names.contains(&"lake/t/manifest.json".to_owned()),
+        "{names:?}"
+    );
+    let file = &report.files[4];
+    let bytes = store.get(&ObjectPath::parse(format!("lake/t/{}", file.path)).unwrap()).await.unwrap().bytes().await.unwrap();
+    assert_eq!((bytes.len() as u64, sutura_core::Sha256Hash::of(&bytes).to_string()), (file.bytes, file.sha256.clone()));
+
+    assert!(matches!(
+        write(&engine, frame(&engine, "select id, kind from t").await, out.clone()).await,
+        Err(EngineError::OutputExists { .. })
+    ));
+    out.overwrite = true;
+    out.partition_by.clear();
+    write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap();
+    assert_eq!(objects().await, ["lake/t/manifest.json", "lake/t/part-00000.parquet"]);
+
+    store.put(&ObjectPath::from("lake/t/notes.txt"), "mine".into()).await.unwrap();
+    let error = write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap_err();
+    assert!(error.to_string().contains("notes.txt"), "{error}");
+
+    out.location = "s3://clinic/other".into();
+    write(&engine, frame(&engine, "select id, 10 / (value - 250) as x from t").await, out.clone()).await.unwrap_err();
+    for _ in 0..100 {
+        tokio::task::yield_now().await;
+    }
+    assert!(!objects().await.iter().any(|name| name.starts_with("other")), "{:?}", objects().await);
+
+    out.location = "s3://clinic/one.csv".into();
+    out.format = SinkFormat::Csv;
+    out.layout = Layout::File;
+    write(&engine, frame(&engine, "select id from t").await, out).await.unwrap();
+    assert!(objects().await.contains(&"one.csv".to_owned()));
+}
+
 #[tokio::test]
 async fn files_are_rolled_and_row_groups_bounded() {
     let folder = tempfile::tempdir().unwrap();
@@ -385,7 +439,9 @@ async fn results_print_in_every_form_and_masked() {
         let mut out = Vec::new();
         let masked: Vec<RecordBatch> = batches.iter().map(|batch| mask_identifying(&schema, batch).unwrap()).collect();
         let mut printer = Printer::new(&mut out, format, masked[0].schema(), most).unwrap();
-        masked.iter().for_each(|batch| printer.write(batch).unwrap());
+        for batch in &masked {
+            printer.write(batch).unwrap();
+        }
         assert_eq!(printer.finish().unwrap(), 3);
         String::from_utf8(out).unwrap()
     };
