@@ -15,10 +15,15 @@
 //! What it is not: information-flow control. *Which rows* a query returns can tell something too
 //! (`select 1 from patients where name = ...`); that is for the person who releases the result.
 
-use std::collections::{BTreeSet, HashMap};
+use std::{
+    any::Any,
+    collections::{BTreeSet, HashMap},
+};
 
 use arrow::datatypes::{DataType, Field, Schema};
 use datafusion::common::{Column, DFSchema, tree_node::TreeNode, tree_node::TreeNodeRecursion};
+use datafusion::datasource::source_as_provider;
+use datafusion::functions_table::generate_series::GenerateSeriesTable;
 use datafusion::logical_expr::{
     BinaryExpr, DdlStatement, Distinct, Expr, Join, JoinType, LogicalPlan, Operator, Subquery, TableScan,
     expr::WindowFunctionDefinition,
@@ -272,7 +277,7 @@ impl Tracer {
                 None => metas,
             };
         }
-        if scan.table_name.schema() == Some("information_schema") {
+        if scan.table_name.schema() == Some("information_schema") || is_generated(scan) {
             return scan.projected_schema.fields().iter().map(|_| operational()).collect();
         }
         scan.projected_schema.fields().iter().map(|field| scanned(field)).collect()
@@ -388,6 +393,14 @@ impl Tracer {
         }
         found
     }
+}
+
+/// Numbers out of nowhere: `generate_series` and `range`.
+fn is_generated(scan: &TableScan) -> bool {
+    source_as_provider(&scan.source).is_ok_and(|provider| {
+        let provider: &dyn Any = provider.as_ref();
+        provider.is::<GenerateSeriesTable>()
+    })
 }
 
 /// `a = b` between two columns.

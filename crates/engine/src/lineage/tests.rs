@@ -180,6 +180,7 @@ async fn every_query_keeps_the_class_of_what_went_in() {
         ("select zip from p union all select zip_raw from p", "geography"),
         ("select coalesce(pseudo, mystery) from p", "?"),
         // About the query.
+        ("select value, name from generate_series(1, 3), p", "operational name"),
         ("explain select name from p", "operational operational"),
         ("select table_name from information_schema.tables", "operational"),
     ] {
@@ -244,6 +245,7 @@ async fn statements_that_bypass_sinks_are_refused() {
     assert!(refused("create table t as select name from p").await.unwrap().contains("VIEW"));
     assert!(refused("explain analyze copy p to 'x.parquet' stored as parquet").await.is_some());
     assert!(refused("insert into p select * from p").await.is_some());
+    assert!(refused("prepare q as insert into p select * from p").await.is_some());
     assert!(refused("create view w as select name from p").await.is_none());
     assert!(refused("select 1").await.is_none());
 }
