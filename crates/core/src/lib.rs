@@ -13,6 +13,8 @@
 //!
 //! What it is not: no I/O, no DataFusion, no format knowledge.
 
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
+
 pub mod finding;
 pub mod format;
 pub mod phi;

@@ -202,10 +202,11 @@ fn feeds(data: &Path) -> Result<Vec<PathBuf>, Error> {
     Ok(files(&data.join("hl7v2"))?.into_iter().filter(is_feed).collect())
 }
 
-fn each_feed(data: &Path, mut case: impl FnMut(&[u8]) -> Result<Vec<String>, Error>) -> Result<Suite, Error> {
+/// A suite over the real feeds; a case that answers `None` does not apply to its file.
+fn each_feed(data: &Path, mut case: impl FnMut(&[u8]) -> Result<Option<Vec<String>>, Error>) -> Result<Suite, Error> {
     let mut suite = Suite::default();
     for path in feeds(data)? {
-        let wrong = case(&fs::read(&path)?)?;
+        let Some(wrong) = case(&fs::read(&path)?)? else { continue };
         suite.case(&path.strip_prefix(data).unwrap_or(&path).to_string_lossy(), &wrong);
     }
     Ok(suite)
@@ -213,14 +214,15 @@ fn each_feed(data: &Path, mut case: impl FnMut(&[u8]) -> Result<Vec<String>, Err
 
 /// Every byte of every real file is in a record, a reject or the envelope.
 pub(crate) fn accounting(data: &Path) -> Result<Suite, Error> {
-    each_feed(data, |bytes| Ok(account(bytes, &read(bytes, &[], 1 << 16)?)))
+    each_feed(data, |bytes| Ok(Some(account(bytes, &read(bytes, &[], 1 << 16)?))))
 }
 
 /// Every message of every real file is written back byte for byte.
 pub(crate) fn round_trip(data: &Path) -> Result<Suite, Error> {
     each_feed(data, |bytes| {
+        // Its offsets count the text it was transcoded to, not the bytes of the file.
         if is_utf16(bytes) {
-            return Ok(Vec::new());
+            return Ok(None);
         }
         let got = read(bytes, &[], 1 << 16)?;
         let messages = got.tables.get("messages");
@@ -239,21 +241,18 @@ pub(crate) fn round_trip(data: &Path) -> Result<Suite, Error> {
                 Err(error) => wrong.push(format!("the message at {offset}: {error}")),
             }
         }
-        Ok(wrong)
+        Ok(Some(wrong))
     })
 }
 
 /// Workers that meet inside a file give the rows of one worker, wherever they meet.
 pub(crate) fn ranges(data: &Path) -> Result<Suite, Error> {
     each_feed(data, |bytes| {
-        if is_utf16(bytes) || bytes.len() > 50_000 {
-            return Ok(Vec::new());
-        }
         let whole = read(bytes, &[], bytes.len().max(1))?;
         let step = (bytes.len() / 7).max(1) as u64;
         let cuts: Vec<u64> = (1..7).map(|at| at * step).filter(|&cut| cut < bytes.len() as u64).collect();
         let cut = read(bytes, &cuts, 97)?;
         let same = whole.tables == cut.tables && whole.stats.records == cut.stats.records && whole.stats.bytes == cut.stats.bytes;
-        Ok(if same { Vec::new() } else { vec![format!("cut at {cuts:?} the rows differ")] })
+        Ok(Some(if same { Vec::new() } else { vec![format!("cut at {cuts:?} the rows differ")] }))
     })
 }

@@ -1,12 +1,8 @@
-//! The reader on real and edge-case files: right answers, nothing lost, the same rows wherever the
-//! bytes are cut. Data: `SUTURA_TEST_DATA`, else `../shared/data` beside the repository.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stderr)]
+//! The reader on made-up feeds: typed values, nothing lost, the same rows wherever the bytes are cut.
+//! (Real files and edge cases are in `tests/conformance`.)
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+use std::collections::BTreeMap;
 
 use arrow::{
     array::{Array, RecordBatch, StringViewArray},
@@ -16,17 +12,6 @@ use bytes::Bytes;
 use proptest::prelude::*;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStats, Reject, TableRequest};
 use sutura_hl7v2::{Decoder, Hl7v2};
-
-fn data() -> Option<PathBuf> {
-    let folder = std::env::var_os("SUTURA_TEST_DATA")
-        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data"), PathBuf::from)
-        .join("hl7v2");
-    if folder.is_dir() {
-        return Some(folder);
-    }
-    eprintln!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
-    None
-}
 
 #[derive(Debug, Default)]
 struct Read {
@@ -99,122 +84,6 @@ fn read(bytes: &[u8], tables: &[&str], block: usize) -> Read {
 fn column(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
     let array = batch.column_by_name(name).unwrap().as_any().downcast_ref::<StringViewArray>().unwrap().clone();
     (0..array.len()).map(|at| array.is_valid(at).then(|| array.value(at).to_owned())).collect()
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() {
-            files(&path, found);
-        } else if path.extension().is_some_and(|e| ["hl7", "txt", "msg", "dat", "bin"].iter().any(|known| e == *known)) {
-            found.push(path);
-        }
-    }
-}
-
-#[test]
-fn edge_cases_have_their_expected_answers() {
-    let Some(folder) = data().map(|folder| folder.join("synthetic-edge")) else { return };
-    let expected: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
-    let mut wrong = Vec::new();
-    for (file, expected) in &expected {
-        let got = read(&fs::read(folder.join(file)).unwrap(), &ALL, 1 << 20);
-        let mut check = |what: &str, ok: bool| {
-            if !ok {
-                wrong.push(format!("{file}: {what}; stats {:?}", got.stats));
-            }
-        };
-        let text = |key: &str| expected[key].as_str().map(ToOwned::to_owned);
-        let rejected = expected["reject"] == true;
-        if let Some(count) = expected["messages"].as_u64() {
-            let hl7 = got.stats.accepted + got.rejects.iter().filter(|r| r.bytes.starts_with(b"MSH")).count() as u64;
-            check("messages", hl7 == count);
-        }
-        if let Some(frames) = expected["frames"].as_u64() {
-            check("frames", got.stats.accepted == frames);
-        }
-        check("reject", got.rejects.is_empty() != rejected || file.starts_with("mllp"));
-        if let Some(family) = text("family") {
-            check("family", column(&got.tables["patients"], "family_name")[0] == Some(family));
-        }
-        if let Some(given) = text("given") {
-            check("given", column(&got.tables["patients"], "given_name")[0] == Some(given));
-        }
-        let segments = &got.tables["segments"];
-        let (paths, values, names) = (column(segments, "path"), column(segments, "value"), column(segments, "segment"));
-        let at =
-            |wanted: &str| paths.iter().zip(&values).find(|(path, _)| path.as_deref() == Some(wanted)).and_then(|(_, value)| value.clone());
-        if let Some(wanted) = expected["segments"].as_array() {
-            let mut seen: Vec<&str> = names.iter().flatten().map(String::as_str).collect();
-            seen.dedup();
-            check("segments", seen == wanted.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>());
-        }
-        if let Some(family) = text("family_rep2") {
-            check("family_rep2", at("PID-5[2]") == Some(family));
-            check("given_rep2", at("PID-5[2].2") == text("given_rep2"));
-        }
-        if let Some(plain) = text("obx5_plain") {
-            check("obx5", at("OBX-5") == Some(plain));
-        }
-        if expected["count_ok"].is_boolean() {
-            let events = &got.stats.batch_events;
-            let ok = events.iter().all(|event| event.kind != "BTS" || event.declared == Some(event.messages));
-            check("count_ok", ok == expected["count_ok"].as_bool().unwrap());
-        }
-        if let Some(batches) = expected["batches"].as_u64() {
-            check("batches", got.stats.batch_events.iter().filter(|event| event.kind == "BHS").count() as u64 == batches);
-        }
-        if let Some(ids) = expected["pid3"].as_array() {
-            for (at_rep, id) in ids.iter().enumerate() {
-                let path = if at_rep == 0 { "PID-3".to_owned() } else { format!("PID-3[{}]", at_rep + 1) };
-                check("pid3", at(&path).as_deref() == id.as_str());
-            }
-        }
-        if let Some(id) = text("hd_universal_id") {
-            check("hd", at("PID-3.4.2") == Some(id));
-        }
-        for deleted in expected["deleted"].as_array().into_iter().flatten() {
-            let states = column(segments, "state");
-            let found =
-                paths.iter().zip(&states).any(|(path, state)| path.as_deref() == deleted.as_str() && state.as_deref() == Some("null"));
-            check("deleted", found);
-        }
-        for absent in expected["absent"].as_array().into_iter().flatten() {
-            check("absent", paths.iter().all(|path| path.as_deref() != absent.as_str()));
-        }
-        if let Some(repetitions) = expected["pid3_reps"].as_u64() {
-            check("pid3_reps", at(&format!("PID-3[{repetitions}]")).is_some());
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-#[test]
-fn every_real_file_is_accounted_for() {
-    let Some(folder) = data() else { return };
-    let mut paths = Vec::new();
-    files(&folder, &mut paths);
-    assert!(paths.len() > 250, "only {} files", paths.len());
-    let (mut records, mut accepted) = (0, 0);
-    for path in &paths {
-        let bytes = fs::read(path).unwrap();
-        let got = read(&bytes, &ALL, 1 << 16);
-        records += got.stats.records;
-        accepted += got.stats.accepted;
-        assert_eq!(got.tables["messages"].num_rows() as u64, got.stats.accepted, "{}", path.display());
-        let utf16 = bytes.starts_with(b"\xFF\xFE") || bytes.starts_with(b"\xFE\xFF");
-        assert!(utf16 || got.stats.bytes == bytes.len() as u64, "{}: {:?}", path.display(), got.stats);
-        for reject in &got.rejects {
-            eprintln!(
-                "{}: {} at {} ({} bytes)",
-                path.strip_prefix(&folder).unwrap().display(),
-                reject.code,
-                reject.id.offset,
-                reject.id.length
-            );
-        }
-    }
-    eprintln!("{} files, {records} records, {accepted} accepted", paths.len());
 }
 
 const FEED: &str = "\u{FEFF}BHS|^~\\&|A\rMSH|^~\\&|EPIC|GENHOSP|||20260314150926-0500||ORU^R01|1|P|2.5\rPID|1||77^^^X^SS~123^^^H^MR||DOE^JANE||19800101|F|||^^^MA^02115\rORC|RE|1\rOBR|1|P1|F1|GLU^Glucose^L\rOBX|1|NM|2345-7^Glucose^LN||95.5|mg/dL|70-99|N|||F|||20260314\rOBX|2|SN|x^y^L||>^100\rOBX|3|CE|z||A^Bee^L\rOBX|4|TX|t||one~two \\T\\ three\rNTE|1||hello\rZPI|1|x&y\r\r\nMSH|^~\\&|B|STMARY|||2026||ADT^A01|2|P|2.3\rPID|1||9||\"\"^X\rPV1|1|I\rjunk||\r\n\r\nMSH|^~\\&|\rMSH$%*?@$C$L$$$20260101$$ADT%A08$3$P$2.5\rPID$1$$5\rBTS|4\r";
