@@ -1,1 +1,54 @@
-//! Synthetic patients and feeds with known truth
+//! **Synthetic patients and feeds with known truth.**
+//!
+//! [`Feed`] writes HL7 v2 files as a group of hospitals would send them, and `truth.json`, which says
+//! what is in them: a reader, a query or a privacy filter can be checked against it to the last
+//! message. [`people`] is the population, for every format to come. Nobody in it exists.
+//!
+//! ```
+//! use sutura_synthetic::{Feed, FeedOptions};
+//!
+//! let folder = std::env::temp_dir().join("sutura-synthetic-example");
+//! let feed = Feed::new(FeedOptions { messages: 200, per_file: 100, seed: 7, ..FeedOptions::default() })?;
+//! let truth = feed.write_to(&folder, &|_| {})?;
+//! assert_eq!((truth.messages, truth.files.len()), (200, 2));
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # Ok::<(), sutura_synthetic::SyntheticError>(())
+//! ```
+//!
+//! Everything follows from the seed and the options: the same ones give the same bytes on every
+//! machine. This crate reads nothing and checks nothing.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
+
+mod calendar;
+mod clinical;
+mod hl7v2;
+mod lists;
+pub mod people;
+mod rng;
+
+use std::{io, path::PathBuf};
+
+pub use hl7v2::{AbnormalCounts, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
+pub use lists::Place;
+
+/// Why a feed was not written.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SyntheticError {
+    /// An option has a value that cannot be.
+    #[error("option {option}: {reason}")]
+    BadOption {
+        /// The option's name.
+        option: &'static str,
+        /// What would be right.
+        reason: &'static str,
+    },
+    /// A file could not be written.
+    #[error("cannot write {}; check that the folder is writable and has space", .path.display())]
+    Io {
+        /// Where.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+}
