@@ -3,7 +3,7 @@
 //! The hot path: one walk over the segments feeds every requested table. A segment's field
 //! separators are found at most once, and only when a column asks for that segment.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use sutura_core::{Finding, Sha256Hash};
 
@@ -72,12 +72,14 @@ struct InForce {
     orc: Option<u32>,
     obr: Option<u32>,
     orc_has_obr: bool,
+    /// The last segment that is no note, and its place among those of its name.
+    commented: Option<(u32, i64)>,
 }
 
 impl InForce {
     fn pass(&mut self, at: u32, tag: Tag) {
         match tag {
-            PID => *self = Self { pid: Some(at), ..Self::default() },
+            PID => *self = Self { pid: Some(at), commented: self.commented, ..Self::default() },
             PV1 => self.pv1 = Some(at),
             ORC => (self.orc, self.obr, self.orc_has_obr) = (Some(at), None, false),
             OBR => {
@@ -152,9 +154,16 @@ impl Work {
                 _ => {}
             }
         }
+        let counts_notes = plan.computes(|computed| matches!(computed, Computed::NoteParent | Computed::NoteParentOrdinal));
+        let mut counts: HashMap<Tag, i64> = HashMap::new();
         for at in 0..self.segs.len() {
             let name = self.segs[at].tag;
             force.pass(at as u32, name);
+            if counts_notes && name != NTE {
+                let count = counts.entry(name).or_default();
+                *count += 1;
+                force.commented = Some((at as u32, *count));
+            }
             for table in &mut plan.tables {
                 if !table.row_tags.contains(&name) {
                     continue;
@@ -229,7 +238,7 @@ impl Work {
             let (computed, out) = table.computed[at];
             table.cells[out] = match (computed, observation) {
                 (Computed::Obx(part), Some(observation)) => observation.part(part),
-                _ => self.compute(context, computed, facts, row),
+                _ => self.compute(context, computed, facts, force, row),
             };
         }
     }
@@ -464,7 +473,7 @@ impl Work {
         self.cell_text(context, message_type) == wanted
     }
 
-    fn compute(&mut self, context: &Context<'_>, computed: Computed, facts: &Facts, row: u32) -> Cell {
+    fn compute(&mut self, context: &Context<'_>, computed: Computed, facts: &Facts, force: InForce, row: u32) -> Cell {
         match computed {
             Computed::Source => facts.source,
             Computed::Offset => Cell::Integer(context.offset as i64),
@@ -492,14 +501,14 @@ impl Work {
             }
             Computed::DeletedFields => self.deleted_fields(context, row),
             Computed::DocumentText => self.document_text(context, row),
-            Computed::NoteParent => match self.note_parent(row) {
-                Some(parent) => {
+            Computed::NoteParent => match force.commented {
+                Some((parent, _)) => {
                     let start = self.segs[parent as usize].start;
                     Cell::Text(start, start + 3)
                 }
                 None => Cell::Null,
             },
-            Computed::NoteParentOrdinal => self.note_parent(row).map_or(Cell::Null, |parent| Cell::Integer(self.ordinal(parent))),
+            Computed::NoteParentOrdinal => force.commented.map_or(Cell::Null, |(_, ordinal)| Cell::Integer(ordinal)),
             // Filled by the row makers that own them.
             Computed::Obx(_)
             | Computed::LongSegment
@@ -520,12 +529,6 @@ impl Work {
 
     fn count(&self, name: Tag) -> i64 {
         self.segs.iter().filter(|seg| seg.tag == name).count() as i64
-    }
-
-    /// Place among the segments of the same name, from 1.
-    fn ordinal(&self, at: u32) -> i64 {
-        let name = self.segs[at as usize].tag;
-        self.segs[..=at as usize].iter().filter(|seg| seg.tag == name).count() as i64
     }
 
     fn structure(&mut self, context: &Context<'_>, facts: &Facts) -> Cell {
@@ -618,10 +621,6 @@ impl Work {
             content.push_str(self.cell_text(context, cell));
         }
         if content.is_empty() { Cell::Null } else { self.keep(&content) }
-    }
-
-    fn note_parent(&self, row: u32) -> Option<u32> {
-        (0..row).rev().find(|&at| self.segs[at as usize].tag != NTE)
     }
 
     /// The typed value of an OBX (HL7 v2.9 chapter 7.4.2, value type in OBX-2).
@@ -721,21 +720,14 @@ impl Work {
             value: wanted(Computed::LongValue),
             state: wanted(Computed::LongState),
         };
-        let mut ordinals: Vec<(&str, i64)> = Vec::new();
+        let mut ordinals: HashMap<&str, i64> = HashMap::new();
         for at in 0..self.segs.len() {
             let seg = self.segs[at];
             let raw = &context.text[seg.start as usize..seg.end as usize];
             let name = raw.split(char::from(context.delimiters.field)).next().unwrap_or("").trim();
-            let ordinal = match ordinals.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, count)) => {
-                    *count += 1;
-                    *count
-                }
-                None => {
-                    ordinals.push((name, 1));
-                    1
-                }
-            };
+            let ordinal = ordinals.entry(name).or_default();
+            *ordinal += 1;
+            let ordinal = *ordinal;
             let kept = self.scratch.len();
             let name_cell = self.keep(name);
             put(&mut table.cells, out.segment, name_cell);
