@@ -43,6 +43,12 @@ pub enum SyntheticError {
         /// What would be right.
         reason: &'static str,
     },
+    /// The folder holds files of a longer feed, which would be read with this one.
+    #[error("{} holds files of another feed; choose an empty folder", .path.display())]
+    OtherFeed {
+        /// The folder.
+        path: PathBuf,
+    },
     /// A file could not be written.
     #[error("cannot write {}; check that the folder is writable and has space", .path.display())]
     Io {

@@ -213,8 +213,8 @@ impl Person {
             (true, _, false) => (("SIB", "Sibling"), rng.percent(50)),
         };
         let kin = NextOfKin {
-            given: *rng.pick(if kin_is_woman { names.women } else { names.men }),
-            family: if rng.percent(80) { family } else { *rng.pick(names.families) },
+            given: rng.pick::<&str>(if kin_is_woman { names.women } else { names.men }),
+            family: if rng.percent(80) { family } else { rng.pick::<&str>(names.families) },
             relation,
             phone: phone(rng),
         };

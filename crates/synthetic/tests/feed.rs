@@ -36,7 +36,7 @@ fn plain_messages(bytes: &[u8]) -> Vec<String> {
     text.split("\r\n\r\n").filter(|message| !message.is_empty()).map(str::to_owned).collect()
 }
 
-fn field<'a>(segment: &'a str, number: usize) -> &'a str {
+fn field(segment: &str, number: usize) -> &str {
     let number = if segment.starts_with("MSH") { number - 1 } else { number };
     segment.split('|').nth(number).unwrap_or_default()
 }
@@ -310,4 +310,14 @@ fn options_that_cannot_be_are_refused() {
     let parsed: FeedOptions = serde_json::from_str(r#"{"messages": 5, "shape": "mllp"}"#).unwrap();
     assert_eq!(parsed, FeedOptions { messages: 5, shape: Shape::Mllp, ..FeedOptions::default() });
     assert!(serde_json::from_str::<FeedOptions>(r#"{"mesages": 5}"#).is_err());
+}
+
+#[test]
+fn a_longer_feed_in_the_folder_is_not_mixed_in() {
+    let (folder, truth) = write(FeedOptions { per_file: 100, ..options(300) });
+    assert_eq!(truth.files.len(), 3);
+    let shorter = Feed::new(FeedOptions { per_file: 100, ..options(200) }).unwrap();
+    assert!(matches!(shorter.write_to(folder.path(), &|_| {}), Err(SyntheticError::OtherFeed { .. })));
+    let again = Feed::new(FeedOptions { per_file: 100, ..options(300) }).unwrap();
+    assert!(again.write_to(folder.path(), &|_| {}).unwrap() == truth);
 }

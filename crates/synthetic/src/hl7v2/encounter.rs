@@ -122,6 +122,7 @@ impl Encounter {
             40..=64 => Class::Emergency,
             _ => Class::Outpatient,
         };
+        let age = person.age_on(start.day());
         let placeholder = Step { event: Event::Register, at: start };
         let mut visit = Self {
             number,
@@ -130,7 +131,7 @@ impl Encounter {
             class,
             start,
             end: start,
-            ward: rng.below(6) as usize,
+            ward: if age < 18 { 5 } else { rng.below(5) as usize },
             room: rng.between(1, 48) as u32,
             attending: rng.below(40),
             reason: rng.below(crate::clinical::REASONS.len() as u64) as usize,

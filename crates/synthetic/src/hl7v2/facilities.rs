@@ -35,7 +35,7 @@ impl Version {
 pub(crate) const FACILITIES: [Facility; 5] = [
     Facility { code: "NORTHGATE", name: "Northgate General Hospital", zone: -6, version: Version::V251, prefix: "NG" },
     Facility { code: "STBRIGID", name: "St. Brigid Medical Center", zone: -5, version: Version::V231, prefix: "SB" },
-    Facility { code: "LAKEVIEWCH", name: "Lakeview Children's & Family Hospital", zone: -7, version: Version::V251, prefix: "LV" },
+    Facility { code: "LAKEVIEW", name: "Lakeview Women's & Family Hospital", zone: -7, version: Version::V251, prefix: "LV" },
     Facility { code: "RIVERBEND", name: "Riverbend Regional", zone: -6, version: Version::V27, prefix: "RB" },
     Facility { code: "HARBORHLTH", name: "Harbor Health Clinics", zone: -8, version: Version::V231, prefix: "HH" },
 ];
@@ -60,7 +60,7 @@ pub(crate) fn application(event: Event) -> Application {
     Application { code, precision, at_least }
 }
 
-/// The wards: PV1-3.1.
+/// The wards: PV1-3.1. The last is for children.
 pub(crate) const WARDS: [&str; 6] = ["2WEST", "3EAST", "ICU", "ED", "4NORTH", "PEDS"];
 
 /// Appends one of the forty clinicians of a facility as an extended composite name.

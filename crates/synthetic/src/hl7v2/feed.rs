@@ -40,19 +40,24 @@ impl Feed {
     }
 
     /// Writes `feed_0001.hl7` and so on, and `truth.json`, into a folder, which is made when it is not
-    /// there. `progress` is told the messages written so far.
+    /// there. Files of these names are written over. `progress` is told the messages written so far.
     pub fn write_to(&self, folder: &Path, progress: &dyn Fn(u64)) -> Result<Truth, SyntheticError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
             move |source| SyntheticError::Io { path, source }
         };
         fs::create_dir_all(folder).map_err(failed(folder))?;
+        // A reader of the whole folder would count files that an earlier, longer feed left.
+        let files = self.options.messages.div_ceil(self.options.per_file);
+        if folder.join(file_name(files + 1)).exists() {
+            return Err(SyntheticError::OtherFeed { path: folder.to_owned() });
+        }
         let mut tally = Tally::new(self.frame.population);
         let mut messages = Messages::new(self);
         let mut file_number = 0;
         while tally.messages < self.options.messages {
             file_number += 1;
-            let name = format!("feed_{file_number:04}.hl7");
+            let name = file_name(file_number);
             let path = folder.join(&name);
             let file = File::create(&path).map_err(failed(&path))?;
             let wanted = self.options.per_file.min(self.options.messages - tally.messages);
@@ -108,6 +113,10 @@ impl Feed {
         }
         file.finish(number)
     }
+}
+
+fn file_name(number: u64) -> String {
+    format!("feed_{number:04}.hl7")
 }
 
 /// The messages one after the other, with damage and duplicates.

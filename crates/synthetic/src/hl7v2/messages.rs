@@ -15,6 +15,9 @@ use super::{
     wire::{Seg, Wire},
 };
 
+/// Seconds from what happened to the message about it (MSH-7).
+const SENT_AFTER: i64 = 20;
+
 /// What a message says, for the truth.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Facts {
@@ -89,7 +92,7 @@ impl Page<'_> {
     }
 
     fn msh(&mut self, sequence: u64) {
-        let now = Stamp::new(self.at.plus(20), self.application.precision, self.facility.zone);
+        let now = self.stamp(self.at.plus(SENT_AFTER));
         let (kind, structure) = EVENTS[self.event as usize];
         let wire = &mut *self.wire;
         wire.segment(Seg::Msh).at(3).raw(self.application.code).at(4).raw(self.facility.code).at(5).raw("SUTURA").at(6).raw("HUB");
@@ -124,14 +127,13 @@ impl Page<'_> {
             return;
         }
         let person = &self.visit.person;
-        let day = self.at.day();
-        let age = person.age_on(day);
+        let age = person.age_on(self.at.plus(SENT_AFTER).day());
         let birth_damaged = self.damage == Some(Damage::InvalidDate);
         self.facts.person = Some(PersonFacts { number: person.number, sex: person.sex.code(), age: (!birth_damaged).then_some(age) });
         let wire = &mut *self.wire;
         wire.segment(Seg::Pid).at(1).raw("1").at(3);
         record_number(wire, person, self.visit.facility);
-        if person.number % 4 == 0 {
+        if person.number.is_multiple_of(4) {
             wire.raw("~");
             record_number(wire, person, (self.visit.facility + 1) % FACILITIES.len());
         }
@@ -156,7 +158,7 @@ impl Page<'_> {
         }
         wire.at(8).raw(person.sex.code()).at(10).coded(person.race, "HL70005").at(11);
         address(wire, person);
-        if person.number % 9 == 0 {
+        if person.number.is_multiple_of(9) {
             let place = person.place;
             wire.raw("~PO Box ").number(person.number % 7919 + 1);
             wire.raw("^^").raw(place.city).raw("^").raw(place.state).raw("^").raw(place.zip).raw("^USA^M");
@@ -179,7 +181,7 @@ impl Page<'_> {
         wire.at(18).raw("A").padded(self.visit.number, 9).raw("^^^").raw(self.facility.code).raw("^AN");
         if let (true, Some(ssn)) = (self.version < Version::V27, person.ssn) {
             wire.at(19);
-            if self.visit.facility % 2 == 0 {
+            if self.visit.facility.is_multiple_of(2) {
                 let ssn = u64::from(ssn);
                 wire.number(ssn / 1_000_000).raw("-").padded(ssn / 10_000 % 100, 2).raw("-").padded(ssn % 10_000, 4);
             } else {
@@ -254,7 +256,7 @@ impl Page<'_> {
         if full {
             self.insurance();
         }
-        if full && self.visit.number % 4 == 0 {
+        if full && self.visit.number.is_multiple_of(4) {
             let wire = &mut *self.wire;
             wire.segment(Seg::Zpv)
                 .at(1)

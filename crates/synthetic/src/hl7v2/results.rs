@@ -115,7 +115,7 @@ fn draw(rng: &mut Rng, lab: &Lab) -> i32 {
     };
     // The mean of two draws: values near the middle are more frequent.
     let (low, high) = (i64::from(low), i64::from(high));
-    ((rng.between(low, high) + rng.between(low, high)) / 2) as i32
+    i64::midpoint(rng.between(low, high), rng.between(low, high)) as i32
 }
 
 /// HL7 table 0078.
