@@ -321,3 +321,37 @@ fn a_longer_feed_in_the_folder_is_not_mixed_in() {
     let again = Feed::new(FeedOptions { per_file: 100, ..options(300) }).unwrap();
     assert!(again.write_to(folder.path(), &|_| {}).unwrap() == truth);
 }
+
+#[test]
+fn the_readers_tables_have_a_row_for_each_segment() {
+    let (folder, truth) = write(damaged(1500));
+    let tables = [
+        ("observations", "OBX"),
+        ("allergies", "AL1"),
+        ("diagnoses", "DG1"),
+        ("insurance", "IN1"),
+        ("next_of_kin", "NK1"),
+        ("appointments", "SCH"),
+        ("documents", "TXA"),
+        ("immunizations", "RXA"),
+        ("notes", "NTE"),
+    ];
+    let mut rows = vec![0_u64; tables.len()];
+    for file in &truth.files {
+        let requests = tables.iter().map(|(table, _)| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+        let spec =
+            DecoderSpec { source: "test:feed".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: 1000 };
+        let mut decoder = Decoder::new(spec).unwrap();
+        let mut out = Vec::new();
+        decoder.push(Bytes::from(read(folder.path(), &file.name)), &mut out).unwrap();
+        decoder.finish(&mut out).unwrap();
+        for item in out {
+            if let Decoded::Batch { request, batch } = item {
+                rows[request] += batch.num_rows() as u64;
+            }
+        }
+    }
+    for ((table, segment), rows) in tables.iter().zip(rows) {
+        assert_eq!(rows, truth.segments[segment], "{table}");
+    }
+}
