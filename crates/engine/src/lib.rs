@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod column_function;
+pub mod column_sources;
 pub mod deid;
 pub mod engine;
 pub mod error;

@@ -4,21 +4,38 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod build;
 pub mod config;
-pub mod model;
-
+pub mod error;
+pub mod events;
 pub mod functions;
-pub mod reference;
-
+pub mod manifest;
+pub mod model;
+mod openlineage;
+pub mod plan;
 mod privacy;
+mod publish;
+mod quality;
+pub mod record;
+pub mod reference;
+mod rejects;
+pub mod report;
+pub mod run;
+mod setup;
+pub mod summary;
 
 use std::sync::Arc;
 
 use sutura_core::Format;
 
 pub use config::{ConfigProblem, Job, LoadOptions};
+pub use error::{JobError, Result};
+pub use events::{EventHandler, JobEvent};
+pub use plan::JobPlan;
+pub use record::{RunReport, RunStatus};
+pub use run::RunOptions;
 
 /// The formats this build knows.
 pub fn formats() -> Vec<Arc<dyn Format>> {
-    Vec::new()
+    vec![Arc::new(sutura_hl7v2::Hl7v2)]
 }

@@ -15,7 +15,7 @@ pub fn markdown() -> String {
         ("source", "[[source]]", "SourceSection"),
         ("privacy", "[privacy]", "PrivacySection"),
         ("key", "privacy.key", "KeySpec"),
-        ("requirements", "[privacy.requirements]", "Requirements"),
+        ("legal", "[privacy.legal]", "LegalSection"),
         ("sink", "[[sink]]", "SinkSection"),
         ("gates", "[gates]", "GatesSection"),
         ("rejects", "[rejects]", "RejectsSection"),

@@ -131,7 +131,7 @@ fn every_mistake_names_its_line_its_key_and_the_nearest_word() {
             Some("parquet"),
         ),
         ("input = \"one_row_deid\"\n", "input = \"one_row_deid\"\nallow_phi = true\n", 25, "sink[1].purpose", "needs a purpose", None),
-        ("input = \"one_row_deid\"\n", "input = \"one_row_deid\"\npath = \"../x\"\n", 27, "sink[1].path", "`..`", None),
+        ("input = \"one_row_deid\"\n", "input = \"one_row_deid\"\npath = \"../x\"\n", 27, "sink[1].path", "below job.output", None),
         (
             "input = \"one_row_deid\"\n",
             "input = \"one_row_deid\"\nformat = \"csv\"\ncompression = \"zstd\"\n",

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use sutura_core::Format;
+use sutura_quality::{Gate, GateMeasure, check_specs};
 
 use super::{
     load::{Problems, at},
     problem::nearest,
     sql::tables_of,
 };
-use crate::model::{GateAction, JobFile, SinkFormat, StepSection};
+use crate::model::{JobFile, QualityStep, SinkFormat, StepSection};
 
 /// Checks the whole job.
 pub(super) fn check(spec: &JobFile, formats: &[Arc<dyn Format>], problems: &mut Problems<'_>) {
@@ -119,16 +120,49 @@ fn check_steps(spec: &JobFile, problems: &mut Problems<'_>) {
                 (false, Some(_)) => problems.add(&at!["step", index, "file"], "give either `map` or `file`, not both", None),
                 _ => {}
             },
-            StepSection::Quality(step) => match (step.gate, &step.quarantine) {
-                (GateAction::Quarantine, None) => {
-                    problems.add(&at!["step", index, "quarantine"], "gate = \"quarantine\" needs the name of the quarantine table", None);
-                }
-                (GateAction::Warn | GateAction::Stop, Some(_)) => {
-                    problems.add(&at!["step", index, "quarantine"], "only gate = \"quarantine\" makes this table", None);
-                }
-                _ => {}
-            },
+            StepSection::Quality(step) => check_quality(step, index, problems),
             _ => {}
+        }
+    }
+}
+
+fn check_quality(step: &QualityStep, index: usize, problems: &mut Problems<'_>) {
+    if step.checks.is_empty() && step.record_score.is_none() {
+        problems.add(&at!["step", index], "checks nothing: add a [[step.check]] or a record_score", None);
+    }
+    let position = |name: &str| step.checks.iter().position(|check| check.display_name() == name);
+    for problem in check_specs(&step.checks) {
+        match position(&problem.check) {
+            Some(check) => problems.add(&at!["step", index, "check", check, problem.key], problem.message, None),
+            None => problems.add(&at!["step", index, "check"], problem.message, None),
+        }
+    }
+    let Some(gate) = &step.gate else {
+        if step.quarantine.is_some() {
+            problems.add(&at!["step", index, "quarantine"], "needs gate = { action = \"quarantine\" }", None);
+        }
+        return;
+    };
+    let names: Vec<String> = step.checks.iter().map(sutura_quality::CheckSpec::display_name).collect();
+    for problem in gate.problems(names.iter().map(String::as_str)) {
+        problems.add(&at!["step", index, "gate", problem.key], problem.message, None);
+    }
+    if gate.measure == GateMeasure::Record && step.record_score.is_none() {
+        problems.add(&at!["step", index, "gate", "measure"], "needs a record_score in this step", None);
+    }
+    match (gate.action, &step.quarantine) {
+        (Gate::Quarantine, None) => {
+            problems.add(&at!["step", index, "gate", "action"], "needs the name of the quarantine table: quarantine = \"...\"", None);
+        }
+        (Gate::Warn | Gate::Stop, Some(_)) => {
+            problems.add(&at!["step", index, "quarantine"], "needs gate = { action = \"quarantine\" }", None);
+        }
+        _ => {}
+    }
+    for name in step.checks.iter().filter_map(|check| check.reference.as_ref()) {
+        if !step.references.contains_key(name) {
+            let suggestion = nearest(name, step.references.keys().map(String::as_str));
+            problems.add(&at!["step", index, "references"], format!("has no list {name:?}, which a check needs"), suggestion);
         }
     }
 }
@@ -146,7 +180,10 @@ impl<'a> Tables<'a> {
         let mut unknown = BTreeSet::new();
         for source in &spec.sources {
             match formats.iter().find(|format| format.name() == source.format) {
-                Some(format) => names.extend(format.tables().iter().map(|table| format!("{}.{}", source.name, table.name))),
+                Some(format) => {
+                    let tables = format.tables().iter().map(|table| table.name.as_str()).chain(["rejects"]);
+                    names.extend(tables.map(|table| format!("{}.{table}", source.name)));
+                }
                 None => {
                     unknown.insert(source.name.as_str());
                 }
@@ -253,9 +290,6 @@ fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>)
             problems.add(&at!["sink", index, "name"], format!("another sink is called {name:?} already; give this one a name"), None);
         }
         let path = sink.path();
-        if path.split('/').any(|part| part == "..") {
-            problems.add(&at!["sink", index, "path"], "the folder must not be written with `..`", None);
-        }
         if let Some((other, _)) = paths.iter().find(|(_, taken)| overlap(taken, &path)) {
             problems.add(&at!["sink", index, "path"], format!("the folder is inside that of {other}, or holds it"), None);
         }
@@ -329,9 +363,7 @@ fn check_privacy(spec: &JobFile, problems: &mut Problems<'_>) {
         }
         Some(_) => {}
     }
-    crate::privacy::check_policy(privacy, problems_adder(problems));
-}
-
-fn problems_adder<'p, 'f>(problems: &'p mut Problems<'f>) -> impl FnMut(&'static str, String, Option<String>) + use<'p, 'f> {
-    move |key, message, suggestion| problems.add(&at!["privacy", key], message, suggestion)
+    for (key, message, suggestion) in crate::privacy::check_policy(privacy) {
+        problems.add(&at!["privacy", key], message, suggestion);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::{
     collections::BTreeMap,
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -187,9 +187,9 @@ impl Problems<'_> {
 macro_rules! at {
     ($($part:expr),* $(,)?) => { [$(crate::config::load::part($part)),*] };
 }
-pub(super) use at;
+pub(crate) use at;
 
-pub(super) enum AnyPart<'a> {
+pub(crate) enum AnyPart<'a> {
     Key(&'a str),
     Index(usize),
 }
@@ -206,7 +206,7 @@ impl From<usize> for AnyPart<'_> {
     }
 }
 
-pub(super) fn part<'a>(part: impl Into<AnyPart<'a>>) -> Part {
+pub(crate) fn part<'a>(part: impl Into<AnyPart<'a>>) -> Part {
     match part.into() {
         AnyPart::Key(key) => Part::Key(key.to_owned()),
         AnyPart::Index(index) => Part::Index(index),
@@ -246,17 +246,20 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
         resolve(&mut rejects.path, &output, &at!["rejects", "path"], problems);
     }
     for (index, step) in spec.steps.iter_mut().enumerate() {
-        let (key, named) = match step {
-            StepSection::Sql(step) => ("query_file", step.query_file.as_mut()),
-            StepSection::CodeMapping(step) => ("file", step.file.as_mut()),
+        let named: Vec<(Vec<Part>, &mut String)> = match step {
+            StepSection::Sql(step) => step.query_file.iter_mut().map(|file| (at!["step", index, "query_file"].to_vec(), file)).collect(),
+            StepSection::CodeMapping(step) => step.file.iter_mut().map(|file| (at!["step", index, "file"].to_vec(), file)).collect(),
+            StepSection::Quality(step) => {
+                step.references.iter_mut().map(|(name, file)| (at!["step", index, "references", name.as_str()].to_vec(), file)).collect()
+            }
             _ => continue,
         };
-        let Some(named) = named else { continue };
-        let path = at!["step", index, key];
-        resolve(named, &base_text, &path, problems);
-        match std::fs::read(&*named) {
-            Ok(bytes) => digest.extend(bytes),
-            Err(error) => problems.add(&path, format!("cannot read {named}: {error}"), None),
+        for (path, file) in named {
+            resolve(file, &base_text, &path, problems);
+            match std::fs::read(&*file) {
+                Ok(bytes) => digest.extend(bytes),
+                Err(error) => problems.add(&path, format!("cannot read {file}: {error}"), None),
+            }
         }
     }
 }
@@ -273,7 +276,22 @@ fn join(base: &str, path: &str) -> String {
     if base.contains("://") {
         return format!("{}/{path}", base.trim_end_matches('/'));
     }
-    Path::new(base).join(path).to_string_lossy().into_owned()
+    plain_path(&Path::new(base).join(path)).to_string_lossy().into_owned()
+}
+
+/// The path without `.` and, where something is left to go up from, without `..`, so that folders can be compared.
+fn plain_path(path: &Path) -> PathBuf {
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if plain.components().next_back().is_some_and(|last| matches!(last, Component::Normal(_))) => {
+                plain.pop();
+            }
+            other => plain.push(other),
+        }
+    }
+    plain
 }
 
 /// Replaces `${NAME}`.

@@ -5,8 +5,9 @@ pub mod problem;
 pub mod sql;
 
 mod check;
-mod load;
+pub(crate) mod load;
 mod shape;
 
+pub(crate) use check::step_inputs;
 pub use load::{Job, LoadOptions};
 pub use problem::{ConfigProblem, nearest};

@@ -23,7 +23,7 @@ pub fn by_bounds(column: &ArrayRef, bounds: &[f64], labels: &[String], other: Op
 }
 
 /// The category of each text. `lists` maps a value to its category.
-pub fn by_lists(column: &ArrayRef, lists: &HashMap<String, String>, other: Option<&str>) -> Result<ArrayRef, String> {
+pub(crate) fn by_lists(column: &ArrayRef, lists: &HashMap<String, String>, other: Option<&str>) -> Result<ArrayRef, String> {
     let text = as_text(column)?;
     let mut builder = StringViewBuilder::with_capacity(text.len());
     for value in &text {

@@ -99,7 +99,7 @@ fn is_snomed(word: &str) -> bool {
 fn is_ndc(word: &str) -> bool {
     let parts: Vec<&str> = word.split('-').collect();
     parts.iter().all(|part| all_digits(part))
-        && matches!(parts.iter().map(|part| part.len()).collect::<Vec<_>>().as_slice(), [4, 4, 2] | [5, 3, 2] | [5, 4, 1] | [5, 4, 2])
+        && matches!(parts.iter().map(|part| part.len()).collect::<Vec<_>>().as_slice(), [4, 4, 2] | [5, 3, 2] | [5, 4, 1 | 2])
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use super::as_text;
 use crate::model::Unmatched;
 
 /// Replaces the codes of a column.
-pub fn map_codes(column: &ArrayRef, pairs: &HashMap<String, String>, unmatched: Unmatched) -> Result<ArrayRef, String> {
+pub(crate) fn map_codes(column: &ArrayRef, pairs: &HashMap<String, String>, unmatched: Unmatched) -> Result<ArrayRef, String> {
     let text = as_text(column)?;
     let mut builder = StringViewBuilder::with_capacity(text.len());
     for value in &text {

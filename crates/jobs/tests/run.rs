@@ -1,0 +1,335 @@
+//! Whole runs over small feeds: what is published, what is not, and what the account says.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+use std::{
+    collections::BTreeSet,
+    fmt::Write,
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex},
+};
+
+use arrow::array::{AsArray, RecordBatch};
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sutura_jobs::{EventHandler, Job, JobError, JobEvent, LoadOptions, RunOptions, RunReport, RunStatus};
+
+/// Two patients, three laboratory results, one piece of junk.
+fn feed(folder: &Path) {
+    fs::create_dir_all(folder).unwrap();
+    let message = |id: usize, kind: &str, patient: &str, birth: &str, body: &str| {
+        format!(
+            "MSH|^~\\&|LAB|St. Mary|EHR|Town|2026031415{:02}00-0500||{kind}|MSG{id:05}|P|2.5.1\rPID|1||{patient}^^^MARY^MR||Testperson^Anna^^^^^L||{birth}|F|||1 Long Road^^Springfield^IL^62701^USA||555-0100\r{body}",
+            id % 60
+        )
+    };
+    let result =
+        |set: usize, code: &str, name: &str, value: &str, unit: &str| format!("OBX|{set}|NM|{code}^{name}^LN||{value}|{unit}|||||F\r");
+    let mut text = String::new();
+    for id in 0..40 {
+        let patient = if id % 2 == 0 { "P100" } else { "P200" };
+        let birth = if id % 2 == 0 { "19800101" } else { "20150615" };
+        let results =
+            [result(1, "2345-7", "Glucose", &format!("{}", 80 + id), "mg/dL"), result(2, "2823-3", "Potassium", "4.1", "mmol/L")].concat();
+        let body = format!("PV1|1|I|WARD^1^2||||1234^House^Gregory\rOBR|1||F{id}|24323-8^Panel^LN\r{results}");
+        let _ = write!(text, "{}", message(id, "ORU^R01^ORU_R01", patient, birth, &body));
+    }
+    for id in 40..50 {
+        let _ = write!(text, "{}", message(id, "ADT^A01^ADT_A01", "", "19300101", "EVN|A01|20260314\rPV1|1|E\r"));
+    }
+    fs::write(folder.join("a.hl7"), text).unwrap();
+    fs::write(folder.join("b.hl7"), "this is no message at all\r").unwrap();
+}
+
+fn job_text(extra: &str) -> String {
+    format!(
+        r#"[job]
+name = "test"
+project = "test"
+output = "out"
+
+[[source]]
+name = "feed"
+format = "hl7v2"
+path = "data"
+
+[privacy]
+policy = "hipaa-safe-harbor"
+key = {{ file = "test.key" }}
+vault = "test.vault"
+
+[rejects]
+
+[[step]]
+type = "age"
+name = "aged"
+input = "feed.messages"
+birth_date = "patient_birth_date"
+at = "message_datetime"
+group = "age_group"
+
+[[step]]
+type = "deidentify"
+name = "messages"
+input = "aged"
+
+[[sink]]
+input = "messages"
+
+[[step]]
+type = "sql"
+name = "by_type"
+query = "select message_type, count(*) as n from messages group by message_type order by message_type"
+
+[[sink]]
+input = "by_type"
+format = "csv"
+{extra}"#
+    )
+}
+
+struct Place {
+    folder: tempfile::TempDir,
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        feed(&folder.path().join("data"));
+        sutura_privacy::KeyRing::generate().unwrap().save_new(&folder.path().join("test.key")).unwrap();
+        Self { folder }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn job(&self, text: &str) -> Job {
+        let file = self.path("job.toml");
+        fs::write(&file, text).unwrap();
+        Job::load_with(&file, &LoadOptions::default()).unwrap_or_else(|problems| panic!("{problems:#?}"))
+    }
+
+    async fn run(&self, text: &str) -> Result<RunReport, JobError> {
+        self.job(text).run(RunOptions::default()).await
+    }
+
+    fn rows(&self, sink: &str) -> Vec<RecordBatch> {
+        let mut batches = Vec::new();
+        for entry in fs::read_dir(self.path("out").join(sink)).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|extension| extension == "parquet") {
+                let reader = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap().build().unwrap();
+                batches.extend(reader.map(Result::unwrap));
+            }
+        }
+        batches
+    }
+
+    fn column(&self, sink: &str, column: &str) -> Vec<Option<String>> {
+        let text = |batch: &RecordBatch| {
+            let column = arrow::compute::cast(batch.column_by_name(column).unwrap(), &arrow::datatypes::DataType::Utf8).unwrap();
+            column.as_string::<i32>().iter().map(|value| value.map(str::to_owned)).collect::<Vec<_>>()
+        };
+        self.rows(sink).iter().flat_map(text).collect()
+    }
+
+    /// Everything below `out`, apart from the lock.
+    fn listing(&self) -> BTreeSet<String> {
+        fn walk(folder: &Path, base: &Path, found: &mut BTreeSet<String>) {
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                let path = entry.path();
+                if path.is_dir() {
+                    walk(&path, base, found);
+                } else if path.file_name().is_some_and(|name| name != ".lock") {
+                    found.insert(path.strip_prefix(base).unwrap().display().to_string());
+                }
+            }
+        }
+        let mut found = BTreeSet::new();
+        walk(&self.path("out"), &self.path("out"), &mut found);
+        found
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_run_publishes_everything_and_balances() {
+    let place = Place::new();
+    let events = Arc::new(Mutex::new(Vec::new()));
+    let seen = Arc::clone(&events);
+    let handler = EventHandler::new(move |event: &JobEvent| seen.lock().unwrap().push(event.clone()));
+    let job = place.job(&job_text(""));
+    job.validate().await.unwrap();
+    let report = job.run(RunOptions { events: handler, force: false }).await.unwrap();
+
+    assert_eq!(report.status, RunStatus::Clean);
+    assert_eq!(report.equation, "51 records in = 50 accepted + 1 rejected");
+    assert!(report.sources.iter().all(|source| source.account.balances()));
+    assert_eq!(report.totals.bytes, report.sources[0].files.iter().map(|file| file.size).sum::<u64>());
+
+    // One row a message; the same patient has the same code; nothing identifying is left.
+    let patients: BTreeSet<_> = place.column("messages", "patient_id").into_iter().flatten().collect();
+    assert_eq!(place.rows("messages").iter().map(RecordBatch::num_rows).sum::<usize>(), 50);
+    assert_eq!(patients.len(), 2);
+    assert!(patients.iter().all(|code| !code.contains("P100") && !code.contains("P200")));
+    let groups: BTreeSet<_> = place.column("messages", "age_group").into_iter().flatten().collect();
+    assert_eq!(groups, ["adult", "geriatric", "paediatric"].map(str::to_owned).into());
+    let csv = fs::read_to_string(place.path("out/by_type").join(first_file(&place.path("out/by_type")))).unwrap();
+    assert_eq!(csv, "message_type,n\nADT,10\nORU,40\n");
+
+    for file in ["manifest.json", "run.json", "openlineage.ndjson"] {
+        let text = fs::read_to_string(place.path("out").join(file)).unwrap();
+        for secret in ["Testperson", "P100", "P200", "St. Mary", "Long Road", "555-0100", "House"] {
+            assert!(!text.contains(secret), "{file} holds {secret}");
+        }
+    }
+    let bytes: Vec<u8> = place.listing().iter().flat_map(|file| fs::read(place.path("out").join(file)).unwrap()).collect();
+    assert!(!bytes.windows(10).any(|window| window == b"Testperson"), "an output holds a name");
+
+    let lineage = fs::read_to_string(place.path("out/openlineage.ndjson")).unwrap();
+    let kinds: Vec<serde_json::Value> = lineage.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(kinds.iter().map(|event| event["eventType"].as_str().unwrap()).collect::<Vec<_>>(), ["START", "COMPLETE"]);
+    let origin = &kinds[1]["outputs"][0]["facets"]["columnLineage"]["fields"]["age_group"]["inputFields"];
+    let fields: BTreeSet<&str> = origin.as_array().unwrap().iter().map(|input| input["field"].as_str().unwrap()).collect();
+    assert_eq!(fields, ["message_datetime", "patient_birth_date"].into());
+
+    let events = events.lock().unwrap();
+    assert!(matches!(events.first(), Some(JobEvent::Started { files: 2, .. })));
+    assert!(matches!(events.last(), Some(JobEvent::Finished { status: RunStatus::Clean, .. })));
+    assert!(events.iter().any(|event| matches!(event, JobEvent::SinkWritten { rows: 50, .. })));
+
+    // The footer says under which policy the file was made.
+    let path = place.path("out/messages").join(first_file(&place.path("out/messages")));
+    let footer = ParquetRecordBatchReaderBuilder::try_new(fs::File::open(path).unwrap()).unwrap();
+    let pairs = footer.metadata().file_metadata().key_value_metadata().unwrap().clone();
+    let value = |key: &str| pairs.iter().find(|pair| pair.key == key).and_then(|pair| pair.value.clone()).unwrap_or_default();
+    assert_eq!(value("sutura.policy"), "hipaa-safe-harbor/1");
+    assert_eq!(value("sutura.classification"), "de-identified");
+    assert!(!value("sutura.key_id").is_empty() && !value("sutura.export_time").is_empty());
+}
+
+fn first_file(folder: &Path) -> String {
+    let names = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with("part-")).min().unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_same_run_again_has_nothing_to_do_until_something_changes() {
+    let place = Place::new();
+    let text = job_text("");
+    place.run(&text).await.unwrap();
+    let codes = place.column("messages", "patient_id");
+    let again = place.run(&text).await.unwrap();
+    assert_eq!(again.status, RunStatus::NothingToDo);
+    assert_eq!(again.totals.records, 51);
+    let plan = place.job(&text).plan().await.unwrap();
+    assert_eq!(plan.changes.as_deref(), Some(&[][..]), "{}", plan.text());
+
+    // With the same vault the same patients have the same codes.
+    let forced = place.job(&text).run(RunOptions { force: true, ..RunOptions::default() }).await.unwrap();
+    assert_eq!(forced.status, RunStatus::Clean);
+    let set = |codes: &[Option<String>]| codes.iter().cloned().collect::<BTreeSet<_>>();
+    assert_eq!(set(&place.column("messages", "patient_id")), set(&codes));
+
+    fs::write(place.path("data/c.hl7"), "MSH|^~\\&|A|B|C|D|20260314||ADT^A08|X|P|2.3\rPID|1||P300\r").unwrap();
+    let changed = place.run(&text).await.unwrap();
+    assert_eq!((changed.status, changed.totals.accepted), (RunStatus::Clean, 51));
+    fs::remove_dir_all(place.path("out/by_type")).unwrap();
+    assert_eq!(place.run(&text).await.unwrap().status, RunStatus::Clean, "a missing output is made again");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_sink_refuses_identifying_columns_unless_it_has_a_purpose() {
+    let place = Place::new();
+    let job = place.job(&job_text("\n[[sink]]\ninput = \"feed.patients\"\n"));
+    let problems = job.validate().await.unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:#?}");
+    assert!(problems[0].key == "sink[3]" && problems[0].line.is_some() && problems[0].message.contains("family_name"), "{problems:#?}");
+    assert!(matches!(job.run(RunOptions::default()).await, Err(JobError::Problems(_))));
+    assert!(!place.listing().iter().any(|file| file.contains("part-")), "nothing is published: {:?}", place.listing());
+
+    let allowed = "\n[[sink]]\ninput = \"feed.patients\"\nallow_phi = true\npurpose = \"treatment\"\n";
+    let report = place.run(&job_text(allowed)).await.unwrap();
+    let sink = report.sinks.iter().find(|sink| sink.name == "feed_patients").unwrap();
+    assert_eq!((sink.classification.as_str(), sink.purpose.as_deref()), ("identifiable", Some("treatment")));
+    assert!(place.column("feed_patients", "family_name").contains(&Some("Testperson".into())));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rows_that_fail_go_to_quarantine_and_every_row_goes_somewhere() {
+    let place = Place::new();
+    let extra = r#"
+[[step]]
+type = "quality"
+name = "good"
+input = "messages"
+gate = { action = "quarantine" }
+quarantine = "bad"
+
+[[step.check]]
+kind = "required"
+column = "patient_id"
+
+[[sink]]
+input = "good"
+
+[[sink]]
+input = "bad"
+"#;
+    let report = place.run(&job_text(extra)).await.unwrap();
+    let rows = |name: &str| report.sinks.iter().find(|sink| sink.name == name).unwrap().rows;
+    assert_eq!((rows("good"), rows("bad")), (40, 10));
+    assert!(place.column("bad", "_quarantine_reasons").iter().all(|reason| reason.as_deref() == Some("required:patient_id")));
+    assert!(report.quality[0].report.rows == 50 && report.quality[0].report.checks[0].numerator == 40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gate_that_stops_leaves_the_last_output_in_place() {
+    let place = Place::new();
+    place.run(&job_text("")).await.unwrap();
+    let before: BTreeSet<_> = place.listing().into_iter().filter(|file| file.contains('/')).collect();
+    let extra = r#"
+[[step]]
+type = "quality"
+name = "good"
+input = "messages"
+gate = { action = "stop", measure = "check", check = "required:patient_id" }
+
+[[step.check]]
+kind = "required"
+column = "patient_id"
+
+[[sink]]
+input = "good"
+"#;
+    let report = place.run(&job_text(extra)).await.unwrap();
+    assert_eq!((report.status, report.status.exit_code()), (RunStatus::GateStopped, 1));
+    assert!(report.reason.as_deref().unwrap_or_default().contains("good"));
+    let after: BTreeSet<_> = place.listing().into_iter().filter(|file| file.contains('/')).collect();
+    assert_eq!(before, after, "nothing was published, nothing half written is left");
+
+    let report = place.run(&job_text("\n[gates]\nrejects_max_share = 0.01\n")).await.unwrap();
+    assert_eq!((report.status, report.status.exit_code()), (RunStatus::RejectsAboveThreshold, 3));
+    let report = place.run(&job_text("\n[gates]\nmin_records = 1000\n")).await.unwrap();
+    assert_eq!((report.status, report.status.exit_code()), (RunStatus::TooFewRecords, 1));
+}
+
+#[tokio::test]
+async fn validation_finds_columns_that_no_table_has() {
+    let place = Place::new();
+    let text = job_text("")
+        .replace("birth_date = \"patient_birth_date\"", "birth_date = \"patient_birthdate\"")
+        .replace("select message_type, count", "select mesage_type, count");
+    let problems = place.job(&text).validate().await.unwrap_err();
+    let age = problems.iter().find(|problem| problem.key == "step[1].birth_date").unwrap_or_else(|| panic!("{problems:#?}"));
+    assert_eq!(age.suggestion.as_deref(), Some("patient_birth_date"));
+    assert!(age.line.is_some());
+}
+
+#[tokio::test]
+async fn the_examples_are_right() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples");
+    for name in ["hospital.toml", "shared-hl7v2.toml"] {
+        let job = Job::load(&examples.join(name)).unwrap_or_else(|problems| panic!("{problems:#?}"));
+        job.validate().await.unwrap_or_else(|problems| panic!("{problems:#?}"));
+    }
+}
