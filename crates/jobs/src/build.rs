@@ -347,18 +347,8 @@ impl<'a> Table<'a> {
         let table = input.rsplit('.').next();
         let plan = privacy.deidentifier.plan_table(table, &self.schema).map_err(|error| self.problem("input", refusal(&error)))?;
         let plan = Arc::new(plan);
-        let mut columns = Vec::new();
-        for (position, treated) in plan.columns().iter().enumerate() {
-            let Some(output) = treated.output_field() else { continue };
-            let value = self.schema.field(treated.input()).name().as_str();
-            let patient = treated.patient_input().map(|index| self.schema.field(index).name().as_str());
-            let shared = Arc::clone(&plan);
-            let call = ColumnFunction::new("deidentify", output, move |arrays| {
-                shared.columns()[position].transform(&arrays[0], arrays.get(1)).map_err(|error| error.to_string())
-            });
-            columns.push(call.over(std::iter::once(value).chain(patient)));
-        }
-        Ok((self.finish(self.frame.clone().select(columns))?, plan))
+        let frame = sutura_engine::deid::deidentify(self.frame.clone(), &plan);
+        Ok((self.finish(frame)?, plan))
     }
 }
 
