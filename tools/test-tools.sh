@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 target=${CARGO_TARGET_DIR:-target}
 tools=$target/tools
 S3S_VERSION=0.14.1
-NEXTEST_VERSION=0.9
+NEXTEST_VERSION=0.9.143
 
 # cargo install builds in its own folder, so that it never evicts what the workspace built.
 install() {
