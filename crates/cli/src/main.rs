@@ -1,2 +1,31 @@
-//! The sutura command
-fn main() {}
+//! **The `sutura` command.**
+//!
+//! Arguments come in ([`args`]), one of the [`commands`] runs over the library crates, results go to
+//! standard output and everything else to standard error ([`output`]). What can be done with data is
+//! decided in those crates; here is only how a person or a script asks for it, and what the exit code
+//! says ([`failure`]).
+
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
+
+mod args;
+mod commands;
+mod failure;
+mod logging;
+mod output;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::{args::Cli, output::Console};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let console = Console::new(cli.quiet);
+    logging::start();
+    let code = match commands::run(cli.command, &console) {
+        Ok(code) => code,
+        Err(failure) => console.fail(&failure),
+    };
+    ExitCode::from(code)
+}

@@ -1,0 +1,234 @@
+//! What can be asked for: the arguments of every command, with their help.
+//!
+//! The help is the reference: `docs/src/reference/cli.md` is written from it.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done and clean
+  1    failed while running
+  2    bad configuration: arguments, job file, policy, key, query, or an output that would hold identifying columns
+  3    a job ran, but its rejects are above the threshold or a quality gate stopped it
+  130  interrupted; nothing half written is left behind
+
+Environment:
+  SUTURA_LOG   logs on standard error: error, warn, info, debug, trace, or directives like sutura_engine=debug.
+               Logs hold counts and codes, never field content.
+  AWS_*        access to s3:// locations (AWS_ENDPOINT_URL for other stores than Amazon's)";
+
+/// Clinical data in, private and checked tables out.
+///
+/// Reads HL7 v2 as tables, checks and de-identifies them, and writes Parquet, CSV, NDJSON or Arrow.
+/// Identifying values are never shown or written unless you say so, with a purpose.
+#[derive(Debug, Parser)]
+#[command(name = "sutura", version, arg_required_else_help = true, after_long_help = EXIT_CODES, max_term_width = 110)]
+pub(crate) struct Cli {
+    /// Say nothing but results and errors
+    #[arg(long, short, global = true)]
+    pub(crate) quiet: bool,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Inspect(InspectArgs),
+    Sql(SqlArgs),
+    Tables(TablesArgs),
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    #[command(subcommand)]
+    Policy(PolicyCommand),
+}
+
+/// Leave to show or write identifying values.
+#[derive(Debug, Args)]
+pub(crate) struct AllowPhi {
+    /// Show or write identifying values as they are; needs --purpose
+    #[arg(long, requires = "purpose")]
+    pub(crate) allow_phi: bool,
+    /// Why identifying values are needed; written into the output's metadata
+    #[arg(long, value_name = "TEXT", requires = "allow_phi")]
+    pub(crate) purpose: Option<String>,
+}
+
+/// Where the key ring is. A key is never part of a query or a job.
+#[derive(Debug, Args)]
+pub(crate) struct KeySource {
+    /// Key file made with `sutura keys new`
+    #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
+    pub(crate) key_file: Option<PathBuf>,
+    /// Environment variable that holds the content of a key file
+    #[arg(long, value_name = "VARIABLE")]
+    pub(crate) key_env: Option<String>,
+}
+
+/// Show messages as readable trees
+///
+/// Every segment and field with its name in the standard, its data type, its value and the findings on it.
+/// Values that may identify a person are masked with their class and length.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura inspect feed.hl7                          the first message
+  sutura inspect feed.hl7 --message 12             the twelfth record
+  sutura inspect feed.hl7.gz --control-id MSG0042  the message with that MSH-10
+  sutura inspect feed.hl7 --all --json | jq .findings
+  cat message.hl7 | sutura inspect -
+  sutura inspect feed.hl7 --allow-phi --purpose 'feed set-up with the sender'")]
+pub(crate) struct InspectArgs {
+    /// File to look into, plain, gzip or zstd; `-` for standard input
+    pub(crate) file: String,
+    /// Which record, counted from 1 (what could not be read counts too)
+    #[arg(long, short, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) message: u64,
+    /// The first message with this control id (MSH-10)
+    #[arg(long, value_name = "ID", conflicts_with = "message")]
+    pub(crate) control_id: Option<String>,
+    /// Character set of bytes that the message does not declare, by its name in HL7 table 0211
+    #[arg(long, value_name = "NAME", default_value = "8859/1")]
+    pub(crate) charset: String,
+    /// Every record of the file
+    #[arg(long, conflicts_with_all = ["message", "control_id"])]
+    pub(crate) all: bool,
+    /// One JSON object a record
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) allow: AllowPhi,
+}
+
+/// How a query's rows are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RowFormat {
+    /// A table with borders; identifying values show as their class
+    Table,
+    /// One JSON object a line
+    Ndjson,
+    /// Comma-separated with a header line
+    Csv,
+    /// One JSON array
+    Json,
+}
+
+/// Query files with SQL
+///
+/// Every format is a table function: read_hl7v2('path' [, 'table' [, 'options']]), where the path is a file, a glob,
+/// a folder or s3://bucket/prefix. rejects('path') has what could not be read. `sutura tables hl7v2` lists tables and columns.
+///
+/// Columns that may identify a person show as their class (‹name›) on screen; other formats and files with such columns
+/// are refused without --allow-phi and --purpose. Without a query this is an interactive shell.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura sql \"select message_type, count(*) from read_hl7v2('feed/') group by 1\"
+  sutura sql \"select observation_code, avg(value_number) from read_hl7v2('feed/', 'observations') group by 1\" -o labs.parquet
+  sutura sql \"select code, reason, count(*) from rejects('feed/') group by 1, 2\" --format csv
+  sutura sql -f report.sql --format ndjson | jq .
+  sutura sql                                       an interactive shell; \\? lists its commands")]
+pub(crate) struct SqlArgs {
+    /// The query; without it (and without -f) an interactive shell
+    #[arg(conflicts_with = "file")]
+    pub(crate) query: Option<String>,
+    /// Read the query from a file; `-` for standard input
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) file: Option<String>,
+    /// How rows are printed
+    #[arg(long, value_enum, default_value = "table", conflicts_with = "output")]
+    pub(crate) format: RowFormat,
+    /// Write the rows to this file; its name says the format: .parquet, .csv, .ndjson, .arrow (.csv.gz, .ndjson.zst, ...)
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<String>,
+    /// Replace the output if it exists
+    #[arg(long, requires = "output")]
+    pub(crate) overwrite: bool,
+    /// Most rows that a table on screen shows
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    pub(crate) max_rows: usize,
+    /// Memory for sorts, joins and aggregates, in MiB, beyond which they use the disk
+    #[arg(long, value_name = "MIB")]
+    pub(crate) memory: Option<usize>,
+    /// Keep the shell's history in this file. Queries can hold PHI: the file is made for its owner only (mode 0600).
+    /// Without this, history is forgotten at the end
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "file"])]
+    pub(crate) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) allow: AllowPhi,
+}
+
+/// How a list of tables is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ListFormat {
+    /// Aligned text
+    Table,
+    /// JSON
+    Json,
+    /// The reference page
+    Markdown,
+}
+
+/// List the tables and columns of a format
+///
+/// With each column's type, path in the standard, class of identifying information and meaning.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura tables hl7v2
+  sutura tables hl7v2 observations
+  sutura tables hl7v2 --format json | jq '.[].name'")]
+pub(crate) struct TablesArgs {
+    /// The format
+    #[arg(value_parser = ["hl7v2"], default_value = "hl7v2")]
+    pub(crate) format_name: String,
+    /// Only this table, with its columns
+    pub(crate) table: Option<String>,
+    /// How the list is printed
+    #[arg(long, value_enum, default_value = "table")]
+    pub(crate) format: ListFormat,
+}
+
+/// Make and look at keys
+///
+/// Pseudonyms, date shifts, encryption and vaults all hang on one key file. Keep it apart from the data it
+/// protects, and keep a copy: losing it loses every link that was made with it.
+#[derive(Debug, Subcommand)]
+pub(crate) enum KeysCommand {
+    /// Make a key file that only you can read
+    ///
+    /// An existing file is never overwritten.
+    New {
+        /// The file to make
+        file: PathBuf,
+    },
+    /// Show the ids of the keys in a file, never the keys
+    Show {
+        /// The key file
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Look at and check de-identification policies
+#[derive(Debug, Subcommand)]
+pub(crate) enum PolicyCommand {
+    /// List the policies that come with the program
+    List,
+    /// Print a policy that comes with the program, as TOML to start from
+    Show {
+        /// Its name
+        name: String,
+    },
+    /// Check a policy file against the legal profile it claims
+    Check {
+        /// The policy, TOML
+        file: PathBuf,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+}

@@ -1,0 +1,204 @@
+//! The records of one file, one at a time, as the reader of the engine cuts them: what it takes as a
+//! message is a message here, and what it rejects is a reject. Memory holds one block and one record.
+
+use std::{
+    collections::VecDeque,
+    fs::File,
+    io::{self, BufReader, Read},
+};
+
+use sutura_core::{
+    BlockDecoder, Decoded, DecoderSpec, Format, Progress, Reject, TableRequest,
+    record::{COL_LENGTH, COL_OFFSET},
+};
+use sutura_engine::arrow::{
+    array::{Array, RecordBatch, cast::AsArray},
+    datatypes::Int64Type,
+};
+use sutura_hl7v2::{Hl7v2, charset::Utf16Transcoder};
+
+use crate::failure::{Failure, Outcome};
+
+/// Bytes read at a time.
+const BLOCK: usize = 256 << 10;
+
+/// One record.
+pub(crate) enum Found {
+    /// A message and its bytes.
+    Message { offset: u64, bytes: Vec<u8>, control_id: Option<String> },
+    /// What could not be read as one.
+    Reject(Reject),
+}
+
+impl Found {
+    /// MSH-10, if it has one.
+    pub(crate) fn control_id(&self) -> Option<&str> {
+        match self {
+            Found::Message { control_id, .. } => control_id.as_deref(),
+            Found::Reject(_) => None,
+        }
+    }
+}
+
+/// The records of a file.
+pub(crate) struct Records {
+    name: String,
+    input: Box<dyn Read>,
+    decoder: Box<dyn BlockDecoder>,
+    /// Bytes that the decoder has seen and no record has taken yet; the first is at `window_start`.
+    window: Vec<u8>,
+    window_start: u64,
+    ready: VecDeque<Found>,
+    ended: bool,
+}
+
+impl Records {
+    /// Opens a file, `-` for standard input. Compression is recognised by its first bytes.
+    pub(crate) fn open(name: &str) -> Outcome<Self> {
+        if name.contains("://") {
+            return Err(Failure::configuration(format!(
+                "{name}: inspect reads local files; copy the object or query it with `sutura sql`"
+            )));
+        }
+        let input: Box<dyn Read> = if name == "-" {
+            Box::new(io::stdin())
+        } else {
+            let file = File::open(name).map_err(|error| Failure::configuration(format!("{name}: {error}")))?;
+            if file.metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                return Err(Failure::configuration(format!("{name}: this is a folder; name a file of it")));
+            }
+            Box::new(file)
+        };
+        let input = plain(input).map_err(|error| Failure::io(name, &error))?;
+        let table = &Hl7v2.tables()[0];
+        let columns = [COL_OFFSET, COL_LENGTH, "message_control_id"].iter().filter_map(|column| table.index_of(column)).collect();
+        let spec = DecoderSpec {
+            source: name.into(),
+            start: 0,
+            end: None,
+            options: serde_json::Value::Null,
+            requests: vec![TableRequest { table: table.name.clone(), columns: Some(columns) }],
+            batch_rows: 1,
+        };
+        let decoder = Hl7v2.decoder(spec).map_err(Failure::failed)?;
+        Ok(Self { name: name.to_owned(), input, decoder, window: Vec::new(), window_start: 0, ready: VecDeque::new(), ended: false })
+    }
+
+    /// The next record, or nothing at the end.
+    pub(crate) fn next_record(&mut self) -> Outcome<Option<Found>> {
+        while self.ready.is_empty() && !self.ended {
+            self.advance()?;
+        }
+        Ok(self.ready.pop_front())
+    }
+
+    fn advance(&mut self) -> Outcome<()> {
+        let mut block = vec![0; BLOCK];
+        let length = fill(&mut self.input, &mut block).map_err(|error| Failure::io(&self.name, &error))?;
+        block.truncate(length);
+        let mut decoded = Vec::new();
+        if length == 0 {
+            self.decoder.finish(&mut decoded).map_err(Failure::failed)?;
+            self.ended = true;
+        } else {
+            self.window.extend_from_slice(&block);
+            let progress = self.decoder.push(block.into(), &mut decoded).map_err(Failure::failed)?;
+            self.ended = progress == Progress::Done;
+        }
+        for piece in decoded {
+            let (found, end) = match piece {
+                Decoded::Batch { batch, .. } => match self.message(&batch) {
+                    Some(found) => found,
+                    None => continue,
+                },
+                Decoded::Reject(reject) => {
+                    let end = reject.id.offset + reject.id.length;
+                    (Found::Reject(reject), end)
+                }
+            };
+            self.ready.push_back(found);
+            let taken = usize::try_from(end.saturating_sub(self.window_start)).map_or(0, |taken| taken.min(self.window.len()));
+            self.window.drain(..taken);
+            self.window_start += taken as u64;
+        }
+        Ok(())
+    }
+
+    /// The message that a row stands for, and where it ends.
+    fn message(&self, batch: &RecordBatch) -> Option<(Found, u64)> {
+        let number = |column: &str| {
+            let column = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+            (!column.is_empty()).then(|| column.value(0)).and_then(|value| u64::try_from(value).ok())
+        };
+        let (offset, length) = (number(COL_OFFSET)?, number(COL_LENGTH)?);
+        let from = usize::try_from(offset.checked_sub(self.window_start)?).ok()?;
+        let bytes = self.window.get(from..from.checked_add(usize::try_from(length).ok()?)?)?.to_vec();
+        let ids = batch.column_by_name("message_control_id").and_then(|column| column.as_string_view_opt());
+        let control_id = ids.filter(|ids| ids.is_valid(0)).map(|ids| ids.value(0).to_owned());
+        Some((Found::Message { offset, bytes, control_id }, offset + length))
+    }
+}
+
+/// Reads until the block is full or the input ends.
+fn fill(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < block.len() {
+        match input.read(&mut block[filled..]) {
+            Ok(0) => break,
+            Ok(length) => filled += length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
+/// The input without compression, and as UTF-8 where it is UTF-16 (the reader's offsets count that text).
+fn plain(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+    let (start, input) = peek(&mut input, 8).map(|start| (start.clone(), io::Cursor::new(start).chain(input)))?;
+    let mut input: Box<dyn Read> = match start.as_slice() {
+        [0x1F, 0x8B, ..] => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(input))),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] => Box::new(zstd::stream::read::Decoder::new(input)?),
+        _ => Box::new(input),
+    };
+    let start = peek(&mut input, 8)?;
+    let Some((endian, mark)) = Utf16Transcoder::detect(&start) else {
+        return Ok(Box::new(io::Cursor::new(start).chain(input)));
+    };
+    let rest = io::Cursor::new(start[mark..].to_vec()).chain(input);
+    Ok(Box::new(Transcoded { input: rest, transcoder: Some(Utf16Transcoder::new(endian)), text: VecDeque::new() }))
+}
+
+fn peek(input: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {
+    let mut start = vec![0; count];
+    let length = fill(input, &mut start)?;
+    start.truncate(length);
+    Ok(start)
+}
+
+/// UTF-16 read as UTF-8.
+struct Transcoded<R> {
+    input: R,
+    /// Gone at the end of the input.
+    transcoder: Option<Utf16Transcoder>,
+    text: VecDeque<u8>,
+}
+
+impl<R: Read> Read for Transcoded<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        while self.text.is_empty() {
+            let Some(transcoder) = self.transcoder.as_mut() else { return Ok(0) };
+            let mut block = [0; 8192];
+            let length = self.input.read(&mut block)?;
+            let mut text = Vec::new();
+            if length == 0 {
+                transcoder.finish(&mut text);
+                self.transcoder = None;
+            } else {
+                transcoder.push(&block[..length], &mut text);
+            }
+            self.text.extend(text);
+        }
+        self.text.read(out)
+    }
+}

@@ -1,0 +1,60 @@
+//! One file a command.
+
+mod inspect;
+mod keys;
+mod policy;
+mod sql;
+mod tables;
+
+use std::future::Future;
+
+use sutura_engine::{Engine, EngineOptions};
+use sutura_hl7v2::Hl7v2;
+
+use crate::{
+    args::{AllowPhi, Command},
+    failure::{Failure, Outcome},
+    output::Console,
+};
+
+/// Runs a command; answers its exit code.
+pub(crate) fn run(command: Command, console: &Console) -> Outcome {
+    match command {
+        Command::Inspect(args) => inspect::run(&args, *console),
+        Command::Sql(args) => sql::run(&args, *console),
+        Command::Tables(args) => tables::run(&args, *console),
+        Command::Keys(command) => keys::run(&command, *console),
+        Command::Policy(command) => policy::run(&command, *console),
+    }
+}
+
+/// Runs async work to its end. An interrupt from the keyboard drops it, which cleans up what it had begun to write.
+fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("starting worker threads: {error}")))?;
+    runtime.block_on(interruptible(work))
+}
+
+async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
+    tokio::select! {
+        result = work => result,
+        _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+    }
+}
+
+/// An engine with every format.
+fn engine(memory_mib: Option<usize>) -> Outcome<Engine> {
+    let options = EngineOptions { memory_limit: memory_mib.map(|mib| mib.saturating_mul(1 << 20)), ..EngineOptions::default() };
+    let engine = Engine::new(options)?;
+    engine.register_format(std::sync::Arc::new(Hl7v2));
+    Ok(engine)
+}
+
+impl AllowPhi {
+    /// The purpose, if identifying values are allowed. An empty purpose is refused.
+    fn stated_purpose(&self) -> Outcome<Option<&str>> {
+        match self.purpose.as_deref().map(str::trim) {
+            Some("") => Err(Failure::configuration("--purpose is empty; say in a few words why identifying values are needed")),
+            purpose => Ok(purpose.filter(|_| self.allow_phi)),
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! `sutura sql`: one query to the screen, a pipe or a file; without a query, a shell.
+
+mod complete;
+mod shell;
+
+use std::{
+    fs,
+    io::{IsTerminal, Read, Write, stdin},
+    sync::Arc,
+};
+
+use futures::StreamExt;
+use sutura_core::ColumnMeta;
+use sutura_engine::{
+    DataFrame, Engine, EngineError, SendableRecordBatchStream,
+    arrow::datatypes::Schema,
+    lineage,
+    sink::{self, DisplayFormat, Layout, Printer, Purpose, RefusedColumn, SinkFormat, SinkSpec},
+};
+
+use super::{block_on, engine};
+use crate::{
+    args::{RowFormat, SqlArgs},
+    failure::{CLEAN, Failure, Outcome},
+    output::Console,
+};
+
+/// Where rows go and what they may show.
+#[derive(Debug, Clone)]
+struct Target {
+    format: RowFormat,
+    max_rows: usize,
+    purpose: Option<String>,
+}
+
+/// Runs the command.
+pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
+    let target = Target { format: args.format, max_rows: args.max_rows, purpose: args.allow.stated_purpose()?.map(str::to_owned) };
+    let query = match (&args.query, &args.file) {
+        (Some(query), _) => Some(query.clone()),
+        (None, Some(file)) => Some(read_query(file)?),
+        (None, None) if !stdin().is_terminal() => Some(read_query("-")?),
+        (None, None) => None,
+    };
+    let engine = engine(args.memory)?;
+    let Some(query) = query else {
+        if args.output.is_some() {
+            return Err(Failure::configuration("-o needs a query; give one, or use -f"));
+        }
+        return shell::run(&engine, target, args.history.as_deref(), console);
+    };
+    let output = args.output.as_deref().map(|path| output_spec(path, args.overwrite, &target)).transpose()?;
+    block_on(async {
+        let statements = statements(&query);
+        let Some((last, before)) = statements.split_last() else {
+            return Err(Failure::configuration("the query is empty"));
+        };
+        for statement in before {
+            // Views and settings for the last one.
+            let frame = engine.sql(statement).await?;
+            frame.collect().await.map_err(EngineError::from)?;
+        }
+        let frame = engine.sql(last).await?;
+        match output {
+            Some(spec) => write_file(&engine, frame, spec, console).await,
+            None => print_rows(frame, &target, console).await.map(|_| ()),
+        }
+    })?;
+    Ok(CLEAN)
+}
+
+fn read_query(file: &str) -> Outcome<String> {
+    let text = if file == "-" {
+        let mut text = String::new();
+        stdin().read_to_string(&mut text).map(|_| text)
+    } else {
+        fs::read_to_string(file)
+    };
+    text.map_err(|error| Failure::configuration(format!("{file}: {error}")))
+}
+
+/// Cuts a text at its semicolons, but not inside quotes or comments.
+fn statements(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut start = 0;
+    let mut chars = text.char_indices().peekable();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\'' | '"' => while chars.next().is_some_and(|(_, inner)| inner != c) {},
+            '-' if chars.peek().is_some_and(|(_, next)| *next == '-') => while chars.next().is_some_and(|(_, inner)| inner != '\n') {},
+            '/' if chars.peek().is_some_and(|(_, next)| *next == '*') => {
+                chars.next();
+                let mut previous = ' ';
+                for (_, inner) in chars.by_ref() {
+                    if previous == '*' && inner == '/' {
+                        break;
+                    }
+                    previous = inner;
+                }
+            }
+            ';' => {
+                found.push(&text[start..at]);
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    found.push(&text[start..]);
+    found.into_iter().map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
+}
+
+fn output_spec(path: &str, overwrite: bool, target: &Target) -> Outcome<SinkSpec> {
+    let (format, compression) = SinkFormat::from_file_name(path).ok_or_else(|| {
+        Failure::configuration(format!(
+            "{path}: the file name does not say a format; end it in .parquet, .csv, .ndjson or .arrow (.csv.gz, .csv.zst, .ndjson.gz, .ndjson.zst)"
+        ))
+    })?;
+    let allow_phi = target.purpose.clone().map(|text| Purpose { text });
+    Ok(SinkSpec { layout: Layout::File, compression, allow_phi, overwrite, ..SinkSpec::new(format, path) })
+}
+
+async fn write_file(engine: &Engine, frame: DataFrame, spec: SinkSpec, console: Console) -> Outcome<()> {
+    // Before anything is read: the columns, and what to do about them in the words of this command.
+    refuse_identifying(&lineage::classified_schema(&frame), spec.allow_phi.is_some(), &spec.location)?;
+    let report = sink::write(engine, frame, spec).await?;
+    console.note(&format!("wrote {} rows, {} bytes to {}", report.rows, report.bytes, report.location));
+    Ok(())
+}
+
+/// Refuses identifying columns, all of them named, unless they are allowed.
+fn refuse_identifying(schema: &Schema, allowed: bool, target: &str) -> Outcome<()> {
+    let refused = identifying(schema);
+    if allowed || refused.is_empty() {
+        return Ok(());
+    }
+    let names = refused.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(Failure::configuration(format!(
+        "{target} would hold identifying columns: {names}; leave them out, treat them with a function (pseudonym(), age_band(), zip3(), ...), \
+         or state why they are needed with --allow-phi --purpose TEXT"
+    )))
+}
+
+fn identifying(schema: &Schema) -> Vec<RefusedColumn> {
+    let fields = schema.fields().iter().map(|field| (field, ColumnMeta::from_field(field)));
+    fields
+        .filter(|(_, meta)| meta.must_refuse())
+        .map(|(field, meta)| RefusedColumn { name: field.name().clone(), class: meta.phi })
+        .collect()
+}
+
+/// Prints a query's rows; answers how many there were.
+async fn print_rows(frame: DataFrame, target: &Target, console: Console) -> Outcome<u64> {
+    let schema = lineage::classified_schema(&frame);
+    let hidden = if target.purpose.is_some() { Vec::new() } else { identifying(&schema) };
+    let format = match target.format {
+        RowFormat::Table => DisplayFormat::Table,
+        RowFormat::Ndjson => DisplayFormat::Ndjson,
+        RowFormat::Csv => DisplayFormat::Csv,
+        RowFormat::Json => DisplayFormat::Json,
+    };
+    if format != DisplayFormat::Table {
+        refuse_identifying(&schema, target.purpose.is_some(), "the output")?;
+    }
+    let stream = frame.execute_stream().await.map_err(EngineError::from)?;
+    let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty(), console).await?;
+    if !hidden.is_empty() {
+        let names = hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+        console.note(&format!("identifying columns show as their class: {names}; --allow-phi --purpose TEXT shows their values"));
+    }
+    Ok(rows)
+}
+
+async fn print_stream(
+    mut stream: SendableRecordBatchStream,
+    schema: &Schema,
+    format: DisplayFormat,
+    max_rows: usize,
+    mask: bool,
+    console: Console,
+) -> Outcome<u64> {
+    let shown_schema = if mask {
+        let empty = sutura_engine::arrow::array::RecordBatch::new_empty(stream.schema());
+        sink::mask_identifying(schema, &empty)?.schema()
+    } else {
+        stream.schema()
+    };
+    let mut out = console.stdout();
+    let mut printer = Printer::new(&mut out, format, Arc::clone(&shown_schema), max_rows)?;
+    while let Some(batch) = stream.next().await {
+        let batch = batch.map_err(EngineError::from)?;
+        let batch = if mask { sink::mask_identifying(schema, &batch)? } else { batch };
+        printer.write(&batch)?;
+    }
+    let rows = printer.finish()?;
+    out.flush().map_err(|error| Failure::io("standard output", &error))?;
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_is_cut_at_its_own_semicolons() {
+        let text = "create view v as select ';' as \"a;b\" -- ; no\n; select /* ; */ 1;\n ; ";
+        assert_eq!(statements(text), ["create view v as select ';' as \"a;b\" -- ; no", "select /* ; */ 1"]);
+        assert!(statements(" ;; ").is_empty());
+        assert_eq!(statements("select 'open ; quote"), ["select 'open ; quote"]);
+    }
+}

@@ -1,0 +1,120 @@
+//! `sutura tables`: what a format's tables hold.
+
+use std::fmt::Write;
+
+use serde_json::json;
+use sutura_core::{ColumnDef, Format, TableDef};
+use sutura_hl7v2::Hl7v2;
+
+use crate::{
+    args::{ListFormat, TablesArgs},
+    failure::{CLEAN, Failure, Outcome},
+    output::Console,
+};
+
+/// Runs the command.
+pub(crate) fn run(args: &TablesArgs, console: Console) -> Outcome {
+    let tables: Vec<&TableDef> = match &args.table {
+        None => Hl7v2.tables().iter().collect(),
+        Some(name) => vec![Hl7v2.table(name).ok_or_else(|| unknown_table(name))?],
+    };
+    match args.format {
+        ListFormat::Json => console.print_json(&tables.iter().map(|table| table_json(table)).collect::<Vec<_>>())?,
+        ListFormat::Markdown => console.print(&markdown(&tables))?,
+        ListFormat::Table if args.table.is_some() => console.print(&columns_text(tables[0]))?,
+        ListFormat::Table => console.print(&tables_text(&tables))?,
+    }
+    Ok(CLEAN)
+}
+
+fn unknown_table(name: &str) -> Failure {
+    let known = Hl7v2.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
+    Failure::configuration(format!("format hl7v2 has no table {name:?}; it has {known}"))
+}
+
+fn tables_text(tables: &[&TableDef]) -> String {
+    let width = tables.iter().map(|table| table.name.len()).max().unwrap_or(0);
+    let mut out = String::new();
+    for table in tables {
+        let _ = writeln!(out, "{:<width$}  {:>3} columns  {}", table.name, table.columns.len(), table.doc);
+    }
+    out
+}
+
+pub(crate) fn columns_text(table: &TableDef) -> String {
+    let rows: Vec<[String; 5]> = table.columns.iter().map(cells).collect();
+    let headings = ["column", "type", "path", "class", "meaning"].map(str::to_owned);
+    let mut widths = [0; 4];
+    for row in rows.iter().chain([&headings]) {
+        for (width, cell) in widths.iter_mut().zip(row) {
+            *width = (*width).max(cell.chars().count());
+        }
+    }
+    let mut out = format!("{}: {}\n\n", table.name, table.doc);
+    for row in [&headings].into_iter().chain(&rows) {
+        let [column, kind, path, class, meaning] = row;
+        let [a, b, c, d] = widths;
+        let _ = writeln!(out, "{column:<a$}  {kind:<b$}  {path:<c$}  {class:<d$}  {meaning}");
+    }
+    out
+}
+
+fn cells(column: &ColumnDef) -> [String; 5] {
+    let class = if column.patient { format!("{} (patient)", column.phi) } else { column.phi.to_string() };
+    let meaning = match &column.unit {
+        Some(unit) => format!("{} ({unit})", column.doc),
+        None => column.doc.clone(),
+    };
+    [column.name.clone(), column.data_type.to_string(), column.path.clone(), class, meaning]
+}
+
+fn table_json(table: &TableDef) -> serde_json::Value {
+    let column = |column: &ColumnDef| {
+        json!({
+            "name": column.name, "type": column.data_type.to_string(), "path": column.path, "phi": column.phi,
+            "identifying": column.phi.is_identifying(), "patient": column.patient, "unit": column.unit, "doc": column.doc,
+        })
+    };
+    json!({ "name": table.name, "doc": table.doc, "columns": table.columns.iter().map(column).collect::<Vec<_>>() })
+}
+
+/// The reference page.
+fn markdown(tables: &[&TableDef]) -> String {
+    let mut out = String::from(
+        "# HL7 v2 tables\n\n\
+         <!-- Written by `sutura tables hl7v2 --format markdown`; a test holds it current. -->\n\n\
+         `read_hl7v2(path [, table [, options]])` reads these tables, the first one when none is named. Every column can be null:\n\
+         real feeds leave anything out. The class says what identifying information a column may hold; columns of the classes\n\
+         quasi, clinical and operational may be shown and written as they are, all others only when treated or with a stated purpose.\n",
+    );
+    for table in tables {
+        let _ = writeln!(out, "\n## {}\n\n{}.\n", table.name, sentence(&table.doc));
+        out.push_str("| Column | Type | Path | Class | Meaning |\n|---|---|---|---|---|\n");
+        for row in table.columns.iter().map(cells) {
+            let [column, kind, path, class, meaning] = row.map(|cell| cell.replace('|', "\\|"));
+            let _ = writeln!(out, "| `{column}` | {kind} | {path} | {class} | {meaning} |");
+        }
+    }
+    out
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.trim_end_matches('.').chars();
+    chars.next().map_or_else(String::new, |first| first.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_reference_page_is_current() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference/hl7v2-tables.md");
+        let wanted = markdown(&Hl7v2.tables().iter().collect::<Vec<_>>());
+        if std::env::var_os("SUTURA_WRITE_REFERENCE").is_some() {
+            std::fs::write(&file, &wanted).unwrap();
+        }
+        let found = std::fs::read_to_string(&file).unwrap_or_default();
+        assert!(found == wanted, "{} is out of date; run the tests of crate sutura with SUTURA_WRITE_REFERENCE=1", file.display());
+    }
+}
