@@ -153,8 +153,8 @@ fn datafusion_message(error: &DataFusionError) -> String {
         DataFusionError::External(inner) => any_message(inner.as_ref()),
         DataFusionError::IoError(inner) => inner.to_string(),
         DataFusionError::ObjectStore(inner) => chain(inner.as_ref()),
-        DataFusionError::Execution(_) => running("a function could not work with a value").to_owned(),
-        _ => running("the query engine stopped").to_owned(),
+        DataFusionError::Execution(_) => running("a function could not work with a value"),
+        _ => running("the query engine stopped"),
     }
 }
 
@@ -184,6 +184,7 @@ fn without_noise(text: &str) -> String {
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(text);
     let text = text.strip_prefix("ParserError(\"").and_then(|inner| inner.strip_suffix("\")")).unwrap_or(text);
+    let text = text.replace("\"read_hl7v2()\".", "").replace("datafusion.public.", "");
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

@@ -23,9 +23,9 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let console = Console::new(cli.quiet);
     logging::start();
-    let code = match commands::run(cli.command, &console) {
+    let code = match commands::run(cli.command, console) {
         Ok(code) => code,
-        Err(failure) => console.fail(&failure),
+        Err(failure) => output::fail(&failure),
     };
     ExitCode::from(code)
 }

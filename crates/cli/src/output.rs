@@ -28,6 +28,7 @@ impl Console {
     }
 
     /// Whether progress may be drawn.
+    #[allow(dead_code)]
     pub(crate) fn shows_progress(self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
@@ -38,35 +39,35 @@ impl Console {
             eprintln!("{text}");
         }
     }
+}
 
-    /// Standard output, buffered.
-    pub(crate) fn stdout(self) -> BufWriter<Stdout> {
-        BufWriter::with_capacity(64 << 10, Stdout(io::stdout()))
-    }
+/// Standard output, buffered.
+pub(crate) fn stdout() -> BufWriter<Stdout> {
+    BufWriter::with_capacity(64 << 10, Stdout(io::stdout()))
+}
 
-    /// Prints a finished text.
-    pub(crate) fn print(self, text: &str) -> Outcome<()> {
-        let mut out = self.stdout();
-        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::io("standard output", &error))
-    }
+/// Prints a finished text.
+pub(crate) fn print(text: &str) -> Outcome<()> {
+    let mut out = stdout();
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| Failure::io("standard output", &error))
+}
 
-    /// Prints a value as indented JSON.
-    pub(crate) fn print_json(self, value: &impl serde::Serialize) -> Outcome<()> {
-        let mut text = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
-        text.push('\n');
-        self.print(&text)
-    }
+/// Prints a value as indented JSON.
+pub(crate) fn print_json(value: &impl serde::Serialize) -> Outcome<()> {
+    let mut text = serde_json::to_string_pretty(value).map_err(Failure::failed)?;
+    text.push('\n');
+    print(&text)
+}
 
-    /// Says why a command failed; answers its exit code.
-    pub(crate) fn fail(self, failure: &Failure) -> u8 {
-        if CLOSED.load(Ordering::Relaxed) {
-            return CLEAN;
-        }
-        if !failure.message.is_empty() {
-            eprintln!("error: {}", failure.message);
-        }
-        failure.code
+/// Says why a command failed; answers its exit code.
+pub(crate) fn fail(failure: &Failure) -> u8 {
+    if CLOSED.load(Ordering::Relaxed) {
+        return CLEAN;
     }
+    if !failure.message.is_empty() {
+        eprintln!("error: {}", failure.message);
+    }
+    failure.code
 }
 
 /// Standard output that remembers that its reader went away.

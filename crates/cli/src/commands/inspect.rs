@@ -12,7 +12,7 @@ use self::records::{Found, Records};
 use crate::{
     args::InspectArgs,
     failure::{CLEAN, Failure, Outcome},
-    output::Console,
+    output::{self, Console},
 };
 
 /// Runs the command.
@@ -21,7 +21,7 @@ pub(crate) fn run(args: &InspectArgs, console: Console) -> Outcome {
     let default = Charset::from_name(&args.charset)
         .ok_or_else(|| Failure::configuration("--charset: not a name of HL7 table 0211; use 8859/1, UNICODE UTF-8 or the like"))?;
     let mut records = Records::open(&args.file)?;
-    let mut out = console.stdout();
+    let mut out = output::stdout();
     let written = |error: std::io::Error| Failure::io("standard output", &error);
     let mut number = 0;
     let mut shown = 0;

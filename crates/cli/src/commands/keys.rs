@@ -6,7 +6,7 @@ use sutura_privacy::KeyRing;
 use crate::{
     args::KeysCommand,
     failure::{CLEAN, Outcome},
-    output::Console,
+    output::{self, Console},
 };
 
 /// Runs the command.
@@ -15,7 +15,7 @@ pub(crate) fn run(command: &KeysCommand, console: Console) -> Outcome {
         KeysCommand::New { file } => {
             let ring = KeyRing::generate()?;
             ring.save_new(file)?;
-            console.print(&format!("{}\n", ring.key_id()))?;
+            output::print(&format!("{}\n", ring.key_id()))?;
             console.note(&format!(
                 "wrote {} (readable by you only); keep a copy in a safe place: without it no pseudonym, shift or encrypted value can be made again or read",
                 file.display()
@@ -24,14 +24,14 @@ pub(crate) fn run(command: &KeysCommand, console: Console) -> Outcome {
         KeysCommand::Show { file, json } => {
             let ring = KeyRing::from_file(file)?;
             if *json {
-                console.print_json(&json!({ "active": ring.key_id(), "keys": ring.key_ids() }))?;
+                output::print_json(&json!({ "active": ring.key_id(), "keys": ring.key_ids() }))?;
             } else {
                 let mut text = format!("{} (active)\n", ring.key_id());
                 for id in ring.key_ids().iter().skip(1) {
                     text.push_str(id);
                     text.push('\n');
                 }
-                console.print(&text)?;
+                output::print(&text)?;
             }
         }
     }

@@ -18,13 +18,13 @@ use crate::{
 };
 
 /// Runs a command; answers its exit code.
-pub(crate) fn run(command: Command, console: &Console) -> Outcome {
+pub(crate) fn run(command: Command, console: Console) -> Outcome {
     match command {
-        Command::Inspect(args) => inspect::run(&args, *console),
-        Command::Sql(args) => sql::run(&args, *console),
-        Command::Tables(args) => tables::run(&args, *console),
-        Command::Keys(command) => keys::run(&command, *console),
-        Command::Policy(command) => policy::run(&command, *console),
+        Command::Inspect(args) => inspect::run(&args, console),
+        Command::Sql(args) => sql::run(&args, console),
+        Command::Tables(args) => tables::run(&args),
+        Command::Keys(command) => keys::run(&command, console),
+        Command::Policy(command) => policy::run(&command),
     }
 }
 

@@ -1,42 +1,44 @@
 //! `sutura policy`: the builtin policies, and the check of one's own.
 
+use std::fmt::Write;
+
 use serde_json::json;
 use sutura_privacy::{BUILTIN, Policy, PolicyProblem, PrivacyError};
 
 use crate::{
     args::PolicyCommand,
     failure::{BAD_CONFIGURATION, CLEAN, Failure, Outcome},
-    output::Console,
+    output,
 };
 
 /// Runs the command.
-pub(crate) fn run(command: &PolicyCommand, console: Console) -> Outcome {
+pub(crate) fn run(command: &PolicyCommand) -> Outcome {
     match command {
         PolicyCommand::List => {
             let mut text = String::new();
             for (name, _) in BUILTIN {
                 let policy = Policy::builtin(name)?;
-                text.push_str(&format!("{name:<22} {}\n", policy.description));
+                let _ = writeln!(text, "{name:<22} {}", policy.description);
             }
-            console.print(&text)?;
+            output::print(&text)?;
             Ok(CLEAN)
         }
         PolicyCommand::Show { name } => {
             // The loader's error names the nearest policy.
             Policy::builtin(name)?;
             let text = BUILTIN.iter().find(|(known, _)| known == name).map_or("", |(_, text)| text);
-            console.print(text)?;
+            output::print(text)?;
             Ok(CLEAN)
         }
         PolicyCommand::Check { file, json } => {
             let shown = file.display().to_string();
             let text = std::fs::read_to_string(file).map_err(|error| Failure::configuration(format!("{shown}: {error}")))?;
-            check(&text, &shown, *json, console)
+            check(&text, &shown, *json)
         }
     }
 }
 
-fn check(text: &str, file: &str, as_json: bool, console: Console) -> Outcome {
+fn check(text: &str, file: &str, as_json: bool) -> Outcome {
     let policy = Policy::from_toml(text, file);
     let problems = match &policy {
         Ok(policy) => policy.check().err().unwrap_or_default(),
@@ -46,12 +48,12 @@ fn check(text: &str, file: &str, as_json: bool, console: Console) -> Outcome {
     if as_json {
         let problems: Vec<_> = problems.iter().map(problem_json).collect();
         let policy = policy.as_ref().ok().map(|policy| json!({ "policy": policy.tag(), "profile": policy.profile.word() }));
-        console.print_json(&json!({ "valid": problems.is_empty(), "policy": policy, "problems": problems }))?;
+        output::print_json(&json!({ "valid": problems.is_empty(), "policy": policy, "problems": problems }))?;
         return Ok(if problems.is_empty() { CLEAN } else { BAD_CONFIGURATION });
     }
     match policy {
         Ok(policy) if problems.is_empty() => {
-            console.print(&format!(
+            output::print(&format!(
                 "{file}: policy {} is sound under profile {} ({} class rules, {} column rules)\n",
                 policy.tag(),
                 policy.profile.word(),

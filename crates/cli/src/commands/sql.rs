@@ -22,7 +22,7 @@ use super::{block_on, engine};
 use crate::{
     args::{RowFormat, SqlArgs},
     failure::{CLEAN, Failure, Outcome},
-    output::Console,
+    output::{self, Console},
 };
 
 /// Where rows go and what they may show.
@@ -162,7 +162,7 @@ async fn print_rows(frame: DataFrame, target: &Target, console: Console) -> Outc
         refuse_identifying(&schema, target.purpose.is_some(), "the output")?;
     }
     let stream = frame.execute_stream().await.map_err(EngineError::from)?;
-    let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty(), console).await?;
+    let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty()).await?;
     if !hidden.is_empty() {
         let names = hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         console.note(&format!("identifying columns show as their class: {names}; --allow-phi --purpose TEXT shows their values"));
@@ -176,7 +176,6 @@ async fn print_stream(
     format: DisplayFormat,
     max_rows: usize,
     mask: bool,
-    console: Console,
 ) -> Outcome<u64> {
     let shown_schema = if mask {
         let empty = sutura_engine::arrow::array::RecordBatch::new_empty(stream.schema());
@@ -184,7 +183,7 @@ async fn print_stream(
     } else {
         stream.schema()
     };
-    let mut out = console.stdout();
+    let mut out = output::stdout();
     let mut printer = Printer::new(&mut out, format, Arc::clone(&shown_schema), max_rows)?;
     while let Some(batch) = stream.next().await {
         let batch = batch.map_err(EngineError::from)?;

@@ -9,20 +9,20 @@ use sutura_hl7v2::Hl7v2;
 use crate::{
     args::{ListFormat, TablesArgs},
     failure::{CLEAN, Failure, Outcome},
-    output::Console,
+    output,
 };
 
 /// Runs the command.
-pub(crate) fn run(args: &TablesArgs, console: Console) -> Outcome {
+pub(crate) fn run(args: &TablesArgs) -> Outcome {
     let tables: Vec<&TableDef> = match &args.table {
         None => Hl7v2.tables().iter().collect(),
         Some(name) => vec![Hl7v2.table(name).ok_or_else(|| unknown_table(name))?],
     };
     match args.format {
-        ListFormat::Json => console.print_json(&tables.iter().map(|table| table_json(table)).collect::<Vec<_>>())?,
-        ListFormat::Markdown => console.print(&markdown(&tables))?,
-        ListFormat::Table if args.table.is_some() => console.print(&columns_text(tables[0]))?,
-        ListFormat::Table => console.print(&tables_text(&tables))?,
+        ListFormat::Json => output::print_json(&tables.iter().map(|table| table_json(table)).collect::<Vec<_>>())?,
+        ListFormat::Markdown => output::print(&markdown(&tables))?,
+        ListFormat::Table if args.table.is_some() => output::print(&columns_text(tables[0]))?,
+        ListFormat::Table => output::print(&tables_text(&tables))?,
     }
     Ok(CLEAN)
 }

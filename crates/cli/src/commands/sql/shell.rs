@@ -1,6 +1,6 @@
 //! The interactive shell: statements of many lines up to a semicolon, history, completion, a few commands.
 
-use std::{fs, path::Path, time::Instant};
+use std::{fmt::Write, fs, path::Path, time::Instant};
 
 use rustyline::{CompletionType, Config, Editor, error::ReadlineError, history::DefaultHistory};
 use sutura_engine::Engine;
@@ -10,7 +10,7 @@ use crate::{
     args::RowFormat,
     commands::interruptible,
     failure::{CLEAN, Failure, Outcome},
-    output::Console,
+    output::{self, Console},
 };
 
 const HELP: &str = "\
@@ -29,7 +29,7 @@ Reading: select * from read_hl7v2('feed/', 'observations') limit 10;
 /// Runs until the input ends.
 pub(crate) fn run(engine: &Engine, target: Target, history: Option<&Path>, console: Console) -> Outcome {
     let config = Config::builder().completion_type(CompletionType::List).history_ignore_space(true).build();
-    let mut editor: Editor<ShellHelper, DefaultHistory> = Editor::with_config(config).map_err(|error| Failure::failed(error))?;
+    let mut editor: Editor<ShellHelper, DefaultHistory> = Editor::with_config(config).map_err(Failure::failed)?;
     editor.set_helper(Some(ShellHelper::new(engine)));
     if let Some(file) = history {
         prepare_history(file)?;
@@ -48,7 +48,7 @@ pub(crate) fn run(engine: &Engine, target: Target, history: Option<&Path>, conso
                     Ok(false) => break,
                     // A wrong statement is said, and the shell goes on.
                     Err(failure) => {
-                        console.fail(&failure);
+                        output::fail(&failure);
                     }
                 }
             }
@@ -98,9 +98,9 @@ impl Shell<'_> {
         let mut words = line.split_whitespace();
         match (words.next().unwrap_or_default().trim_end_matches(';'), words.next().map(|word| word.trim_end_matches(';'))) {
             ("\\q" | "exit" | "quit", None) => return Ok(false),
-            ("\\?" | "\\h" | "help", None) => self.console.print(HELP)?,
-            ("\\d" | "\\dt", None) => self.console.print(&self.list_tables())?,
-            ("\\d", Some(table)) => self.console.print(&self.describe(table)?)?,
+            ("\\?" | "\\h" | "help", None) => output::print(HELP)?,
+            ("\\d" | "\\dt", None) => output::print(&self.list_tables())?,
+            ("\\d", Some(table)) => output::print(&self.describe(table)?)?,
             ("\\f", None) => self.console.note(&format!("rows are printed as {}", word(self.target.format))),
             ("\\f", Some(name)) => {
                 self.target.format = <RowFormat as clap::ValueEnum>::from_str(name, true)
@@ -137,10 +137,10 @@ impl Shell<'_> {
         for format in self.engine.formats() {
             for table in format.tables() {
                 let call = format!("read_{}('path', '{}')", format.name(), table.name);
-                text.push_str(&format!("{call:<42} {}\n", table.doc));
+                let _ = writeln!(text, "{call:<42} {}", table.doc);
             }
         }
-        text.push_str(&format!("{:<42} {}\n", "rejects('path')", sutura_core::reject::rejects_table().doc));
+        let _ = writeln!(text, "{:<42} {}", "rejects('path')", sutura_core::reject::rejects_table().doc);
         text
     }
 
