@@ -180,6 +180,7 @@ async fn every_query_keeps_the_class_of_what_went_in() {
         ("select zip from p union all select zip_raw from p", "geography"),
         ("select coalesce(pseudo, mystery) from p", "?"),
         // About the query.
+        ("select value, value % 3, case value % 3 when 0 then 'b' end from generate_series(1, 3)", "operational operational operational"),
         ("select value, name from generate_series(1, 3), p", "operational name"),
         ("explain select name from p", "operational operational"),
         ("select table_name from information_schema.tables", "operational"),

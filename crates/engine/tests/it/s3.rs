@@ -1,4 +1,4 @@
-//! Reading from an S3 server over a real connection: s3s-fs, installed by `make test` into `target/tools`.
+//! Reading from and writing to an S3 server over a real connection: s3s-fs, installed by `make test` into `target/tools`.
 //!
 //! The engine takes its S3 settings from the environment, which a test cannot change for itself: the test starts the
 //! server, then itself again with the environment set.
@@ -12,9 +12,11 @@ use std::{
     time::{Duration, Instant},
 };
 
+use object_store::ObjectStoreExt;
 use sutura_engine::{
-    EngineError, EngineOptions,
+    Engine, EngineError, EngineOptions,
     pass::{PassOptions, SharedPass, SourceSpec},
+    sink::{self, Layout, SinkFormat, SinkSpec},
 };
 
 use crate::{
@@ -118,4 +120,35 @@ async fn inside_the_environment() {
         assert!(packed.sha256.is_some());
         assert_eq!(cut.sha256.is_some(), cut.ranges == 1, "a cut object has its version mark instead");
     }
+
+    outputs(&engine).await;
+}
+
+/// What a sink wrote there is whole, hashed, replaced only when asked, and read back as it was.
+async fn outputs(engine: &Engine) {
+    let query = "select value, case value % 3 when 0 then 'b/c' when 1 then 'd=e' end as kind from generate_series(1, 90000)";
+    let mut out = SinkSpec::new(SinkFormat::Parquet, "s3://feed-bucket/out/numbers");
+    out.partition_by = vec!["kind".into()];
+    out.layout = Layout::Single;
+    out.compression = Some(sink::Compression::None);
+    let report = sink::write(engine, engine.sql(query).await.unwrap(), out.clone()).await.unwrap();
+    assert_eq!((report.rows, report.files.len()), (90_000, 3));
+    let store = engine.s3_store("feed-bucket").unwrap();
+    for file in &report.files {
+        let key = object_store::path::Path::parse(format!("out/numbers/{}", file.path)).unwrap();
+        let bytes = store.get(&key).await.unwrap().bytes().await.unwrap();
+        assert_eq!((bytes.len() as u64, sutura_core::Sha256Hash::of(&bytes).to_string()), (file.bytes, file.sha256.clone()));
+    }
+    let again = sink::write(engine, engine.sql(query).await.unwrap(), out.clone()).await;
+    assert!(matches!(again, Err(EngineError::OutputExists { .. })));
+    out.overwrite = true;
+    out.partition_by.clear();
+    out.format = SinkFormat::Csv;
+    // About 18 MB: several parts of a multipart upload.
+    let large = "select value, repeat('x', 200) as filler from generate_series(1, 90000)";
+    let report = sink::write(engine, engine.sql(large).await.unwrap(), out).await.unwrap();
+    assert!(report.bytes > 16 << 20, "{}", report.bytes);
+    let names: Vec<_> = engine.files("s3://feed-bucket/out", &["parquet", "csv", "json"]).await.unwrap();
+    let names: Vec<&str> = names.iter().map(|file| &*file.uri).collect();
+    assert_eq!(names, ["s3://feed-bucket/out/numbers/manifest.json", "s3://feed-bucket/out/numbers/part-00000.csv"]);
 }
