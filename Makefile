@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance bench bench-peers fuzz lint docs
+.PHONY: help demo build test conformance bench bench-peers fuzz lint links docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -38,6 +38,9 @@ fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 lint: ## format check, and clippy with warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+
+links: ## every relative link of the documentation leads somewhere
+	python3 tools/check-links.py
 
 docs: ## the book in docs/, into docs/book
 	@command -v mdbook >/dev/null || { echo "mdbook is not installed: cargo install mdbook --locked"; exit 1; }
