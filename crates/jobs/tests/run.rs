@@ -176,7 +176,7 @@ async fn a_run_publishes_everything_and_balances() {
     let csv = fs::read_to_string(place.path("out/by_type").join(first_file(&place.path("out/by_type")))).unwrap();
     assert_eq!(csv, "message_type,n\nADT,10\nORU,40\n");
 
-    for file in ["manifest.json", "run.json", "openlineage.ndjson"] {
+    for file in ["manifest.json", "run.json", "report.html", "openlineage.ndjson"] {
         let text = fs::read_to_string(place.path("out").join(file)).unwrap();
         for secret in ["Testperson", "P100", "P200", "St. Mary", "Long Road", "555-0100", "House"] {
             assert!(!text.contains(secret), "{file} holds {secret}");
