@@ -333,3 +333,44 @@ async fn the_examples_are_right() {
         job.validate().await.unwrap_or_else(|problems| panic!("{problems:#?}"));
     }
 }
+
+/// The demo job over a generated feed: the account, the aggregates and the report agree with what the feed is known to hold.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_hospital_job_agrees_with_the_truth_of_its_feed() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = |name: &str| folder.path().join(name);
+    // `SUTURA_KEEP_DEMO=folder` keeps the result, to look at the report.
+    let kept = std::env::var_os("SUTURA_KEEP_DEMO").map(PathBuf::from);
+    let output = kept.clone().unwrap_or_else(|| at("out"));
+    let messages = std::env::var("SUTURA_DEMO_MESSAGES").ok().and_then(|count| count.parse().ok()).unwrap_or(600);
+    let options = sutura_synthetic::FeedOptions { messages, per_file: 500, seed: 42, ..sutura_synthetic::FeedOptions::default() };
+    let truth = sutura_synthetic::Feed::new(options).unwrap().write_to(&at("data"), &|_| {}).unwrap();
+    sutura_privacy::KeyRing::generate().unwrap().save_new(&at("job.key")).unwrap();
+    let set = [
+        format!("source.feed.path={}", at("data").display()),
+        format!("job.output={}", output.display()),
+        format!("privacy.key.file={}", at("job.key").display()),
+        format!("privacy.vault={}", at("job.vault").display()),
+    ];
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/hospital.toml");
+    let job = Job::load_with(&example, &LoadOptions { set: set.to_vec(), ..LoadOptions::default() })
+        .unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let report = job.run(RunOptions::default()).await.unwrap();
+
+    assert_eq!(report.status, RunStatus::Clean, "{:?}", report.reason);
+    assert_eq!((report.totals.records, report.totals.accepted, report.totals.rejected), (truth.records, truth.accepted, truth.rejected));
+    let csv = |name: &str| fs::read_to_string(output.join(name).join(first_file(&output.join(name)))).unwrap();
+    let by_type: BTreeSet<(String, u64)> = csv("by_message_type")
+        .lines()
+        .skip(1)
+        .map(|line| line.split(',').collect::<Vec<_>>())
+        .map(|fields| (fields[0].to_owned(), fields[1].parse().unwrap()))
+        .collect();
+    let wanted: u64 = by_type.iter().map(|(_, count)| count).sum();
+    assert_eq!(wanted, truth.accepted);
+    assert_eq!(csv("by_facility").lines().skip(1).filter(|line| !line.starts_with(',')).count(), truth.by_facility.len());
+    let run = fs::read_to_string(output.join("run.json")).unwrap() + &fs::read_to_string(output.join("report.html")).unwrap();
+    for facility in truth.by_facility.keys() {
+        assert!(!run.contains(&format!(">{facility}<")) && !run.contains(&format!("\"{facility}\"")), "the report names {facility}");
+    }
+}

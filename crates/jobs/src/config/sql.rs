@@ -1,6 +1,6 @@
 //! Which tables a query reads, known before anything runs.
 
-use datafusion::{
+use sutura_engine::datafusion::{
     common::TableReference,
     sql::{
         parser::{DFParser, Statement},
