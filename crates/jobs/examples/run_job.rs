@@ -16,7 +16,9 @@ async fn main() -> ExitCode {
     let job = match Job::load_with(Path::new(&file), &options) {
         Ok(job) => job,
         Err(problems) => {
-            problems.iter().for_each(|problem| eprintln!("{problem}"));
+            for problem in problems {
+                eprintln!("{problem}");
+            }
             return ExitCode::from(2);
         }
     };

@@ -109,7 +109,14 @@ pub(super) fn ages(bands: &[AgeBand], smallest_cell: Option<u64>) -> Vec<AgeRow>
                 .collect();
             let rank = |sex: &str| ["female", "male", "other", NOT_STATED].iter().position(|known| *known == sex);
             parts.sort_by_key(|part| rank(&part.sex));
-            AgeRow { band: band.band.clone(), parts, text: grouped(sum(band)) }
+            // What is kept back must not look like nothing.
+            let hidden = band.counts.iter().any(|count| count.count.is_none());
+            let text = match (sum(band), hidden) {
+                (0, true) => kept_back(smallest_cell),
+                (sum, true) => format!("over {}", grouped(sum)),
+                (sum, false) => grouped(sum),
+            };
+            AgeRow { band: band.band.clone(), parts, text }
         })
         .collect();
     // `not stated` last; the bands sort by their first digit, with 0-9 and 90+ at the ends.
@@ -221,5 +228,7 @@ mod tests {
         let rows = ages(&bands, None);
         assert_eq!(rows.iter().map(|row| row.band.as_str()).collect::<Vec<_>>(), ["0-9", "10-19", "90+", "not stated"]);
         assert_eq!(rows[0].parts[0].sex, "female");
+        let hidden = AgeBand { band: "0-9".into(), counts: vec![Count { label: "male".into(), count: None }] };
+        assert_eq!(ages(&[hidden], Some(11))[0].text, "fewer than 11");
     }
 }
