@@ -1,6 +1,12 @@
 //! **Jobs: a TOML file that says what is read, what is done with it and where it goes.**
 //!
-//! [`Job::load`] reads and checks the file and reports every problem at once, with file, line, key and the nearest right word.
+//! - [`Job::load`] reads and checks the file and reports every problem at once, with file, line, key and the nearest right word;
+//!   [`Job::validate`] goes on to queries, columns, checks, policy and sinks, still without opening a source.
+//! - [`Job::plan`] says what a run would do and what changed since the last one.
+//! - [`Job::run`] reads every source once for all tables, stages every sink, decides the gates, and publishes all or nothing.
+//! - [`Job::replay`] reads the rejects of the last run again.
+//!
+//! What it is not: it knows no format and no file format of its own; reading, writing and SQL are the engine's.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
@@ -19,6 +25,7 @@ mod quality;
 pub mod record;
 pub mod reference;
 mod rejects;
+pub mod replay;
 pub mod report;
 pub mod run;
 mod setup;
@@ -33,6 +40,7 @@ pub use error::{JobError, Result};
 pub use events::{EventHandler, JobEvent};
 pub use plan::JobPlan;
 pub use record::{RunReport, RunStatus};
+pub use replay::ReplayReport;
 pub use run::RunOptions;
 
 /// The formats this build knows.

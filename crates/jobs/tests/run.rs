@@ -374,3 +374,49 @@ async fn the_hospital_job_agrees_with_the_truth_of_its_feed() {
         assert!(!run.contains(&format!(">{facility}<")) && !run.contains(&format!("\"{facility}\"")), "the report names {facility}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn rejects_are_sealed_and_read_again_with_the_key() {
+    let place = Place::new();
+    let strict = job_text("").replace("path = \"data\"", "path = \"data\"\noptions = { strict = true, validate = true }");
+    // A message without PID-3: a finding of severity error, so that a strict reader rejects it.
+    let bad = "MSH|^~\\&|LAB|St. Mary|EHR|Town|20260314150900-0500||ADT^A01^ADT_A01|BAD1|P|2.5.1\rEVN|A01|notadate\rPID|1||||Secretname^Ada||19700101|F\rPV1|1|I\r";
+    fs::write(place.path("data/c.hl7"), bad).unwrap();
+    let report = place.run(&strict).await.unwrap();
+    assert!(report.totals.rejected > 1, "{}", report.equation);
+    let bytes: Vec<u8> = place.listing().iter().flat_map(|file| fs::read(place.path("out").join(file)).unwrap()).collect();
+    assert!(!bytes.windows(10).any(|window| window == b"Secretname"), "an original is not sealed");
+
+    // Read again without strictness, all but the junk is accepted; the published outputs stay as they are.
+    let before = place.rows("messages").iter().map(RecordBatch::num_rows).sum::<usize>();
+    let replayed = place.job(&job_text("")).replay(RunOptions::default()).await.unwrap();
+    assert_eq!(replayed.rejects, report.totals.rejected);
+    assert_eq!(replayed.replayed, report.totals.rejected);
+    assert_eq!((replayed.run.totals.accepted, replayed.run.totals.rejected), (report.totals.rejected - 1, 1));
+    assert_eq!(place.rows("messages").iter().map(RecordBatch::num_rows).sum::<usize>(), before);
+    assert!(replayed.output.join("messages").is_dir());
+
+    // Another key opens nothing.
+    fs::remove_file(place.path("test.key")).unwrap();
+    sutura_privacy::KeyRing::generate().unwrap().save_new(&place.path("test.key")).unwrap();
+    fs::remove_file(place.path("test.vault")).unwrap();
+    assert!(matches!(place.job(&job_text("")).replay(RunOptions::default()).await, Err(JobError::Privacy(_))));
+}
+
+/// Every file of the shared test data: no byte outside a record, a reject or the envelope.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_shared_data_balances() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let data = std::env::var_os("SUTURA_TEST_DATA").map_or_else(|| root.join("../shared/data"), PathBuf::from).join("hl7v2");
+    if !data.is_dir() {
+        println!("SKIPPED: test data not found at {}", data.display());
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let set = vec![format!("source.shared.path={}", data.display()), format!("job.output={}", folder.path().join("out").display())];
+    let job = Job::load_with(&root.join("examples/shared-hl7v2.toml"), &LoadOptions { set, ..LoadOptions::default() }).unwrap();
+    let report = job.run(RunOptions::default()).await.unwrap();
+    println!("{} files: {}", report.sources[0].files.len(), report.equation);
+    assert!(report.status == RunStatus::Clean && report.totals.balances() && report.totals.accepted > 0);
+    assert_eq!(report.totals.records, report.totals.accepted + report.totals.rejected);
+}
