@@ -9,14 +9,14 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 const EXIT_CODES: &str = "\
 Exit codes:
   0    done and clean
-  1    failed while running
-  2    bad configuration: arguments, job file, policy, key, query, or an output that would hold identifying columns
-  3    a job ran, but its rejects are above the threshold or a quality gate stopped it
+  1    failed while running, or a quality gate stopped a job
+  2    bad configuration: arguments, job file, policy, key, query, or refused identifying columns
+  3    a job's rejects are above its threshold
   130  interrupted; nothing half written is left behind
 
 Environment:
-  SUTURA_LOG   logs on standard error: error, warn, info, debug, trace, or directives like sutura_engine=debug.
-               Logs hold counts and codes, never field content.
+  SUTURA_LOG   logs on standard error: error, warn, info, debug, trace, or sutura_engine=debug;
+               they hold counts and codes, never field content
   AWS_*        access to s3:// locations (AWS_ENDPOINT_URL for other stores than Amazon's)";
 
 /// Clinical data in, private and checked tables out.
@@ -24,7 +24,7 @@ Environment:
 /// Reads HL7 v2 as tables, checks and de-identifies them, and writes Parquet, CSV, NDJSON or Arrow.
 /// Identifying values are never shown or written unless you say so, with a purpose.
 #[derive(Debug, Parser)]
-#[command(name = "sutura", version, arg_required_else_help = true, after_long_help = EXIT_CODES, max_term_width = 110)]
+#[command(name = "sutura", version, arg_required_else_help = true, after_long_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
     /// Say nothing but results and errors
     #[arg(long, short, global = true)]
@@ -35,8 +35,16 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    Demo(DemoArgs),
+    #[command(subcommand)]
+    Generate(GenerateCommand),
     Inspect(InspectArgs),
     Sql(SqlArgs),
+    Validate(ValidateArgs),
+    Plan(PlanArgs),
+    Run(RunArgs),
+    #[command(subcommand)]
+    Schema(SchemaCommand),
     Tables(TablesArgs),
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -55,15 +63,205 @@ pub(crate) struct AllowPhi {
     pub(crate) purpose: Option<String>,
 }
 
-/// Where the key ring is. A key is never part of a query or a job.
+/// Keys for the privacy functions. A key is never part of a query.
 #[derive(Debug, Args)]
-pub(crate) struct KeySource {
+#[command(next_help_heading = "Keys for pseudonym(), encrypt(), shift_date(), vault_code()")]
+pub(crate) struct SqlKeys {
     /// Key file made with `sutura keys new`
     #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
     pub(crate) key_file: Option<PathBuf>,
     /// Environment variable that holds the content of a key file
     #[arg(long, value_name = "VARIABLE")]
     pub(crate) key_env: Option<String>,
+    /// Project whose pseudonyms, shifts and codes these are (that of the job they must agree with)
+    #[arg(long, value_name = "NAME")]
+    pub(crate) project: Option<String>,
+    /// Domain of the pseudonyms (that of the job they must agree with)
+    #[arg(long, value_name = "NAME", requires = "project")]
+    pub(crate) domain: Option<String>,
+    /// Vault for vault_code()
+    #[arg(long, value_name = "FILE", requires = "project")]
+    pub(crate) vault: Option<PathBuf>,
+}
+
+/// Generate a feed, run the example job over it, show where the report is
+///
+/// Writes made-up HL7 v2 messages, a job file with its policy, and a key of its own into a folder, then runs the job: parse, check,
+/// de-identify under HIPAA Safe Harbor, aggregate, write Parquet. Takes seconds and needs no data and no network.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura demo
+  sutura demo --dir /tmp/demo --messages 1000
+  sutura run target/demo/hospital.toml --set source.feed.path=/data/incoming    then with your own messages")]
+pub(crate) struct DemoArgs {
+    /// Folder for the messages, the job, the key and the output
+    #[arg(long, value_name = "DIR", default_value = "target/demo")]
+    pub(crate) dir: PathBuf,
+    /// How many messages
+    #[arg(long, value_name = "N", default_value_t = 50_000, value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) messages: u64,
+    /// The same seed gives the same messages
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The record of the run as JSON (what run.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Generate made-up data with known truth
+#[derive(Debug, Subcommand)]
+pub(crate) enum GenerateCommand {
+    Hl7v2(GenerateHl7v2Args),
+}
+
+/// How messages stand in a generated file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeedShape {
+    /// A blank line between messages
+    Separated,
+    /// MLLP frames
+    Mllp,
+    /// One batch in a file envelope: FHS, BHS, messages, BTS, FTS
+    Batch,
+}
+
+/// What ends a segment in a generated file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeedLineEnd {
+    /// Carriage return, as the standard says
+    Cr,
+    /// Line feed, as many exports have it
+    Lf,
+}
+
+/// HL7 v2 files as a group of hospitals would send them, and truth.json
+///
+/// Admissions, transfers, discharges, results, pharmacy, immunizations, notes, appointments, merges. Nobody in a feed exists. The same
+/// seed and options give the same bytes on every machine; truth.json says what a correct reader must find in them.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura generate hl7v2 --messages 1000000 --per-file 10000 --seed 1 --out feed/
+  sutura generate hl7v2 --messages 500 --shape mllp --malformed-share 0 --out frames/")]
+pub(crate) struct GenerateHl7v2Args {
+    /// How many messages, malformed ones and duplicates included
+    #[arg(long, value_name = "N", default_value_t = 1000)]
+    pub(crate) messages: u64,
+    /// Messages in a file
+    #[arg(long, value_name = "N", default_value_t = 10_000)]
+    pub(crate) per_file: u64,
+    /// Chooses people, visits and damage
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The share of malformed messages, 0 to 1, about
+    #[arg(long, value_name = "SHARE", default_value_t = 0.005)]
+    pub(crate) malformed_share: f64,
+    /// The share of messages sent a second time, 0 to 0.5, about
+    #[arg(long, value_name = "SHARE", default_value_t = 0.002)]
+    pub(crate) duplicate_share: f64,
+    /// How many people the patients are drawn from [default: a quarter of the messages, at most 200000]
+    #[arg(long, value_name = "N")]
+    pub(crate) population: Option<u64>,
+    /// The first day of the feed
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2025-01-01")]
+    pub(crate) first_day: String,
+    /// How messages stand in a file
+    #[arg(long, value_enum, default_value = "separated")]
+    pub(crate) shape: FeedShape,
+    /// What ends a segment
+    #[arg(long, value_enum, default_value = "cr")]
+    pub(crate) line_end: FeedLineEnd,
+    /// The folder to write; complete when truth.json is in it
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The truth as JSON (what truth.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// A job file and changes to it.
+#[derive(Debug, Args)]
+pub(crate) struct JobSource {
+    /// The job file, TOML
+    #[arg(value_name = "JOB")]
+    pub(crate) job: PathBuf,
+    /// Change a key for this time: source.feed.path=/data/in, job.workers=2, sink.patients.format=csv. Paths given here are relative
+    /// to the working folder (those in the file are relative to the file). May be given several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
+}
+
+/// Check a job file without running it
+///
+/// Names every mistake at once, each with file, line, key and the nearest right word: unknown keys, queries that do not plan, columns
+/// that are not there, policies that their profile forbids, sinks that would hold identifying columns. Opens no source and no key.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura validate job.toml
+  sutura validate job.toml --json | jq '.problems[].line'")]
+pub(crate) struct ValidateArgs {
+    #[command(flatten)]
+    pub(crate) source: JobSource,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Show what a job would do
+///
+/// The files it would read, the columns it would decode, what happens to each column, what each sink would hold or refuse, and what
+/// changed since the last run. Reads no record and writes nothing.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura plan job.toml
+  sutura plan job.toml --set source.feed.path=/data/incoming")]
+pub(crate) struct PlanArgs {
+    #[command(flatten)]
+    pub(crate) source: JobSource,
+    /// As JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Run a job
+///
+/// One pass over the sources; every output is published together at the end or not at all. The output folder then has manifest.json,
+/// run.json, report.html and the sinks. A job that already did the same work has nothing to do.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Exit codes:
+  0    clean, or nothing to do
+  1    failed, or a quality gate or too few records stopped it; nothing was published
+  2    the job, its policy or its key is wrong
+  3    more rejects than the job allows; nothing was published
+  130  interrupted; nothing was published
+
+Examples:
+  sutura run job.toml
+  sutura run examples/hospital.toml --set source.feed.path=/data/incoming --out /data/out
+  sutura run job.toml --json | jq -r .equation")]
+pub(crate) struct RunArgs {
+    #[command(flatten)]
+    pub(crate) source: JobSource,
+    /// The output folder, in place of the job's
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// Run although the last run already did the same
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// The record of the run as JSON (what run.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Print a JSON Schema
+#[derive(Debug, Subcommand)]
+pub(crate) enum SchemaCommand {
+    /// Of job files: most editors use it for completion and checks
+    Job,
 }
 
 /// Show messages as readable trees
@@ -155,6 +353,8 @@ pub(crate) struct SqlArgs {
     /// Without this, history is forgotten at the end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "file"])]
     pub(crate) history: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) keys: SqlKeys,
     #[command(flatten)]
     pub(crate) allow: AllowPhi,
 }

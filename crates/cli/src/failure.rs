@@ -6,6 +6,8 @@
 use std::{error::Error, fmt};
 
 use sutura_engine::{EngineError, arrow::error::ArrowError, datafusion::error::DataFusionError};
+use sutura_jobs::{ConfigProblem, JobError};
+use sutura_privacy::PrivacyError;
 
 /// Exit code: the work is done and clean.
 pub(crate) const CLEAN: u8 = 0;
@@ -56,9 +58,25 @@ impl From<EngineError> for Failure {
     }
 }
 
-impl From<sutura_privacy::PrivacyError> for Failure {
-    fn from(error: sutura_privacy::PrivacyError) -> Self {
+impl From<PrivacyError> for Failure {
+    fn from(error: PrivacyError) -> Self {
         Self::configuration(chain(&error))
+    }
+}
+
+impl From<JobError> for Failure {
+    fn from(error: JobError) -> Self {
+        match error {
+            JobError::Engine(error) => error.into(),
+            JobError::Privacy(PrivacyError::Arrow(error)) => Self::failed(arrow_message(&error)),
+            other => Self { code: other.exit_code(), message: chain(&other) },
+        }
+    }
+}
+
+impl From<Vec<ConfigProblem>> for Failure {
+    fn from(problems: Vec<ConfigProblem>) -> Self {
+        JobError::Problems(problems).into()
     }
 }
 
@@ -106,6 +124,7 @@ pub(crate) fn engine_message(error: &EngineError) -> String {
     match error {
         EngineError::DataFusion(inner) => datafusion_message(inner),
         EngineError::Arrow(inner) => arrow_message(inner),
+        EngineError::Task(_) => "a background task failed; this is a defect of sutura".to_owned(),
         EngineError::Consumer { name, source } => format!("{name}: {}", any_message(source.as_ref())),
         EngineError::Encode(source) => format!("writing output: {}", any_message(source.as_ref())),
         other => chain(other),
@@ -125,7 +144,8 @@ fn any_message(error: &(dyn Error + Send + Sync + 'static)) -> String {
     if let Some(io) = error.downcast_ref::<std::io::Error>() {
         return io.to_string();
     }
-    chain(error)
+    // Of an error that is not known it is not known what it says.
+    running("the query engine stopped")
 }
 
 /// The error below contexts and shared wrappers.
@@ -202,6 +222,8 @@ mod tests {
             EngineError::from(DataFusionError::Execution("bad value CANARY".to_owned())),
             EngineError::Consumer { name: "sink".to_owned(), source: Box::new(EngineError::Arrow(cast())) },
             EngineError::Encode(Box::new(ArrowError::ExternalError(Box::new(cast())))),
+            EngineError::Arrow(ArrowError::ExternalError("pattern CANARY( is wrong".into())),
+            EngineError::Task("task 7 panicked with CANARY".to_owned()),
             EngineError::from(DataFusionError::Execution("CANARY".to_owned()).context("while reading")),
         ];
         for error in errors {

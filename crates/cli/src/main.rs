@@ -12,6 +12,9 @@ mod commands;
 mod failure;
 mod logging;
 mod output;
+mod progress;
+#[cfg(test)]
+mod reference;
 
 use std::process::ExitCode;
 
@@ -20,6 +23,7 @@ use clap::Parser;
 use crate::{args::Cli, output::Console};
 
 fn main() -> ExitCode {
+    output::hide_panic_messages();
     let cli = Cli::parse();
     let console = Console::new(cli.quiet);
     logging::start();

@@ -28,7 +28,6 @@ impl Console {
     }
 
     /// Whether progress may be drawn.
-    #[allow(dead_code)]
     pub(crate) fn shows_progress(self) -> bool {
         !self.quiet && io::stderr().is_terminal()
     }
@@ -59,13 +58,33 @@ pub(crate) fn print_json(value: &impl serde::Serialize) -> Outcome<()> {
     print(&text)
 }
 
+/// An error on standard error, whether quiet or not.
+pub(crate) fn error(text: &str) {
+    eprintln!("error: {text}");
+}
+
+/// A number of things: `1 file`, `2 files`.
+pub(crate) fn count(number: usize, thing: &str) -> String {
+    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
+}
+
+/// A panic says where it was, and nothing of what was being worked on.
+pub(crate) fn hide_panic_messages() {
+    std::panic::set_hook(Box::new(|panic| {
+        let place = panic.location().map_or_else(|| "an unknown place".to_owned(), ToString::to_string);
+        eprintln!(
+            "error: a defect of sutura, at {place}; please report it with the command (the message is withheld: it can hold field content)"
+        );
+    }));
+}
+
 /// Says why a command failed; answers its exit code.
 pub(crate) fn fail(failure: &Failure) -> u8 {
     if CLOSED.load(Ordering::Relaxed) {
         return CLEAN;
     }
     if !failure.message.is_empty() {
-        eprintln!("error: {}", failure.message);
+        error(&failure.message);
     }
     failure.code
 }

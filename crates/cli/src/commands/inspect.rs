@@ -76,7 +76,7 @@ fn show_message(number: u64, offset: u64, bytes: &[u8], default: Charset, as_jso
         return format!("{}\n", json::message(number, offset, bytes.len(), &message, &findings, reveal));
     }
     let tree = inspect::tree(&message, &findings, reveal);
-    format!("record {number} at byte {offset}, {} bytes, {}\n{tree}\n", bytes.len(), count(findings.len(), "finding"))
+    format!("record {number} at byte {offset}, {} bytes, {}\n{tree}\n", bytes.len(), output::count(findings.len(), "finding"))
 }
 
 fn show_reject(number: u64, reject: &Reject, as_json: bool) -> String {
@@ -88,8 +88,4 @@ fn show_reject(number: u64, reject: &Reject, as_json: bool) -> String {
         "record {number} at byte {}, {} bytes: rejected\n  ! error {}: {at}{}\n\n",
         reject.id.offset, reject.id.length, reject.code, reject.reason
     )
-}
-
-fn count(number: usize, thing: &str) -> String {
-    format!("{number} {thing}{}", if number == 1 { "" } else { "s" })
 }

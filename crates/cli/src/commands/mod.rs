@@ -1,18 +1,22 @@
 //! One file a command.
 
+mod demo;
+mod generate;
 mod inspect;
+mod job;
 mod keys;
 mod policy;
 mod sql;
+mod summary;
 mod tables;
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use sutura_engine::{Engine, EngineOptions};
-use sutura_hl7v2::Hl7v2;
+use sutura_privacy::PrivacyContext;
 
 use crate::{
-    args::{AllowPhi, Command},
+    args::{AllowPhi, Command, GenerateCommand, SchemaCommand},
     failure::{Failure, Outcome},
     output::Console,
 };
@@ -20,6 +24,12 @@ use crate::{
 /// Runs a command; answers its exit code.
 pub(crate) fn run(command: Command, console: Console) -> Outcome {
     match command {
+        Command::Demo(args) => demo::run(&args, console),
+        Command::Generate(GenerateCommand::Hl7v2(args)) => generate::run(&args, console),
+        Command::Validate(args) => job::validate(&args),
+        Command::Plan(args) => job::plan(&args),
+        Command::Run(args) => job::run(&args, console),
+        Command::Schema(SchemaCommand::Job) => job::schema(),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Sql(args) => sql::run(&args, console),
         Command::Tables(args) => tables::run(&args),
@@ -42,11 +52,9 @@ async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
 }
 
 /// An engine with every format.
-fn engine(memory_mib: Option<usize>) -> Outcome<Engine> {
-    let options = EngineOptions { memory_limit: memory_mib.map(|mib| mib.saturating_mul(1 << 20)), ..EngineOptions::default() };
-    let engine = Engine::new(options)?;
-    engine.register_format(std::sync::Arc::new(Hl7v2));
-    Ok(engine)
+fn engine(memory_mib: Option<usize>, privacy: Option<Arc<PrivacyContext>>) -> Outcome<Engine> {
+    let memory_limit = memory_mib.map(|mib| mib.saturating_mul(1 << 20));
+    Ok(Engine::new(EngineOptions { memory_limit, privacy, ..EngineOptions::default() })?)
 }
 
 impl AllowPhi {

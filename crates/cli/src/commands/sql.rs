@@ -18,9 +18,11 @@ use sutura_engine::{
     sink::{self, DisplayFormat, Layout, Printer, Purpose, RefusedColumn, SinkFormat, SinkSpec},
 };
 
+use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
+
 use super::{block_on, engine};
 use crate::{
-    args::{RowFormat, SqlArgs},
+    args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
     output::{self, Console},
 };
@@ -42,7 +44,7 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         (None, None) if !stdin().is_terminal() => Some(read_query("-")?),
         (None, None) => None,
     };
-    let engine = engine(args.memory)?;
+    let engine = engine(args.memory, privacy(&args.keys)?)?;
     let Some(query) = query else {
         if args.output.is_some() {
             return Err(Failure::configuration("-o needs a query; give one, or use -f"));
@@ -67,6 +69,29 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         }
     })?;
     Ok(CLEAN)
+}
+
+/// Keys, scope and vault of the privacy functions.
+fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
+    let ring = match (&keys.key_file, &keys.key_env) {
+        (Some(file), _) => KeyRing::from_file(file)?,
+        (None, Some(variable)) => KeyRing::from_env(variable)?,
+        (None, None) if keys.project.is_some() => {
+            return Err(Failure::configuration("--project needs the key: give --key-file FILE or --key-env VARIABLE"));
+        }
+        (None, None) => return Ok(None),
+    };
+    let Some(project) = &keys.project else {
+        return Err(Failure::configuration(
+            "a key needs --project NAME: pseudonyms, shifts and codes agree only with those of the same project and domain",
+        ));
+    };
+    let scope = Scope::new(project, keys.domain.as_deref().unwrap_or_default());
+    let vault = match &keys.vault {
+        Some(file) => Some(Arc::new(FileVault::open(file, &ring, &scope)?) as Arc<dyn Vault>),
+        None => None,
+    };
+    Ok(Some(Arc::new(PrivacyContext::new(&ring, scope, vault)?)))
 }
 
 fn read_query(file: &str) -> Outcome<String> {

@@ -132,7 +132,7 @@ mod tests {
 
     #[test]
     fn it_knows_functions_tables_and_columns() {
-        let helper = ShellHelper::new(&crate::commands::engine(None).unwrap());
+        let helper = ShellHelper::new(&crate::commands::engine(None, None).unwrap());
         let of = |line: &str| helper.candidates(line, line.len()).1;
         assert_eq!(of("select * from read_h"), ["read_hl7v2('"]);
         assert!(of("select message_ty").contains(&"message_type".to_owned()));

@@ -1,0 +1,54 @@
+//! Progress bars with rates, on standard error, and only when that is a terminal.
+
+use std::time::{Duration, Instant};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sutura_jobs::{EventHandler, JobEvent};
+
+use crate::output::Console;
+
+/// A bar that counts messages.
+pub(crate) fn messages(console: Console, total: u64, what: &'static str) -> ProgressBar {
+    let template = "{msg} {wide_bar} {human_pos} of {human_len} messages, {per_sec}, {eta} left";
+    start(console, total, template, what)
+}
+
+/// The events of a run as a bar of bytes, with records and their rate. Clear the bar when the run is over.
+pub(crate) fn run(console: Console) -> (EventHandler, ProgressBar) {
+    let template = "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    let bar = start(console, 0, template, "reading");
+    let (shown, clock) = (bar.clone(), Instant::now());
+    let handler = EventHandler::new(move |event| match event {
+        JobEvent::Started { bytes, files, .. } => {
+            shown.set_length(*bytes);
+            shown.set_message(format!("{files} files"));
+            tracing::info!(target: "sutura", files, bytes, "run started");
+        }
+        JobEvent::Progress { bytes_read, bytes_total, records, rejected, .. } => {
+            shown.set_length(*bytes_total);
+            shown.set_position(*bytes_read);
+            let rate = *records as f64 / clock.elapsed().as_secs_f64().max(0.001);
+            shown.set_message(format!("{records} records ({rejected} rejected), {rate:.0} records/s"));
+        }
+        JobEvent::SinkWritten { rows, bytes, .. } => tracing::info!(target: "sutura", rows, bytes, "sink written"),
+        JobEvent::Finished { seconds, .. } => {
+            shown.finish_and_clear();
+            tracing::info!(target: "sutura", seconds, "run finished");
+        }
+        _ => {}
+    });
+    (handler, bar)
+}
+
+fn start(console: Console, total: u64, template: &str, message: &'static str) -> ProgressBar {
+    if !console.shows_progress() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(total);
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style.progress_chars("=> "));
+    }
+    bar.set_message(message);
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

@@ -1,0 +1,93 @@
+//! Help, versions, quiet, closed pipes, interrupts.
+
+use std::{
+    fs,
+    io::Read,
+    process::{Command, Stdio},
+    thread::sleep,
+    time::{Duration, Instant},
+};
+
+use crate::{expect, folder, run, stderr, stdout, sutura};
+
+#[test]
+fn help_and_version() {
+    let folder = folder();
+    let output = run(folder.path(), &["--help"]);
+    expect(&output, 0);
+    insta::assert_snapshot!(stdout(&output));
+    let output = run(folder.path(), &["--version"]);
+    assert_eq!(stdout(&output), format!("sutura {}\n", env!("CARGO_PKG_VERSION")));
+    expect(&run(folder.path(), &[]), 2);
+    expect(&run(folder.path(), &["inspekt"]), 2);
+    let output = run(folder.path(), &["run", "--help"]);
+    assert!(stdout(&output).contains("more rejects than the job allows"), "{}", stdout(&output));
+}
+
+#[test]
+fn quiet_says_only_results() {
+    let folder = folder();
+    let output = run(folder.path(), &["-q", "sql", "select patient_id from read_hl7v2('feed.hl7')"]);
+    expect(&output, 0);
+    assert_eq!(stderr(&output), "");
+    let output = run(folder.path(), &["inspect", "feed.hl7", "--quiet"]);
+    assert_eq!(stderr(&output), "");
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let folder = folder();
+    fs::write(folder.path().join("large.hl7"), crate::FEED.repeat(500)).unwrap();
+    for arguments in [
+        &["inspect", "large.hl7", "--all"][..],
+        &[
+            "sql",
+            "select _length, message_type, version from read_hl7v2('large.hl7') cross join generate_series(1, 200)",
+            "--format",
+            "csv",
+            "--allow-phi",
+            "--purpose",
+            "x",
+        ],
+        &["sql", "select message_type, version from read_hl7v2('large.hl7') cross join generate_series(1, 200)", "--format", "ndjson"],
+    ] {
+        let mut child = sutura(folder.path()).args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut start = [0; 20];
+        let mut reader = child.stdout.take().unwrap();
+        reader.read_exact(&mut start).unwrap();
+        drop(reader);
+        let output = child.wait_with_output().unwrap();
+        assert_eq!((output.status.code(), stderr(&output)), (Some(0), String::new()), "{arguments:?}");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupt_leaves_nothing_half_written() {
+    let folder = folder();
+    let place = folder.path().join("made");
+    fs::create_dir(&place).unwrap();
+    let mut child = sutura(&place)
+        .args(["generate", "hl7v2", "--messages", "50000000", "--per-file", "200", "--out", "feed"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let begun = Instant::now();
+    while fs::read_dir(&place).unwrap().next().is_none() {
+        assert!(begun.elapsed() < Duration::from_secs(60), "nothing was begun");
+        sleep(Duration::from_millis(20));
+    }
+    sleep(Duration::from_millis(300));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    while child.try_wait().unwrap().is_none() {
+        if begun.elapsed() > Duration::from_secs(60) {
+            child.kill().unwrap();
+            panic!("the interrupt did not end it");
+        }
+        sleep(Duration::from_millis(20));
+    }
+    let output = child.wait_with_output().unwrap();
+    expect(&output, 130);
+    assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "something was left behind");
+}
