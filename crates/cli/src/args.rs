@@ -43,6 +43,7 @@ pub(crate) enum Command {
     Validate(ValidateArgs),
     Plan(PlanArgs),
     Run(RunArgs),
+    Replay(ReplayArgs),
     #[command(subcommand)]
     Schema(SchemaCommand),
     Tables(TablesArgs),
@@ -253,6 +254,26 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     pub(crate) force: bool,
     /// The record of the run as JSON (what run.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Read the rejects of a job's last run again
+///
+/// Opens the sealed originals with the job's key and sends them through the same steps and sinks, such as after an option of the reader
+/// was changed or a newer version reads more. The outputs go into a folder of their own; nothing published is touched.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura replay job.toml
+  sutura replay job.toml --set source.feed.options.strict=false")]
+pub(crate) struct ReplayArgs {
+    #[command(flatten)]
+    pub(crate) source: JobSource,
+    /// The output folder of the run, in place of the job's
+    #[arg(long, short, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// As JSON
     #[arg(long)]
     pub(crate) json: bool,
 }

@@ -7,7 +7,7 @@ use sutura_jobs::{ConfigProblem, Job, LoadOptions, RunOptions, RunReport, model:
 
 use super::{block_on, summary};
 use crate::{
-    args::{JobSource, PlanArgs, RunArgs, ValidateArgs},
+    args::{JobSource, PlanArgs, ReplayArgs, RunArgs, ValidateArgs},
     failure::{BAD_CONFIGURATION, CLEAN, Outcome},
     output::{self, Console},
     progress,
@@ -63,6 +63,31 @@ pub(crate) fn run(args: &RunArgs, console: Console) -> Outcome {
     }
     say_why(&report);
     Ok(report.status.exit_code())
+}
+
+/// `sutura replay`.
+pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Outcome {
+    let job = load(&args.source, args.out.as_deref())?;
+    let report = block_on(async {
+        let (events, bar) = progress::run(console);
+        let result = job.replay(RunOptions { events, force: true }).await;
+        bar.finish_and_clear();
+        Ok(result?)
+    })?;
+    if args.json {
+        let place = report.output.display().to_string();
+        output::print_json(&json!({ "rejects": report.rejects, "replayed": report.replayed, "output": place, "run": report.run }))?;
+    } else {
+        let rejects = usize::try_from(report.rejects).unwrap_or(usize::MAX);
+        let text = summary::text(&report.run, &report.output.to_string_lossy());
+        output::print(&format!(
+            "{} of the last run, {} whole and read again\n\n{text}",
+            output::count(rejects, "reject"),
+            report.replayed
+        ))?;
+    }
+    say_why(&report.run);
+    Ok(report.run.status.exit_code())
 }
 
 /// `sutura schema job`.

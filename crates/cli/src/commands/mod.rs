@@ -29,6 +29,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Validate(args) => job::validate(&args),
         Command::Plan(args) => job::plan(&args),
         Command::Run(args) => job::run(&args, console),
+        Command::Replay(args) => job::replay(&args, console),
         Command::Schema(SchemaCommand::Job) => job::schema(),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Sql(args) => sql::run(&args, console),

@@ -186,6 +186,11 @@ async fn print_rows(frame: DataFrame, target: &Target, console: Console) -> Outc
     if format != DisplayFormat::Table {
         refuse_identifying(&schema, target.purpose.is_some(), "the output")?;
     }
+    if schema.fields().is_empty() {
+        // A statement without a result, such as CREATE VIEW.
+        frame.collect().await.map_err(EngineError::from)?;
+        return Ok(0);
+    }
     let stream = frame.execute_stream().await.map_err(EngineError::from)?;
     let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty()).await?;
     if !hidden.is_empty() {

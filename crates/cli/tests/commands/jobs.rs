@@ -88,6 +88,28 @@ fn too_many_rejects_are_exit_code_3_and_publish_nothing() {
 }
 
 #[test]
+fn rejects_are_read_again() {
+    let folder = folder();
+    expect(&run(folder.path(), &["keys", "new", "my.key"]), 0);
+    let job = JOB.replace("path = \"feed.hl7\"\n", "path = \"feed.hl7\"\noptions = { strict = true }\n");
+    let privacy = "\n[privacy]\npolicy = \"hipaa-safe-harbor\"\nkey = { file = \"my.key\" }\nvault = \"my.vault\"\n[rejects]\n";
+    write(folder.path(), "job.toml", &format!("{job}{privacy}"));
+    let output = run(folder.path(), &["replay", "job.toml"]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("no complete run"), "{}", stderr(&output));
+    let output = run(folder.path(), &["run", "job.toml"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("rejected as strict"), "{}", stdout(&output));
+    let output = run(folder.path(), &["replay", "job.toml", "--set", "source.feed.options.strict=false", "--json"]);
+    expect(&output, 0);
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["rejects"], report["replayed"]);
+    assert!(report["run"]["totals"]["accepted"].as_u64().unwrap() >= 1, "{report}");
+    let said = stdout(&output) + &stderr(&output);
+    assert!(!said.contains("CANARY"), "{said}");
+}
+
+#[test]
 fn paths_on_the_command_line_start_at_the_working_folder() {
     let folder = folder();
     fs::create_dir(folder.path().join("jobs")).unwrap();
