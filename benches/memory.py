@@ -1,6 +1,8 @@
 """Part 3: peak memory of the same job on ten times the messages."""
 
-from common import DATA, HERE, ROOT, Skip, load_average, run_child, say
+import shutil
+
+from common import DATA, ROOT, Skip, load_average, run_child, say
 from engine_job import JOB, build_sutura, corpus, key_file, sutura_command
 
 SIZES = {"500,000": (100, 5_000), "5,000,000": (1_000, 5_000)}
@@ -24,8 +26,6 @@ def run(build):
     for name, job, extra in jobs():
         peaks = {}
         for size, feed in feeds.items():
-            import shutil
-
             out = DATA / "out" / "memory"
             shutil.rmtree(out, ignore_errors=True)
             (DATA / "memory.vault").unlink(missing_ok=True)

@@ -1,0 +1,112 @@
+"""docs/benchmarks.md: the tables between two markers; everything outside them is written by hand."""
+
+import shlex
+from pathlib import Path
+
+from common import HERE, PEERS_DIR, ROOT, TARGET
+
+PAGE = ROOT / "docs" / "benchmarks.md"
+BEGIN, END = "<!-- bench:begin, written by benches/run.py -->", "<!-- bench:end -->"
+
+
+def table(head, rows, right_from=1):
+    lines = ["| " + " | ".join(head) + " |", "|" + "|".join("---" if at < right_from else "---:" for at in range(len(head))) + "|"]
+    return "\n".join(lines + ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows])
+
+
+def shown(command):
+    """The command with the places of this machine replaced by what they are."""
+    for place, word in ((HERE, "benches"), (TARGET, "target"), (PEERS_DIR, "$SUTURA_BENCH_DIR"), (ROOT, ".")):
+        command = command.replace(str(place), word)
+    return command
+
+
+def number(value, digits):
+    return "" if value is None else f"{value:,.{digits}f}"
+
+
+def parse_section(part):
+    def verdict(row):
+        target = row["target_mb_per_s"]
+        if target is None:
+            return ""
+        met = row["median_mb_per_s"] >= target
+        return f"{target:,.0f}: " + ("met" if met else f"**missed**, {row['median_mb_per_s'] / target:.0%} of it")
+
+    ours = {row["side"]: row for row in part["rows"] if row["side"].startswith("sutura")}
+    peers = [row for row in part["rows"] if row["side"] not in ours]
+    rows = []
+    for row in part["rows"]:
+        slower = "" if row in ours.values() else f"{ours['sutura get']['median_mb_per_s'] / row['median_mb_per_s']:.1f}"
+        columns = "" if row in ours.values() else f"{ours['sutura columns']['median_mb_per_s'] / row['median_mb_per_s']:.1f}"
+        rows.append([row["side"], row["work"], number(row["median_mb_per_s"], 1), number(row["best_mb_per_s"], 1), number(row["messages_per_s"], 0),
+                     slower, columns, verdict(row)])
+    head = ["side", "work", "MB/s median", "MB/s best", "messages/s", "`get` is faster, times", "`columns` is faster, times", "target MB/s"]
+    text = ["### HL7 v2, one core", "", f"100,000 messages, 177 MB, in memory before the clock starts; CPU time of one pinned thread; {part['repeat']} processes a side in turn, "
+            f"two passes in each, the better one counts. Load average {part['load_average'][0]} before and {part['load_average'][1]} after. "
+            + ("All sides took the same values." if peers else "")]
+    if peers:
+        text[-1] += " python-hl7 read the first 5,000 messages."
+    return "\n".join([*text, "", table(head, rows, 2), *notes(part)])
+
+
+def engine_section(part):
+    def verdict(row):
+        target = row["target_times"]
+        if target is None:
+            return ""
+        return f"{target:g}: " + ("met" if row["times_slower"] >= target else f"**missed**, {row['times_slower']:.1f}")
+
+    rows = []
+    for row in part["rows"]:
+        memory = f"{row['peak_pss_mib']:,} (sum of processes)" if row["peak_pss_mib"] else number(row["peak_rss_mib"], 0)
+        rows.append([row["side"], row["work"], number(row["median_s"], 2), number(row["best_s"], 2), number(row["cpu_s"], 2), memory, number(row["messages_per_s"], 0),
+                     number(row["output_bytes"] / 1e6, 1), "" if row["side"] == "sutura" else number(row["times_slower"], 1),
+                     "" if row["side"] == "sutura" else number(row["times_slower_best"], 1), verdict(row)])
+    head = ["side", "how", "s median", "s best", "CPU s", "peak MiB", "messages/s", "output MB", "times ours, median", "times ours, best", "target, times"]
+    agreed = part["agreement"]
+    what = (f"50,000 messages in 100 files, whole processes from start to exit on {part['cores']} cores, {part['repeat']} repetitions in turn after one that does not count. "
+            f"Load average {part['load_average'][0]} before and {part['load_average'][1]} after. Every side's output was read back and agrees with a plain recount of the messages: "
+            f"{agreed['rows']:,} rows, {agreed['groups']} groups with the same counts, {agreed['patients']:,} pseudonyms, {agreed['identities']:,} encrypted identities, "
+            f"{agreed['lab_results']:,} results with the sum {agreed['lab_sum_in_tenths'] / 10:,.1f}, {agreed['visits']:,} visits, {agreed['drugs']:,} drugs.")
+    return "\n".join(["### The engine job", "", what, "", table(head, rows, 2), *notes(part)])
+
+
+def memory_section(part):
+    rows = []
+    for row in part["rows"]:
+        peaks = list(row["peak_rss_mib"].values())
+        verdict = "met" if row["ratio"] <= row["limit"] else "**missed**"
+        rows.append([f"`{row['job']}`", number(peaks[0], 0), number(peaks[1], 0), number(row["ratio"], 2), f"{row['limit']}: {verdict}"])
+    head = ["job", "500,000 messages, MiB", "5,000,000 messages, MiB", "ratio", "limit"]
+    return "\n".join(["### Peak memory", "", "Peak resident memory of the whole process, one run each.", "", table(head, rows), *notes(part)])
+
+
+def notes(part):
+    return ["", *[f"- Skipped: {note}" for note in part["skipped"]]] if part["skipped"] else []
+
+
+def commands(result):
+    lines = []
+    for name in ("parse", "engine"):
+        for row in result.get(name, {}).get("rows", []):
+            lines.append(f"{row['side']}: {shown(row['command'])}")
+    return "\n".join(["### Commands", "", "```text", *lines, "```"]) if lines else ""
+
+
+def text_of(result):
+    machine = result["machine"]
+    facts = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}", f"{machine['date']}; load average {machine['load_average_at_start']} at the start",
+             f"commit {machine['commit']}; {machine['rustc']}; Python {machine['python']}", f"`{shlex.join(result['command'])}`"]
+    if not result["quiet"]:
+        facts.append("**The machine was busy: these figures are no result.**")
+    sections = [make(result[name]) for name, make in (("parse", parse_section), ("engine", engine_section), ("memory", memory_section)) if name in result]
+    skipped = [f"- Skipped: {name}: {reason}" for name, reason in result["skipped"].items()]
+    return "\n\n".join(["\n".join(f"- {fact}" for fact in facts), *sections, *(["\n".join(skipped)] if skipped else []), commands(result)])
+
+
+def write(result, page=PAGE):
+    text = Path(page).read_text()
+    before, rest = text.split(BEGIN, 1)
+    after = rest.split(END, 1)[1]
+    Path(page).write_text(f"{before}{BEGIN}\n\n{text_of(result)}\n\n{END}{after}")
