@@ -42,7 +42,7 @@ def parse_section(part):
         rows.append([row["side"], row["work"], number(row["median_mb_per_s"], 1), number(row["best_mb_per_s"], 1), number(row["messages_per_s"], 0),
                      slower, columns, verdict(row)])
     head = ["side", "work", "MB/s median", "MB/s best", "messages/s", "`get` is faster, times", "`columns` is faster, times", "target MB/s"]
-    text = ["### HL7 v2, one core", "", f"100,000 messages, 177 MB, in memory before the clock starts; CPU time of one pinned thread; {part['repeat']} processes a side in turn, "
+    text = ["### HL7 v2, one core", "", f"100,000 messages, 177 MB, in memory before the clock starts; CPU time of one pinned thread; processes in turn, {part['repeat']} a side, "
             f"two passes in each, the better one counts. Load average {part['load_average'][0]} before and {part['load_average'][1]} after. "
             + ("All sides took the same values." if peers else "")]
     if peers:
@@ -65,7 +65,7 @@ def engine_section(part):
                      "" if row["side"] == "sutura" else number(row["times_slower_best"], 1), verdict(row)])
     head = ["side", "how", "s median", "s best", "CPU s", "peak MiB", "messages/s", "output MB", "times ours, median", "times ours, best", "target, times"]
     agreed = part["agreement"]
-    what = (f"50,000 messages in 100 files, whole processes from start to exit on {part['cores']} cores, {part['repeat']} repetitions in turn after one that does not count. "
+    what = (f"50,000 messages in 100 files, whole processes from start to exit on {part['cores']} cores, {part['repeat']} counted repetitions in turn after one that warms the machine. "
             f"Load average {part['load_average'][0]} before and {part['load_average'][1]} after. Every side's output was read back and agrees with a plain recount of the messages: "
             f"{agreed['rows']:,} rows, {agreed['groups']} groups with the same counts, {agreed['patients']:,} pseudonyms, {agreed['identities']:,} encrypted identities, "
             f"{agreed['lab_results']:,} results with the sum {agreed['lab_sum_in_tenths'] / 10:,.1f}, {agreed['visits']:,} visits, {agreed['drugs']:,} drugs.")
