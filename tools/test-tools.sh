@@ -11,10 +11,10 @@ tools=$target/tools
 S3S_VERSION=0.14.1
 NEXTEST_VERSION=0.9.143
 
-# cargo install builds in its own folder, so that it never evicts what the workspace built.
+# cargo install builds in its own folder, so that it never evicts what the workspace built; without debug information, for speed.
 install() {
     echo "installing $1 into $tools (once)"
-    CARGO_TARGET_DIR="$tools/build" cargo install --locked --root "$tools" "$@" && rm -rf "$tools/build"
+    CARGO_TARGET_DIR="$tools/build" CARGO_PROFILE_DEV_DEBUG=false cargo install --locked --root "$tools" "$@" && rm -rf "$tools/build"
 }
 
 failed=0
