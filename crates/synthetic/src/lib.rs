@@ -28,7 +28,7 @@ mod rng;
 
 use std::{io, path::PathBuf};
 
-pub use hl7v2::{AbnormalCounts, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
+pub use hl7v2::{AbnormalCounts, Compression, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
 pub use lists::Place;
 
 /// Why a feed was not written.
@@ -43,7 +43,7 @@ pub enum SyntheticError {
         /// What would be right.
         reason: &'static str,
     },
-    /// The folder holds files of a longer feed, which would be read with this one.
+    /// The folder holds feed files that this feed would not write over; they would be read with it.
     #[error("{} holds files of another feed; choose an empty folder", .path.display())]
     OtherFeed {
         /// The folder.

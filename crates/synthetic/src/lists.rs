@@ -160,8 +160,7 @@ const fn place(city: &'static str, state: &'static str, zip: &'static str, count
     Place { city, state, zip, county, area_code }
 }
 
-/// Places by the facility their people mostly go to. The last two of each list are in ZIP code areas
-/// with few inhabitants where there are such, and are drawn less often.
+/// Places by the facility their people mostly go to.
 pub(crate) const PLACES: [&[Place]; 5] = [
     &[
         place("Chicago", "IL", "60612", "Cook", 312),
@@ -196,11 +195,6 @@ pub(crate) const PLACES: [&[Place]; 5] = [
         place("Philadelphia", "PA", "19104", "Philadelphia", 215),
         place("Pittsburgh", "PA", "15213", "Allegheny", 412),
         place("Baltimore", "MD", "21201", "Baltimore City", 410),
-        place("Charlestown", "NH", "03603", "Sullivan", 603),
-        place("Alstead", "NH", "03602", "Cheshire", 603),
-        place("Guildhall", "VT", "05905", "Essex", 802),
-        place("Canaan", "VT", "05903", "Essex", 802),
-        place("New York", "NY", "10282", "New York", 212),
     ],
     &[
         place("Denver", "CO", "80204", "Denver", 303),
@@ -214,9 +208,6 @@ pub(crate) const PLACES: [&[Place]; 5] = [
         place("Tucson", "AZ", "85719", "Pima", 520),
         place("Boise", "ID", "83702", "Ada", 208),
         place("Billings", "MT", "59101", "Yellowstone", 406),
-        place("Yellowstone National Park", "WY", "82190", "Park", 307),
-        place("Rawlins", "WY", "82301", "Carbon", 307),
-        place("Encampment", "WY", "82325", "Carbon", 307),
     ],
     &[
         place("Houston", "TX", "77030", "Harris", 713),
@@ -246,9 +237,30 @@ pub(crate) const PLACES: [&[Place]; 5] = [
         place("Las Vegas", "NV", "89102", "Clark", 702),
         place("Honolulu", "HI", "96813", "Honolulu", 808),
         place("Anchorage", "AK", "99508", "Anchorage", 907),
-        place("Ely", "NV", "89301", "White Pine", 775),
-        place("Baker", "NV", "89311", "White Pine", 775),
     ],
+];
+
+/// Places in ZIP code areas (first three digits) with at most 20 000 inhabitants, which a privacy filter
+/// must blank, with the facility their people mostly go to. Drawn for one person in fifty.
+pub(crate) const SPARSE_PLACES: [(usize, Place); 18] = [
+    (1, place("Charlestown", "NH", "03603", "Sullivan", 603)),
+    (1, place("Alstead", "NH", "03602", "Cheshire", 603)),
+    (1, place("Guildhall", "VT", "05905", "Essex", 802)),
+    (1, place("Canaan", "VT", "05903", "Essex", 802)),
+    (1, place("New York", "NY", "10282", "New York", 212)),
+    (1, place("Washington", "DC", "20310", "District of Columbia", 202)),
+    (0, place("Two Harbors", "MN", "55616", "Lake", 218)),
+    (0, place("Grand Marais", "MN", "55604", "Cook", 218)),
+    (0, place("Valentine", "NE", "69201", "Cherry", 402)),
+    (2, place("Yellowstone National Park", "WY", "82190", "Park", 307)),
+    (2, place("Rawlins", "WY", "82301", "Carbon", 307)),
+    (2, place("Encampment", "WY", "82325", "Carbon", 307)),
+    (2, place("Socorro", "NM", "87801", "Socorro", 575)),
+    (2, place("Truth or Consequences", "NM", "87901", "Sierra", 575)),
+    (3, place("Tucumcari", "NM", "88401", "Quay", 575)),
+    (3, place("Clayton", "NM", "88415", "Union", 575)),
+    (4, place("Ely", "NV", "89301", "White Pine", 775)),
+    (4, place("Baker", "NV", "89311", "White Pine", 775)),
 ];
 
 /// Companies and programmes that pay: identifier and name.

@@ -4,14 +4,14 @@
 //! needs no memory for its population and two formats can speak of the same people.
 //!
 //! Social security numbers are in ranges that are never issued (area 666 and 900 to 999), telephone
-//! numbers have the exchange 555.
+//! numbers are 555-0100 to 555-0199, which are reserved for fiction.
 
 use std::fmt;
 
 use crate::{
     calendar::{date_from_days, days_from_date, whole_years},
     clinical::{ALLERGIES, CONDITIONS},
-    lists::{ORIGIN_WEIGHTS, ORIGINS, PAYERS, PLACES, Place, STREETS},
+    lists::{ORIGIN_WEIGHTS, ORIGINS, PAYERS, PLACES, Place, SPARSE_PLACES, STREETS},
     rng::Rng,
 };
 
@@ -46,12 +46,12 @@ impl Sex {
     }
 }
 
-/// A telephone number in the fictional exchange 555.
+/// A telephone number in the exchange 555.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Phone {
     /// Area code.
     pub area: u16,
-    /// The last four digits.
+    /// The last four digits: 0100 to 0199, reserved for fiction.
     pub line: u16,
 }
 
@@ -193,9 +193,8 @@ impl Person {
         let mother = *rng.pick(names.families);
         let middle = rng.percent(70).then(|| char::from(b'A' + rng.below(26) as u8));
 
-        let region = rng.below(REGIONS as u64) as usize;
-        let place = rng.pick(PLACES[region]);
-        let phone = |rng: &mut Rng| Phone { area: place.area_code, line: rng.between(1, 9999) as u16 };
+        let (region, place) = home(rng);
+        let phone = |rng: &mut Rng| Phone { area: place.area_code, line: rng.between(100, 199) as u16 };
         let home_phone = phone(rng);
         let mobile = (age >= 12 && rng.percent(70)).then(|| phone(rng));
         let language = if rng.percent(30) { names.language } else { ("en", "English") };
@@ -304,6 +303,16 @@ impl fmt::Debug for Person {
     }
 }
 
+/// Region and place. One person in fifty lives where few do.
+fn home(rng: &mut Rng) -> (usize, &'static Place) {
+    if rng.percent(2) {
+        let (region, place) = rng.pick::<(usize, Place)>(&SPARSE_PLACES);
+        return (*region, place);
+    }
+    let region = rng.below(REGIONS as u64) as usize;
+    (region, rng.pick(PLACES[region]))
+}
+
 fn weighted_origin(rng: &mut Rng) -> usize {
     let mut drawn = rng.below(ORIGIN_WEIGHTS.iter().sum());
     for (origin, weight) in ORIGIN_WEIGHTS.iter().enumerate() {
@@ -375,6 +384,7 @@ mod tests {
             70..=89 => "NJ",
             100..=149 => "NY",
             150..=196 => "PA",
+            200 | 202..=205 => "DC",
             206..=219 => "MD",
             300..=319 => "GA",
             320..=349 => "FL",
@@ -422,13 +432,32 @@ mod tests {
 
     #[test]
     fn zip_codes_are_in_their_states() {
-        for place in PLACES.iter().copied().flatten() {
+        let sparse_places = SPARSE_PLACES.iter().map(|(_, place)| place);
+        for place in PLACES.iter().copied().flatten().chain(sparse_places) {
             assert_eq!(state_of(place.zip[..3].parse().unwrap()), place.state, "{place:?}");
             assert_eq!(place.zip.len(), 5);
         }
-        let sparse: BTreeSet<_> = people(3000).map(|person| &person.place.zip[..3]).collect();
-        for zip3 in ["036", "059", "102", "821", "823", "893"] {
-            assert!(sparse.contains(zip3), "nobody lives in {zip3}");
+    }
+
+    #[test]
+    fn few_people_live_in_each_sparse_area() {
+        const SPARSE: [&str; 12] = ["036", "059", "102", "203", "556", "692", "821", "823", "878", "879", "884", "893"];
+        let mut found = std::collections::BTreeMap::new();
+        for person in people(20_000) {
+            if let Some(zip3) = SPARSE.iter().find(|zip3| person.place.zip.starts_with(**zip3)) {
+                *found.entry(*zip3).or_insert(0) += 1;
+            }
+        }
+        assert_eq!(found.len(), SPARSE.len(), "{found:?}");
+        assert!((300..500).contains(&found.values().sum::<i32>()), "{found:?}");
+        assert!(SPARSE_PLACES.iter().all(|(_, place)| SPARSE.contains(&&place.zip[..3])));
+    }
+
+    #[test]
+    fn telephone_numbers_are_reserved_for_fiction() {
+        for person in people(5000) {
+            let phones = [Some(person.home_phone), person.mobile, Some(person.kin.phone)];
+            assert!(phones.into_iter().flatten().all(|phone| (100..=199).contains(&phone.line)));
         }
     }
 

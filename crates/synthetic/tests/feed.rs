@@ -10,7 +10,7 @@ use std::{
 use bytes::Bytes;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Finding, Severity, TableRequest};
 use sutura_hl7v2::{Decoder, Message, validate::validate};
-use sutura_synthetic::{Expected, Feed, FeedOptions, LineEnd, Shape, SyntheticError, Truth};
+use sutura_synthetic::{Compression, Expected, Feed, FeedOptions, LineEnd, Shape, SyntheticError, Truth};
 
 fn write(options: FeedOptions) -> (tempfile::TempDir, Truth) {
     let folder = tempfile::tempdir().unwrap();
@@ -70,6 +70,7 @@ fn the_truth_is_what_a_plain_recount_finds() {
     let mut versions = BTreeMap::new();
     let mut sexes = BTreeMap::new();
     let mut ages = BTreeMap::new();
+    let mut stages = BTreeMap::new();
     let mut segments = BTreeMap::new();
     let mut labs: BTreeMap<String, Vec<f64>> = BTreeMap::new();
     let mut records = BTreeSet::new();
@@ -124,6 +125,16 @@ fn the_truth_is_what_a_plain_recount_finds() {
                 _ => "impossible",
             };
             count(&mut ages, group);
+            count(
+                &mut stages,
+                if years < 18 {
+                    "paediatric"
+                } else if years < 65 {
+                    "adult"
+                } else {
+                    "geriatric"
+                },
+            );
             records.insert((field(header, 4).to_owned(), field(pid, 3).split('^').next().unwrap().to_owned()));
             previous = message;
         }
@@ -140,6 +151,7 @@ fn the_truth_is_what_a_plain_recount_finds() {
     assert_eq!(sexes, owned(&truth.by_sex));
     assert_eq!(ages, owned(&truth.by_age_group));
     assert_eq!(ages.len(), 6);
+    assert_eq!(stages, owned(&truth.by_life_stage));
     assert_eq!(segments, owned(&truth.segments));
     assert_eq!(records.len() as u64, truth.patient_records);
     assert!(truth.patients <= truth.patient_records && truth.patients > 100);
@@ -156,7 +168,7 @@ fn the_truth_is_what_a_plain_recount_finds() {
 }
 
 /// What the reader makes of one file.
-fn decode(bytes: Vec<u8>, into: &mut BTreeMap<String, u64>) -> (u64, u64, u64) {
+fn decode(bytes: Vec<u8>, into: &mut BTreeMap<String, u64>, mismatches: &mut u64) -> (u64, u64, u64) {
     let requests = vec![TableRequest { table: "messages".to_owned(), columns: None }];
     let spec =
         DecoderSpec { source: "test:feed".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: 1000 };
@@ -165,6 +177,8 @@ fn decode(bytes: Vec<u8>, into: &mut BTreeMap<String, u64>) -> (u64, u64, u64) {
     decoder.push(Bytes::from(bytes), &mut out).unwrap();
     let stats = decoder.finish(&mut out).unwrap();
     assert!(stats.balances(), "{stats:?}");
+    let found = stats.findings.iter().filter(|((code, _), _)| code == "charset-mismatch");
+    *mismatches += found.map(|(_, count)| count).sum::<u64>();
     for (code, count) in &stats.rejects_by_code {
         *into.entry(code.clone()).or_default() += count;
     }
@@ -180,12 +194,14 @@ fn the_reader_accepts_and_rejects_what_the_truth_says() {
     for (shape, line_end) in shapes {
         let (folder, truth) = write(FeedOptions { shape, line_end, ..damaged(3000) });
         let mut rejects = BTreeMap::new();
+        let mut mismatches = 0;
         for file in &truth.files {
-            let found = decode(read(folder.path(), &file.name), &mut rejects);
+            let found = decode(read(folder.path(), &file.name), &mut rejects, &mut mismatches);
             let expected = (file.messages + file.junk_records, file.accepted, file.rejected);
             assert_eq!(found, expected, "{shape:?} {line_end:?} {}", file.name);
         }
         assert_eq!(rejects, owned(&truth.rejects_by_code), "{shape:?} {line_end:?}");
+        assert_eq!(mismatches, truth.malformed["wrong_charset"].count, "{shape:?} {line_end:?}");
         assert_eq!(truth.messages, 3000);
         assert_eq!(truth.records, truth.messages + truth.junk_records);
         assert_eq!(truth.accepted + truth.rejected, truth.records);
@@ -225,15 +241,25 @@ fn well_formed_messages_have_no_findings_that_matter() {
 
 #[test]
 fn malformed_messages_have_the_findings_the_truth_names() {
-    let (folder, truth) = write(FeedOptions { malformed_share: 0.1, duplicate_share: 0.0, ..options(3000) });
+    let (folder, truth) = write(FeedOptions { malformed_share: 0.1, duplicate_share: 0.0, ..options(5000) });
     let mut found: BTreeMap<&str, u64> = BTreeMap::new();
     for file in &truth.files {
-        let bytes = read(folder.path(), &file.name);
-        let junk = bytes.iter().position(|byte| *byte == b'\r').filter(|_| file.junk_records > 0).map_or(0, |end| end + 1);
-        for message in plain_messages(&bytes[junk..]) {
-            if message == "MSH|^~\\&|" || message.starts_with('\x0B') {
+        // Every byte as the character of its number: good enough to cut messages, and to see which one is Latin-1.
+        let text: String = read(folder.path(), &file.name).into_iter().map(char::from).collect();
+        let starts: Vec<usize> = text.match_indices("MSH|^~\\&").map(|(at, _)| at).collect();
+        for (position, start) in starts.iter().enumerate() {
+            let whole = &text[*start..starts.get(position + 1).copied().unwrap_or(text.len())];
+            let message = whole.split("\r\n\r\n").next().unwrap();
+            if message == "MSH|^~\\&|" || text[..*start].ends_with('\x0B') {
                 continue;
             }
+            let bytes: Vec<u8> = message.chars().map(|byte| byte as u8).collect();
+            if String::from_utf8(bytes).is_err() {
+                *found.entry("wrong_charset").or_default() += 1;
+            }
+            let message = message.to_owned();
+            let is_cut = !whole.trim_end_matches('\x0B').ends_with(['\r', '\n']);
+            assert!(!is_cut || message.split('\r').next_back().unwrap().starts_with("PID|"));
             let codes: BTreeSet<(String, String)> = findings(&message)
                 .into_iter()
                 .filter(|finding| finding.severity != Severity::Info)
@@ -241,6 +267,7 @@ fn malformed_messages_have_the_findings_the_truth_names() {
                 .collect();
             for (code, location) in &codes {
                 let kind = match (code.as_str(), location.split('[').next().unwrap_or_default()) {
+                    _ if is_cut => continue,
                     ("segment-missing", "PID") => "missing_pid",
                     ("datatype-invalid", "PID-7") => "invalid_date",
                     ("datatype-invalid", _) => "text_in_numeric",
@@ -251,9 +278,16 @@ fn malformed_messages_have_the_findings_the_truth_names() {
                 *found.entry(kind).or_default() += 1;
                 assert_eq!(truth.malformed[kind].code, code);
             }
+            if is_cut && codes.iter().any(|(code, _)| code == truth.malformed["cut_message"].code) {
+                *found.entry("cut_message").or_default() += 1;
+            }
+            if message.split(['|', '\r']).any(|field| field.len() > 100_000) {
+                assert!(codes.is_empty(), "{codes:?}");
+                *found.entry("oversized_field").or_default() += 1;
+            }
         }
     }
-    for (kind, malformed) in truth.malformed.iter().filter(|(_, malformed)| malformed.expected == Expected::Findings) {
+    for (kind, malformed) in truth.malformed.iter().filter(|(_, malformed)| malformed.expected != Expected::Reject) {
         assert_eq!(found.get(kind).copied().unwrap_or_default(), malformed.count, "{kind}");
         assert!(malformed.count > 10, "{kind}");
     }
@@ -320,6 +354,35 @@ fn a_longer_feed_in_the_folder_is_not_mixed_in() {
     assert!(matches!(shorter.write_to(folder.path(), &|_| {}), Err(SyntheticError::OtherFeed { .. })));
     let again = Feed::new(FeedOptions { per_file: 100, ..options(300) }).unwrap();
     assert!(again.write_to(folder.path(), &|_| {}).unwrap() == truth);
+    let names: BTreeSet<String> =
+        fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+    assert_eq!(names.into_iter().collect::<Vec<_>>(), ["feed_0001.hl7", "feed_0002.hl7", "feed_0003.hl7", "truth.json"]);
+}
+
+#[test]
+fn a_folder_with_any_other_feed_file_is_refused() {
+    for name in ["feed_0009.hl7", "feed_old.hl7", "feed_0001.hl7.gz", "feed_1.hl7"] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), "").unwrap();
+        let refused = Feed::new(options(10)).unwrap().write_to(folder.path(), &|_| {});
+        assert!(matches!(refused, Err(SyntheticError::OtherFeed { .. })), "{name}");
+        assert!(!folder.path().join("truth.json").exists());
+    }
+}
+
+#[test]
+fn gzip_holds_the_same_bytes() {
+    use std::io::Read;
+    let (plain, truth) = write(damaged(600));
+    let (zipped, zipped_truth) = write(FeedOptions { compression: Compression::Gzip, ..damaged(600) });
+    assert_eq!((truth.records, truth.accepted), (zipped_truth.records, zipped_truth.accepted));
+    for file in &truth.files {
+        let stored = read(zipped.path(), &format!("{}.gz", file.name));
+        assert!((stored.len() as u64) < file.bytes / 2);
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(stored.as_slice()).read_to_end(&mut bytes).unwrap();
+        assert!(bytes == read(plain.path(), &file.name), "{}", file.name);
+    }
 }
 
 #[test]

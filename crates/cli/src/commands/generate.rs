@@ -37,6 +37,7 @@ pub(crate) fn run(args: &GenerateHl7v2Args, console: Console) -> Outcome {
             FeedLineEnd::Cr => LineEnd::Cr,
             FeedLineEnd::Lf => LineEnd::Lf,
         },
+        ..FeedOptions::default()
     };
     let truth = block_on(feed(options, args.out.clone(), console))?;
     if args.json {

@@ -12,7 +12,7 @@ use super::{
     encounter::{Class, EVENTS, Encounter, Event, Step},
     facilities::{Application, FACILITIES, Facility, Version, WARDS, application, push_clinician},
     orders, results,
-    wire::{Seg, Wire},
+    wire::{SEGMENTS, Seg, Wire},
 };
 
 /// Seconds from what happened to the message about it (MSH-7).
@@ -29,6 +29,16 @@ pub(crate) struct Facts {
     /// Position in the list of tests, and value in the test's unit.
     pub(crate) labs: Vec<(u8, i32)>,
     pub(crate) abnormal: u64,
+    /// Where the message may be cut.
+    cut: Option<Cut>,
+}
+
+/// The part of the text that follows PID-8 in PID, and the segments up to there.
+#[derive(Debug, Clone)]
+struct Cut {
+    from: usize,
+    to: usize,
+    segments: [u32; SEGMENTS.len()],
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -66,6 +76,7 @@ pub(crate) fn render(wire: &mut Wire, facts: &mut Facts, visit: &mut Encounter, 
     facts.person = None;
     facts.labs.clear();
     facts.abnormal = 0;
+    facts.cut = None;
     let mut page = Page { wire, facts, visit, rng: &mut rng, event: step.event, at: step.at, facility, application, version, damage };
     page.msh(sequence);
     match step.event {
@@ -78,6 +89,7 @@ pub(crate) fn render(wire: &mut Wire, facts: &mut Facts, visit: &mut Encounter, 
         Event::Merge => page.merge(),
         _ => page.admission(),
     }
+    page.cut();
     visit.rng = rng;
 }
 
@@ -156,7 +168,9 @@ impl Page<'_> {
                 wire.padded(person.number % 24, 2).padded(person.number % 60, 2);
             }
         }
-        wire.at(8).raw(person.sex.code()).at(10).coded(person.race, "HL70005").at(11);
+        wire.at(8).raw(person.sex.code());
+        let after_sex = wire.text.len();
+        wire.at(10).coded(person.race, "HL70005").at(11);
         address(wire, person);
         if person.number.is_multiple_of(9) {
             let place = person.place;
@@ -189,6 +203,22 @@ impl Page<'_> {
             }
         }
         wire.at(22).raw(person.ethnicity);
+        if self.damage == Some(Damage::CutMessage) {
+            self.facts.cut = Some(Cut { from: after_sex, to: wire.text.len(), segments: wire.segments });
+        }
+    }
+
+    /// Drops what comes after some position in PID, and what was counted of it.
+    fn cut(&mut self) {
+        let Some(cut) = self.facts.cut.take() else { return };
+        let mut at = self.rng.between(cut.from as i64, cut.to as i64) as usize;
+        while !self.wire.text.is_char_boundary(at) {
+            at -= 1;
+        }
+        self.wire.text.truncate(at);
+        self.wire.segments = cut.segments;
+        self.facts.labs.clear();
+        self.facts.abnormal = 0;
     }
 
     pub(crate) fn pv1(&mut self) {

@@ -13,5 +13,5 @@ mod wire;
 
 pub use damage::Expected;
 pub use feed::Feed;
-pub use options::{FeedOptions, LineEnd, Shape};
+pub use options::{Compression, FeedOptions, LineEnd, Shape};
 pub use truth::{AbnormalCounts, FileTruth, LabTruth, MalformedTruth, Truth};

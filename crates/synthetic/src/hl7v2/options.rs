@@ -33,6 +33,17 @@ pub enum LineEnd {
     Lf,
 }
 
+/// How the files are stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Compression {
+    /// As they are: `feed_0001.hl7`.
+    #[default]
+    None,
+    /// In gzip (RFC 1952): `feed_0001.hl7.gz`.
+    Gzip,
+}
+
 /// Options of a feed. Everything but the number of messages has a default. Unknown keys are errors.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -58,6 +69,8 @@ pub struct FeedOptions {
     pub shape: Shape,
     /// What ends a segment. Default `cr`.
     pub line_end: LineEnd,
+    /// How the files are stored. Default `none`.
+    pub compression: Compression,
 }
 
 impl Default for FeedOptions {
@@ -72,6 +85,7 @@ impl Default for FeedOptions {
             first_day: "2025-01-01".to_owned(),
             shape: Shape::default(),
             line_end: LineEnd::default(),
+            compression: Compression::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use crate::{
 };
 
 use super::{
-    damage::{Damage, TEXT_FOR_A_NUMBER},
+    damage::{Damage, TEXT_FOR_A_NUMBER, push_oversized},
     encounter::Event,
     facilities::Version,
     messages::{Page, spoken_phone},
@@ -89,7 +89,10 @@ fn result(page: &mut Page<'_>, at: usize, position: usize, is_first: bool, colle
     }
     wire.at(11).raw("F").at(14).stamp(collected);
     let critical = value < lab.critical.0 || value > lab.critical.1;
-    if damaged || (critical && page.rng.percent(60)) {
+    if is_first && page.damage == Some(Damage::OversizedField) {
+        page.wire.segment(Seg::Nte).at(1).raw("1").at(2).raw("L").at(3).raw("Method:");
+        push_oversized(page.wire);
+    } else if damaged || (critical && page.rng.percent(60)) {
         comment(page, damaged);
     } else if page.rng.below(400) == 0 {
         page.wire.segment(Seg::Nte).at(1).raw("1").at(2).raw("L").at(3).plain("Specimen slightly hemolyzed; interpret K+ & LDH with care");
@@ -187,6 +190,9 @@ fn note_line(page: &mut Page<'_>, line: u64, kind: Kind) {
     match line {
         0 => {
             wire.plain(kind.2).raw(" - ").plain(facility);
+            if page.damage == Some(Damage::OversizedField) {
+                push_oversized(wire);
+            }
         }
         1 => {
             wire.raw("Patient: ").plain(person.family).raw(", ").raw(person.given).raw("   MRN: ");

@@ -31,7 +31,8 @@ pub struct Truth {
     pub rejected: u64,
     /// Rejects by their code.
     pub rejects_by_code: BTreeMap<&'static str, u64>,
-    /// Records that are no message: bytes before the first message of a file. Not in `messages`.
+    /// Records that are no message: bytes before the first message of a file, text between messages. Not
+    /// in `messages`.
     pub junk_records: u64,
     /// Accepted messages that repeat the one before them byte by byte.
     pub duplicates: u64,
@@ -47,6 +48,9 @@ pub struct Truth {
     pub by_sex: BTreeMap<&'static str, u64>,
     /// By completed years at the time of the message; `unknown` without a valid birth date.
     pub by_age_group: BTreeMap<&'static str, u64>,
+    /// The same ages in stages of life: `paediatric` below 18, `adult` below 65, `geriatric` from there;
+    /// `unknown` without a valid birth date.
+    pub by_life_stage: BTreeMap<&'static str, u64>,
     /// Segments by name.
     pub segments: BTreeMap<&'static str, u64>,
     /// Numeric laboratory results by LOINC code.
@@ -66,7 +70,7 @@ pub struct Truth {
 pub struct FileTruth {
     /// Its name.
     pub name: String,
-    /// Its size.
+    /// Its size, before compression.
     pub bytes: u64,
     /// Messages in it.
     pub messages: u64,
@@ -109,13 +113,16 @@ pub struct AbnormalCounts {
 pub struct MalformedTruth {
     /// How many records have it.
     pub count: u64,
-    /// Whether they are rejected or accepted with findings.
+    /// Whether they are rejected, or accepted with or without findings.
     pub expected: Expected,
-    /// The code of the reject, or of one of the findings.
+    /// The code of the reject, or of one of the findings; empty when there is none.
     pub code: &'static str,
 }
 
 const AGE_GROUPS: [&str; 7] = ["0", "1-17", "18-39", "40-64", "65-89", "90+", "unknown"];
+
+/// The stages of life, each with the positions in [`AGE_GROUPS`] that make it up.
+const LIFE_STAGES: [(&str, &[usize]); 4] = [("paediatric", &[0, 1]), ("adult", &[2, 3]), ("geriatric", &[4, 5]), ("unknown", &[6])];
 
 /// The position in [`AGE_GROUPS`].
 fn age_group(age: Option<i32>) -> usize {
@@ -250,6 +257,7 @@ impl Tally {
             };
             (lab.code, truth)
         });
+        let stages = LIFE_STAGES.map(|(_, groups)| groups.iter().map(|&group| self.ages[group]).sum());
         Truth {
             messages: self.messages,
             records: accepted + rejected,
@@ -263,6 +271,7 @@ impl Tally {
             by_version: self.versions,
             by_sex: self.sexes,
             by_age_group: non_zero(AGE_GROUPS.into_iter(), &self.ages),
+            by_life_stage: non_zero(LIFE_STAGES.iter().map(|(name, _)| *name), &stages),
             segments: non_zero(SEGMENTS.into_iter(), &self.segments),
             labs: labs.collect(),
             results: AbnormalCounts { numeric: self.labs.iter().map(|sum| sum.count).sum(), abnormal: self.abnormal },

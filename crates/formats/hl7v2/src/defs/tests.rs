@@ -317,3 +317,15 @@ fn loading_is_quick() {
     assert!(dictionary.segments.len() > 190);
     assert!(spent.as_millis() < 100, "{spent:?}");
 }
+
+#[test]
+fn conditional_fields_are_not_required() {
+    // What the standard requires ("R") in any of the versions after 2.1; everything else is conditional or optional.
+    let required = [("PID", vec![3, 5]), ("PV1", vec![2]), ("ORC", vec![1]), ("OBR", vec![4]), ("OBX", vec![3, 11])];
+    for (name, expected) in required {
+        let fields = &segment(name).unwrap().fields;
+        let after_the_first = |field: &FieldDef| field.required.last() > VersionSet::from_bits(1).last();
+        let found: Vec<usize> = (1..).zip(fields.iter()).filter(|(_, field)| after_the_first(field)).map(|(number, _)| number).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
