@@ -22,6 +22,10 @@ use clap::Parser;
 
 use crate::{args::Cli, output::Console};
 
+/// Many threads allocate batches and free them elsewhere; the system's allocator keeps what they free.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     output::hide_panic_messages();
     let cli = Cli::parse();

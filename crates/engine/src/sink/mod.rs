@@ -131,7 +131,7 @@ pub struct SinkLimits {
 
 impl Default for SinkLimits {
     fn default() -> Self {
-        Self { row_group_rows: 1 << 20, row_group_bytes: 64 << 20, rows_per_file: None, open_files: 256, partitions: 10_000 }
+        Self { row_group_rows: 1 << 20, row_group_bytes: 16 << 20, rows_per_file: None, open_files: 256, partitions: 10_000 }
     }
 }
 
