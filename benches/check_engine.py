@@ -59,9 +59,11 @@ def present(column):
 
 
 def read(path):
+    import pyarrow
     import pyarrow.parquet as parquet
 
-    table = parquet.read_table(path)
+    files = sorted(glob.glob(os.path.join(path, "*.parquet"))) if os.path.isdir(path) else [path]
+    table = pyarrow.concat_tables(parquet.read_table(file) for file in files)
     left = DIRECT & set(table.column_names)
     if left:
         sys.exit(f"{path} still has the direct identifiers {', '.join(sorted(left))}")

@@ -115,8 +115,8 @@ impl Job {
     /// # Errors
     /// When sources or policy cannot be looked at. What would make the run fail is part of the plan.
     pub async fn plan(&self) -> Result<JobPlan> {
-        let engine = self.engine()?;
         let privacy = Privacy::dry(&self.spec)?;
+        let engine = self.engine(privacy.as_ref())?;
         let pass = open_pass(self, &engine).await?;
         let builder = Builder::new(self, &engine, privacy.as_ref());
         let mut problems = Vec::new();

@@ -128,8 +128,8 @@ struct Run<'a> {
 impl<'a> Run<'a> {
     async fn new(job: &'a Job, run_id: String, output: PathBuf, options: RunOptions) -> Result<Self> {
         let clock = Instant::now();
-        let engine = job.engine()?;
         let privacy = Privacy::open(&job.spec)?;
+        let engine = job.engine(privacy.as_ref())?;
         let policy = privacy.as_ref().map(|privacy| policy_record(&privacy.policy, privacy.keys.key_id()));
         let pass = open_pass(job, &engine).await?;
         Ok(Self {

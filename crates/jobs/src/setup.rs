@@ -23,9 +23,10 @@ use crate::{
 };
 
 impl Job {
-    /// An engine as the job wants it, with the formats and without tables.
-    pub(crate) fn engine(&self) -> Result<Engine> {
-        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, ..EngineOptions::default() };
+    /// An engine as the job wants it, with the formats and without tables. Queries have the keys of the job's policy.
+    pub(crate) fn engine(&self, privacy: Option<&Privacy>) -> Result<Engine> {
+        let privacy = privacy.map(|privacy| Arc::clone(privacy.deidentifier.context()));
+        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, ..EngineOptions::default() };
         if self.spec.job.workers > 0 {
             options.target_partitions = self.spec.job.workers;
         }
@@ -61,11 +62,11 @@ impl Job {
     /// Every problem found.
     pub async fn validate(&self) -> Result<(), Vec<ConfigProblem>> {
         let internal = |error: JobError| vec![self.problem(&[], error.to_string(), None)];
-        let engine = self.engine().map_err(internal)?;
+        let privacy = Privacy::dry(&self.spec).map_err(internal)?;
+        let engine = self.engine(privacy.as_ref()).map_err(internal)?;
         for source in &self.spec.sources {
             self.register_empty(&engine, source).map_err(internal)?;
         }
-        let privacy = Privacy::dry(&self.spec).map_err(internal)?;
         let builder = Builder::new(self, &engine, privacy.as_ref());
         let mut problems = Vec::new();
         for (index, step) in self.spec.steps.iter().enumerate() {

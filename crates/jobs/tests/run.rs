@@ -213,6 +213,21 @@ fn first_file(folder: &Path) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn queries_use_the_key_of_the_policy() {
+    let place = Place::new();
+    let text = job_text("").replace("hipaa-safe-harbor", "gdpr-pseudonymised").replace("project = ", "domain = \"ward\"\nproject = ")
+        + "\n[[step]]\ntype = \"sql\"\nname = \"keyed\"\nquery = \"select pseudonym(patient_id) as code, encrypt(family_name, 'name') as sealed from feed.patients\"\n\n[[sink]]\ninput = \"keyed\"\n";
+    let job = place.job(&text);
+    job.validate().await.unwrap();
+    job.run(RunOptions::default()).await.unwrap();
+    let codes: BTreeSet<_> = place.column("keyed", "code").into_iter().flatten().collect();
+    assert_eq!(codes.len(), 2, "a pseudonym a patient");
+    let treated: BTreeSet<_> = place.column("messages", "patient_id").into_iter().flatten().collect();
+    assert_eq!(codes, treated, "a query makes what the policy makes");
+    assert_eq!(place.column("keyed", "sealed").into_iter().flatten().collect::<BTreeSet<_>>().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_same_run_again_has_nothing_to_do_until_something_changes() {
     let place = Place::new();
     let text = job_text("");
