@@ -141,6 +141,7 @@ impl Tree<'_> {
                     let inner = known.and_then(|known| defs::datatype(known.datatype)).and_then(|inner| inner.component(at + 1));
                     let _ = write!(self.out, "      {place}.{} {}", at + 1, inner.map_or("(no name)", |inner| inner.name));
                     let is_number = inner.is_some_and(|inner| matches!(inner.datatype, "NM" | "SI"));
+                    let class = defs::subcomponent_class(known.map_or("", |known| known.datatype), at + 1, &class);
                     self.put(sub.raw(), Some(sub), &class, is_number, inner.and_then(|inner| inner.table));
                 }
             }

@@ -111,6 +111,28 @@ fn typed_values_and_context() {
 }
 
 #[test]
+fn text_in_the_wrong_place_stays_out_of_columns_that_are_kept() {
+    let feed = "MSH|^~\\&|A|B|||20260314||ORU^R01|1|P|2.5.1\rPID|1||7^^^H^MR\rPV1|1|I||||||||||||||||||P&Paid&L&&&&&&Jane\r\
+        OBX|1|SN|1||Jane was here\rOBX|2|CF|1||C^Jane^L\rOBX|3|SN|1||>^100\rdué Jane|told us\rNTE|1||x\rZPI|1\rNTE|2||y\r";
+    let read = read(feed.as_bytes(), &ALL, 1 << 16);
+    let observations = &read.tables["observations"];
+    assert_eq!(column(observations, "value_comparator"), [None, None, Some(">".to_owned())]);
+    assert_eq!(column(observations, "value_text")[1].as_deref(), Some("Jane"));
+    assert_eq!(column(&read.tables["notes"], "parent_segment"), [Some("?".to_owned()), Some("ZPI".to_owned())]);
+    let segments = &read.tables["segments"];
+    let at = column(segments, "value").iter().position(|value| value.as_deref() == Some("dué Jane")).unwrap();
+    assert_eq!(column(segments, "path")[at].as_deref(), Some("?-0"));
+    for table in read.tables.values() {
+        for field in table.schema().fields() {
+            let class = field.metadata().get("sutura.phi").map(String::as_str);
+            if matches!(class, Some("operational" | "clinical" | "quasi")) && field.data_type() == &arrow::datatypes::DataType::Utf8View {
+                assert!(column(table, field.name()).iter().flatten().all(|text| !text.contains("Jane")), "{} ({class:?})", field.name());
+            }
+        }
+    }
+}
+
+#[test]
 fn rows_do_not_depend_on_blocks_or_ranges() {
     let bytes = FEED.as_bytes();
     let whole = read(bytes, &ALL, bytes.len());

@@ -29,6 +29,17 @@ pub fn phi_class(segment_name: &str, field: usize, component: usize) -> PhiClass
     component_class(def.datatype, component, &def.phi)
 }
 
+/// The class of a sub-component of a component whose type is `component_type` and class `outer`.
+///
+/// An identifying component stays what it is; a component without identifying content may have parts that have some (the original
+/// text of a code), and parts that no definition knows.
+pub(crate) fn subcomponent_class(component_type: &str, subcomponent: usize, outer: &PhiClass) -> PhiClass {
+    if outer.is_identifying() || subcomponent <= 1 && datatype(component_type).is_none() {
+        return outer.clone();
+    }
+    component_class(component_type, subcomponent, outer)
+}
+
 fn component_class(datatype_name: &str, component: usize, field: &PhiClass) -> PhiClass {
     match datatype(datatype_name).and_then(|known| known.component(component)) {
         Some(part) => part.phi.clone().unwrap_or_else(|| field.clone()),
@@ -42,7 +53,9 @@ fn component_class(datatype_name: &str, component: usize, field: &PhiClass) -> P
 /// Numbers, codes and dates are what they are; text, references and anything unknown is free text.
 pub fn observation_value_class(value_type: &str, component: usize) -> PhiClass {
     match value_type {
-        "NM" | "SN" | "CQ" | "NA" | "MA" | "NR" | "MO" | "CP" | "ID" | "IS" | "SI" => PhiClass::Clinical,
+        "NM" | "ID" | "IS" | "SI" if component <= 1 => PhiClass::Clinical,
+        "SN" | "CQ" | "NA" | "MA" | "NR" | "MO" | "CP" if component > 0 => component_class(value_type, component, &PhiClass::Clinical),
+        "SN" | "CQ" | "NA" | "MA" | "NR" | "MO" | "CP" => PhiClass::Clinical,
         "CE" | "CWE" | "CNE" | "CF" if component > 0 => component_class(value_type, component, &PhiClass::Clinical),
         "CE" | "CWE" | "CNE" => PhiClass::Clinical,
         "DT" | "TM" | "TS" | "DTM" | "DR" => PhiClass::Date,

@@ -67,6 +67,17 @@ fn text_in_place_of_a_number_is_masked() {
 }
 
 #[test]
+fn parts_of_a_code_that_are_text_are_masked() {
+    let text = ORU
+        .replace("L||112283007^Escherichia coli^SCT|", "L||112283007&x&L&&&&&&Jane^Escherichia coli^SCT|")
+        .replace("|13,5|", "|13,5^Jane|")
+        .replace("W1^101^A", "W1^101^A|||||||||||||||||P&Paid&L&&&&&&Jane");
+    let masked = tree_of(&text, false);
+    assert!(!masked.contains("Jane"), "{masked}");
+    assert!(masked.contains("112283007") && masked.contains("Paid"), "{masked}");
+}
+
+#[test]
 fn every_finding_is_shown_once() {
     let message = Message::parse(ORU).unwrap();
     let mut findings = Vec::new();

@@ -17,6 +17,7 @@ use crate::{
     lex::Delimiters,
     options::Zone,
     timestamp::{self, TimestampValue},
+    validate::shown_name,
 };
 
 const MSH: Tag = tag(b"MSH");
@@ -503,8 +504,11 @@ impl Work {
             Computed::DocumentText => self.document_text(context, row),
             Computed::NoteParent => match force.commented {
                 Some((parent, _)) => {
-                    let start = self.segs[parent as usize].start;
-                    Cell::Text(start, start + 3)
+                    let seg = self.segs[parent as usize];
+                    let raw = &context.text[seg.start as usize..seg.end as usize];
+                    let name = raw.split(char::from(context.delimiters.field)).next().unwrap_or("").trim_end();
+                    // A wrapped line has no name, and its first bytes may be anything.
+                    if shown_name(name) == name { Cell::Text(seg.start, seg.start + name.len() as u32) } else { Cell::Static("?") }
                 }
                 None => Cell::Null,
             },
@@ -637,7 +641,9 @@ impl Work {
                 seen.text = self.all_text(context, range);
             }
             "SN" => {
-                seen.comparator = part(self, 1);
+                // Text in the place of the comparator is a sender's mistake and may say anything; it stays in the text column.
+                let comparator = part(self, 1);
+                seen.comparator = if is_comparator(self.cell_text(context, comparator)) { comparator } else { Cell::Null };
                 let component = |number_at| {
                     component_range(context, first, number_at).and_then(|(from, to)| number(&context.text[from as usize..to as usize]))
                 };
@@ -645,9 +651,15 @@ impl Work {
                 seen.number_high = component(4).map_or(Cell::Null, Cell::Number);
                 seen.text = self.joined_components(context, range);
             }
-            "CE" | "CWE" | "CNE" | "CF" | "IS" | "ID" => {
+            "CE" | "CWE" | "CNE" | "IS" | "ID" => {
                 (seen.code, seen.code_text, seen.code_system) = (part(self, 1), part(self, 2), part(self, 3));
                 seen.text = if seen.code_text == Cell::Null { seen.code } else { seen.code_text };
+            }
+            // Its second component is formatted text, not the name of a code.
+            "CF" => {
+                (seen.code, seen.code_system) = (part(self, 1), part(self, 3));
+                let text = part(self, 2);
+                seen.text = if text == Cell::Null { seen.code } else { text };
             }
             "DT" | "TM" | "TS" | "DTM" => {
                 seen.datetime = self.iso(component_only(context, &context.text[first.0 as usize..first.1 as usize]));
@@ -725,13 +737,21 @@ impl Work {
             let seg = self.segs[at];
             let raw = &context.text[seg.start as usize..seg.end as usize];
             let name = raw.split(char::from(context.delimiters.field)).next().unwrap_or("").trim();
-            let ordinal = ordinals.entry(name).or_default();
+            // A wrapped line or junk has no segment name: what stands there may say anything, so it is a value (field 0), not a name.
+            let shown = shown_name(name);
+            let ordinal = ordinals.entry(shown).or_default();
             *ordinal += 1;
             let ordinal = *ordinal;
             let kept = self.scratch.len();
-            let name_cell = self.keep(name);
+            let name_cell = self.keep(shown);
             put(&mut table.cells, out.segment, name_cell);
             put(&mut table.cells, out.ordinal, Cell::Integer(ordinal));
+            if shown != name && !name.is_empty() {
+                let row_start = self.scratch.len();
+                let place = LongPlace { name: shown, ordinal, field: 0, repetition: 1, component: 1, subcomponent: 1 };
+                self.long_row(context, table, out, &place, name, false);
+                self.scratch.truncate(row_start);
+            }
             let is_header = matches!(name, "MSH" | "FHS" | "BHS");
             let mut fields = raw.split(char::from(context.delimiters.field));
             fields.next();
@@ -746,7 +766,7 @@ impl Work {
                                 continue;
                             }
                             let row_start = self.scratch.len();
-                            let place = LongPlace { name, ordinal, field: number, repetition, component, subcomponent };
+                            let place = LongPlace { name: shown, ordinal, field: number, repetition, component, subcomponent };
                             self.long_row(context, table, out, &place, part, atomic);
                             self.scratch.truncate(row_start);
                         }
@@ -903,6 +923,11 @@ impl Observation {
             ObxPart::Data => self.data,
         }
     }
+}
+
+/// Whether a text is a comparator of a structured number (SN.1).
+fn is_comparator(text: &str) -> bool {
+    matches!(text, ">" | "<" | ">=" | "<=" | "=" | "<>" | "≥" | "≤")
 }
 
 /// A component of a repetition; 0 is the whole repetition. `None` when it is absent or empty.
