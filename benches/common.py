@@ -136,6 +136,17 @@ def load_average():
     return round(os.getloadavg()[0], 2)
 
 
+def wait_until_idle(patience_s):
+    """Waits for the load average to fall (a build has just ended); whether the machine is idle enough for figures."""
+    limit, until = 0.5 * len(cores()), time.monotonic() + patience_s
+    while load_average() > limit and time.monotonic() < until:
+        say(f"  load average {load_average()}, waiting for {limit}")
+        time.sleep(15)
+    if load_average() > limit:
+        say(f"LOAD AVERAGE {load_average()}: this machine is busy; the figures will be marked as no result")
+    return load_average() <= limit
+
+
 def output_of(*words, cwd=ROOT):
     try:
         return subprocess.run(words, capture_output=True, text=True, cwd=cwd, check=True).stdout.strip()
@@ -156,7 +167,6 @@ def machine():
         "memory_gib": round(memory / 2**20, 1),
         "system": f"{system}, Linux {platform.release()}",
         "date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%d %H:%M UTC"),
-        "load_average_at_start": load_average(),
         "commit": commit + (" with local changes" if changed else ""),
         "rustc": output_of("rustc", "--version"),
         "python": platform.python_version(),

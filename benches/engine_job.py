@@ -7,7 +7,7 @@ import shutil
 import sys
 
 from common import (DATA, HERE, PEER_PACKAGES, RAY_PACKAGES, SUTURA, Disagreement, Samples, Skip, cargo, cores, last_json_line, load_average,
-                    peer_script, run_child, say, venv)
+                    peer_script, run_child, say, venv, wait_until_idle)
 
 JOB = HERE / "engine_job.toml"
 FILES, PER_FILE = 100, 500
@@ -110,7 +110,7 @@ def agree(name, how, path, expected, python):
             raise Disagreement(f"{name}: {key} is {str(got[key])[:300]}, a plain count gives {str(value)[:300]}")
 
 
-def run(repeat, build):
+def run(repeat, build, patience_s):
     say(f"The engine job, whole processes on {min(CORES, len(cores()))} cores")
     skipped = []
     build_sutura(build)
@@ -121,6 +121,7 @@ def run(repeat, build):
     if python is None:
         skipped.append("the check of Parquet contents (pyarrow): only our counts were compared")
     expected = json.loads(run_child([sys.executable, HERE / "check_engine.py", "expected", feed]).stdout)
+    quiet = wait_until_idle(patience_s)
     load, wall, cpu, rss = [load_average()], {}, {}, {}
     for turn in range(repeat + 1):  # the first turn warms the page cache and is checked; it does not count
         for name, command, path, how in found:
@@ -155,7 +156,7 @@ def run(repeat, build):
             "command": " ".join(str(word) for word in command),
         })
     agreed = {key: expected[key] for key in ("rows", "patients", "identities", "lab_results", "lab_sum_in_tenths", "visits", "drugs")}
-    return {"rows": rows, "skipped": skipped, "load_average": load, "repeat": repeat, "cores": min(CORES, len(cores())),
+    return {"rows": rows, "skipped": skipped, "quiet": quiet, "load_average": load, "repeat": repeat, "cores": min(CORES, len(cores())),
             "agreement": {**agreed, "groups": len(expected["counts"])}}
 
 

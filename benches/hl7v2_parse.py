@@ -4,7 +4,7 @@ import hashlib
 import itertools
 import sys
 
-from common import DATA, HERE, PEER_PACKAGES, TARGET, Disagreement, Samples, Skip, cargo, last_json_line, load_average, peer_script, run_child, say, venv
+from common import DATA, HERE, PEER_PACKAGES, TARGET, Disagreement, Samples, Skip, cargo, last_json_line, load_average, peer_script, run_child, say, venv, wait_until_idle
 
 CORPUS_MESSAGES = 100_000
 CORPUS_MD5 = "8c7471dc58b7aa30ef3d155ab2972973"
@@ -73,11 +73,12 @@ def sides(path, build):
     return found, skipped
 
 
-def run(repeat, build):
+def run(repeat, build, patience_s):
     say("HL7 v2 parsing, one core")
     path = corpus()
     found, skipped = sides(path, build)
     expected = {CORPUS_MESSAGES: recount(path), PYTHON_MESSAGES: recount(path, PYTHON_MESSAGES)}
+    quiet = wait_until_idle(patience_s)
     load, samples, facts = [load_average()], {}, {}
     for turn in range(repeat):
         for name, command in found:
@@ -100,7 +101,7 @@ def run(repeat, build):
             "target_mb_per_s": TARGETS.get(name),
             "command": " ".join(str(word) for word in command),
         })
-    return {"rows": rows, "skipped": skipped, "load_average": load, "repeat": repeat,
+    return {"rows": rows, "skipped": skipped, "quiet": quiet, "load_average": load, "repeat": repeat,
             "agreement": {"messages": CORPUS_MESSAGES, "characters_of_the_values_taken": expected[CORPUS_MESSAGES][1]}}
 
 

@@ -83,7 +83,10 @@ def memory_section(part):
 
 
 def notes(part):
-    return ["", *[f"- Skipped: {note}" for note in part["skipped"]]] if part["skipped"] else []
+    """What the reader of a table has to know."""
+    lines = [] if part.get("quiet", True) else ["- **The machine was busy before the first repetition: these times are no result.**"]
+    lines += [f"- Skipped: {note}" for note in part["skipped"]]
+    return ["", *lines] if lines else []
 
 
 def commands(result):
@@ -96,10 +99,8 @@ def commands(result):
 
 def text_of(result):
     machine = result["machine"]
-    facts = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}", f"{machine['date']}; load average {machine['load_average_at_start']} at the start",
+    facts = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}", f"{machine['date']}",
              f"commit {machine['commit']}; {machine['rustc']}; Python {machine['python']}", f"`{shlex.join(result['command'])}`"]
-    if not result["quiet"]:
-        facts.append("**The machine was busy: these figures are no result.**")
     sections = [make(result[name]) for name, make in (("parse", parse_section), ("engine", engine_section), ("memory", memory_section)) if name in result]
     skipped = [f"- Skipped: {name}: {reason}" for name, reason in result["skipped"].items()]
     return "\n\n".join(["\n".join(f"- {fact}" for fact in facts), *sections, *(["\n".join(skipped)] if skipped else []), commands(result)])

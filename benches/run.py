@@ -18,7 +18,7 @@ import engine_job
 import hl7v2_parse
 import memory
 import report
-from common import DATA, TARGET, Disagreement, Skip, cores, load_average, machine, say
+from common import DATA, TARGET, Disagreement, Skip, machine, say
 
 PARTS = ("parse", "engine", "memory")
 
@@ -40,12 +40,10 @@ def arguments():
 def main():
     options = arguments()
     DATA.mkdir(parents=True, exist_ok=True)
-    busy = load_average() > 0.5 * len(cores())
-    if busy:
-        say(f"LOAD AVERAGE {load_average()}: this machine is busy; the figures will be marked as no result")
-    result = {"command": ["python3", "benches/run.py", *sys.argv[1:]], "machine": machine(), "quiet": not busy, "skipped": {}}
-    runs = {"parse": lambda: hl7v2_parse.run(options.repeat, not options.no_build),
-            "engine": lambda: engine_job.run(options.repeat, not options.no_build),
+    patience_s = 0 if options.trial else 300
+    result = {"command": ["python3", "benches/run.py", *sys.argv[1:]], "machine": machine(), "skipped": {}}
+    runs = {"parse": lambda: hl7v2_parse.run(options.repeat, not options.no_build, patience_s),
+            "engine": lambda: engine_job.run(options.repeat, not options.no_build, patience_s),
             "memory": lambda: memory.run(not options.no_build)}
     for part in options.parts:
         try:
