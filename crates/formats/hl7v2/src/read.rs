@@ -37,7 +37,6 @@ struct Piece {
 pub struct Decoder {
     source: Arc<str>,
     options: Resolved,
-    batch_rows: usize,
     plan: Plan,
     validates: bool,
     splitter: Splitter,
@@ -75,7 +74,6 @@ impl Decoder {
             splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
             encoding: if spec.start == 0 { SourceEncoding::Unknown(Vec::new()) } else { SourceEncoding::Bytes },
             options,
-            batch_rows: spec.batch_rows.max(1),
             plan,
             validates,
             work: Work::default(),
@@ -343,8 +341,8 @@ impl Decoder {
         };
         self.work.extract(&context, &mut self.plan);
         for table in &mut self.plan.tables {
-            if table.columns.rows() >= self.batch_rows {
-                out.push(Decoded::Batch { request: table.request, batch: table.columns.finish()? });
+            for batch in table.columns.take_full() {
+                out.push(Decoded::Batch { request: table.request, batch: batch? });
             }
         }
         Ok(())

@@ -57,6 +57,10 @@ struct Skipping {
 }
 
 impl Skipping {
+    fn at(offset: u64) -> Self {
+        Self { offset, length: 0, hasher: Sha256::new(), beginning: Vec::new() }
+    }
+
     fn take(&mut self, bytes: &[u8]) {
         self.hasher.update(bytes);
         self.length += bytes.len() as u64;
@@ -180,7 +184,9 @@ impl Splitter {
     }
 
     fn close_unit(&mut self, start: usize, end: usize, closes_frame: bool) -> Unit {
-        if let Some(mut skipping) = self.skipping.take() {
+        // Also a unit that ends in the block that took it over the limit: the cut of the blocks must not decide.
+        let skipping = self.skipping.take().or_else(|| (end - start > self.limit).then(|| Skipping::at(self.offset_of(start))));
+        if let Some(mut skipping) = skipping {
             skipping.take(&self.bytes[start..end]);
             return Unit::Oversized {
                 offset: skipping.offset,
@@ -217,8 +223,7 @@ impl Splitter {
             Some(start) if self.skipping.is_some() || self.bytes.len() - start > self.limit => {
                 if keep_from > start {
                     let offset = self.offset_of(start);
-                    let fresh = || Skipping { offset, length: 0, hasher: Sha256::new(), beginning: Vec::new() };
-                    let skipping = self.skipping.get_or_insert_with(fresh);
+                    let skipping = self.skipping.get_or_insert_with(|| Skipping::at(offset));
                     skipping.take(&self.bytes[start..keep_from]);
                     self.unit_start = Some(keep_from);
                 }
@@ -359,5 +364,24 @@ mod tests {
         assert_eq!(found.len(), 2);
         assert_eq!(found[0], (0, 100_016));
         assert_eq!(found.iter().map(|(_, length)| length).sum::<u64>(), feed.len() as u64);
+    }
+
+    #[test]
+    fn whether_a_unit_is_oversized_does_not_depend_on_the_blocks() {
+        let feed = [b"MSH|^~\\&|A\rOBX|".as_slice(), &[b'x'; 5000], b"\rMSH|^~\\&|B\rPID|1\r"].concat();
+        for block in [1, 7, 1000, 4096, feed.len()] {
+            let mut splitter = Splitter::new(0, None, 4096);
+            let mut oversized = Vec::new();
+            for part in feed.chunks(block) {
+                splitter.push(part);
+                while let Some(unit) = splitter.next_unit(false) {
+                    oversized.push(matches!(unit, Unit::Oversized { offset: 0, length: 5016, .. }));
+                }
+            }
+            while let Some(unit) = splitter.next_unit(true) {
+                oversized.push(matches!(unit, Unit::Oversized { .. }));
+            }
+            assert_eq!(oversized, [true, false], "blocks of {block}");
+        }
     }
 }

@@ -118,6 +118,10 @@ pub(crate) struct Columns {
     schema: SchemaRef,
     builders: Vec<Builder>,
     rows: usize,
+    /// Rows of a batch.
+    capacity: usize,
+    /// Batches that filled up within one message.
+    full: Vec<Result<RecordBatch, ArrowError>>,
 }
 
 impl Columns {
@@ -136,12 +140,17 @@ impl Columns {
                 _ => Builder::Text(TextColumn::new(capacity)),
             })
             .collect();
-        Self { schema, builders, rows: 0 }
+        Self { schema, builders, rows: 0, capacity: capacity.max(1), full: Vec::new() }
     }
 
-    /// Rows waiting.
+    /// Rows waiting in the batch that is not full yet.
     pub(crate) fn rows(&self) -> usize {
         self.rows
+    }
+
+    /// The batches that are full. One message can fill many.
+    pub(crate) fn take_full(&mut self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
+        std::mem::take(&mut self.full).into_iter()
     }
 
     /// Forgets the values of the row before: the text they point into is about to change.
@@ -169,6 +178,10 @@ impl Columns {
             }
         }
         self.rows += 1;
+        if self.rows >= self.capacity {
+            let batch = self.finish();
+            self.full.push(batch);
+        }
     }
 
     /// The waiting rows as a batch; the columns are empty after it.

@@ -151,7 +151,7 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
         group.columns.sort_by_key(|(source, _)| (source.field, source.medical_record));
     }
     let cells = vec![Cell::Null; wanted.len()];
-    let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.min(8192));
+    let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, 8192));
     Ok(TablePlan { request, rows: table.rows, row_tags, groups, choices, computed, cells, columns })
 }
 
