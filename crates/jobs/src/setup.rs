@@ -23,9 +23,10 @@ use crate::{
 };
 
 impl Job {
-    /// An engine as the job wants it, with the formats and without tables. Queries have the keys of the job's policy.
+    /// An engine as the job wants it, with the formats and without tables. Queries have the keys of the job's policy where
+    /// its profile allows what they make.
     pub(crate) fn engine(&self, privacy: Option<&Privacy>) -> Result<Engine> {
-        let privacy = privacy.map(|privacy| Arc::clone(privacy.deidentifier.context()));
+        let privacy = privacy.and_then(Privacy::query_context);
         let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, ..EngineOptions::default() };
         if self.spec.job.workers > 0 {
             options.target_partitions = self.spec.job.workers;

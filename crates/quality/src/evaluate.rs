@@ -26,13 +26,13 @@ pub struct PlanOptions {
     pub sample: usize,
     /// Distinct keys kept exactly by each `unique` and `duplicate` check (about 40 bytes each, twice that
     /// while the table grows). Beyond it, the check counts a sample of the keys and its result is
-    /// marked as estimated. Default: 1,000,000.
+    /// marked as estimated. Default: 250,000.
     pub exact_keys: usize,
 }
 
 impl Default for PlanOptions {
     fn default() -> Self {
-        Self { sample: 20, exact_keys: 1_000_000 }
+        Self { sample: 20, exact_keys: 250_000 }
     }
 }
 

@@ -188,7 +188,10 @@ impl Decoder {
             b"FHS" | b"BHS" | b"BTS" | b"FTS" => self.envelope_segment(splitter, Piece { start, end }, out),
             b"MSH" if framed && !ended && span.closes_frame => {
                 self.in_frame = false;
-                let whole = Piece { start, end };
+                // The start block is part of the reject: read again, it must not pass for a whole message.
+                let opened_here = start > span.start && bytes[start - 1] == START_BLOCK;
+                self.stats.envelope_bytes -= u64::from(opened_here);
+                let whole = Piece { start: start - usize::from(opened_here), end };
                 self.reject(
                     splitter,
                     &whole,
