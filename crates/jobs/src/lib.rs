@@ -29,6 +29,7 @@ pub mod replay;
 pub mod report;
 pub mod run;
 mod setup;
+mod sourcefacts;
 pub mod summary;
 
 use std::sync::Arc;

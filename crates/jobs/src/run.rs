@@ -14,8 +14,8 @@ use futures::StreamExt;
 use sutura_core::Sha256Hash;
 use sutura_engine::{
     DataFrame, Engine, EngineError, SendableRecordBatchStream, lineage,
-    pass::{Consumer, PassOptions, PassProgress, PassReport, SharedPass, SinkError, SourceSpec},
-    sink::{self, SinkReport},
+    pass::{AccountsHandler, Consumer, PassOptions, PassProgress, PassReport, SharedPass, SinkError, SourceSpec},
+    sink::{self, LateFacts, SinkReport},
 };
 use sutura_privacy::{ColumnStatistics, SchemaPlan};
 use sutura_quality::QualityReport;
@@ -37,6 +37,7 @@ use crate::{
     },
     rejects, report,
     setup::{policy_record, sink_spec},
+    sourcefacts::source_facts,
     summary::{MESSAGE_COLUMNS, OBSERVATION_COLUMNS, PictureRules, Summary},
 };
 
@@ -200,7 +201,8 @@ impl<'a> Run<'a> {
     async fn work(&mut self) -> Result<RunReport> {
         let mut staging = Staging::new(&self.run_id);
         let export_time = now();
-        let (mut planned, consumers) = self.consumers(&mut staging, &export_time).await?;
+        let (facts_sender, facts) = LateFacts::channel();
+        let (mut planned, consumers) = self.consumers(&mut staging, &export_time, &facts).await?;
         let progress = Arc::new(PassProgress::default());
         let found = self.found();
         let (files, bytes) = found.iter().flat_map(|(_, files)| files).fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.size));
@@ -208,7 +210,10 @@ impl<'a> Run<'a> {
 
         let reading = Instant::now();
         let ticker = self.ticker(&progress);
-        let pass_options = PassOptions { progress: Some(Arc::clone(&progress)), ..PassOptions::default() };
+        let sources: Vec<String> = self.spec.sources.iter().map(|source| source.name.clone()).collect();
+        let on_accounted = AccountsHandler::new(move |files| facts_sender.send(source_facts(sources.iter().map(String::as_str), files)));
+        let pass_options =
+            PassOptions { progress: Some(Arc::clone(&progress)), on_accounted: Some(on_accounted), ..PassOptions::default() };
         let done = self.pass.run(consumers, pass_options).await;
         ticker.abort();
         let done = done?;
@@ -240,7 +245,12 @@ impl<'a> Run<'a> {
     }
 
     /// Every consumer of the pass: sinks, rejects, quality counts, counts for the pictures.
-    async fn consumers(&self, staging: &mut Staging, export_time: &str) -> Result<(Vec<PlannedSink>, Vec<Consumer<Output>>)> {
+    async fn consumers(
+        &self,
+        staging: &mut Staging,
+        export_time: &str,
+        facts: &LateFacts,
+    ) -> Result<(Vec<PlannedSink>, Vec<Consumer<Output>>)> {
         let builder = Builder::new(self.job, &self.engine, self.privacy.as_ref());
         let mut planned = Vec::new();
         let mut consumers = Vec::new();
@@ -263,7 +273,7 @@ impl<'a> Run<'a> {
             let metadata = self.metadata(&section.name(), &classification, section.purpose.as_deref(), export_time);
             let place = section.path();
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
-            let spec = sink_spec(section, location, metadata);
+            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..sink_spec(section, location, metadata) };
             let origins = origins(&built.frame);
             consumers.push(self.sink_consumer(&section.name(), index, built.frame, schema, spec));
             planned.push(PlannedSink {
@@ -281,7 +291,7 @@ impl<'a> Run<'a> {
             problems.dedup();
             return Err(JobError::Problems(problems));
         }
-        self.add_rejects(staging, export_time, &mut planned, &mut consumers).await?;
+        self.add_rejects(staging, export_time, facts, &mut planned, &mut consumers).await?;
         for (index, step) in self.spec.steps.iter().enumerate() {
             if let StepSection::Quality(step) = step {
                 consumers.push(self.quality_consumer(&builder, index, step).await?);
@@ -306,6 +316,7 @@ impl<'a> Run<'a> {
         &self,
         staging: &mut Staging,
         export_time: &str,
+        facts: &LateFacts,
         planned: &mut Vec<PlannedSink>,
         consumers: &mut Vec<Consumer<Output>>,
     ) -> Result<()> {
@@ -319,6 +330,7 @@ impl<'a> Run<'a> {
             let name = format!("rejects_{}", source.name);
             let metadata = self.metadata(&name, rejects::CLASSIFICATION, Some(rejects::PURPOSE), export_time);
             let spec = rejects::sink_spec(text(&staging.add(&place)?), metadata);
+            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..spec };
             let engine = self.engine.clone();
             consumers.push(Consumer::new(&name, frame, move |stream| async move {
                 Ok(Output::Rejects { report: sink::write_stream(&engine, stream, &schema, spec).await? })
@@ -400,9 +412,6 @@ impl<'a> Run<'a> {
             metadata.insert("sutura.purpose".into(), purpose.into());
         }
         for (source, files) in self.found() {
-            let bytes: u64 = files.iter().map(|file| file.size).sum();
-            metadata.insert(format!("sutura.source.{source}.files"), files.len().to_string());
-            metadata.insert(format!("sutura.source.{source}.bytes"), bytes.to_string());
             metadata.insert(format!("sutura.source.{source}.fingerprint"), fingerprint(&files));
         }
         metadata

@@ -11,6 +11,7 @@ use std::{
 
 use arrow::array::{AsArray, RecordBatch};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use sutura_core::Sha256Hash;
 use sutura_jobs::{EventHandler, Job, JobError, JobEvent, LoadOptions, RunOptions, RunReport, RunStatus};
 
 /// Two patients, three laboratory results, one piece of junk.
@@ -205,6 +206,17 @@ async fn a_run_publishes_everything_and_balances() {
     assert_eq!(value("sutura.policy"), "hipaa-safe-harbor/1");
     assert_eq!(value("sutura.classification"), "de-identified");
     assert!(!value("sutura.key_id").is_empty() && !value("sutura.export_time").is_empty());
+    // And of what: counts and hashes of the sources, without names of files.
+    let counts = ["in", "accepted", "rejected"].map(|name| value(&format!("sutura.records.{name}")));
+    assert_eq!(counts, ["51", "50", "1"]);
+    assert_eq!((value("sutura.rows").as_str(), value("sutura.source.feed.files").as_str()), ("50", "2"));
+    let mut hashes = ["a.hl7", "b.hl7"].map(|name| Sha256Hash::of(&fs::read(place.path("data").join(name)).unwrap()).to_string());
+    hashes.sort();
+    assert_eq!(value("sutura.source.feed.file_sha256"), hashes.join(" "));
+    assert_eq!(value("sutura.source.feed.sha256"), Sha256Hash::of(format!("{}\n{}\n", hashes[0], hashes[1]).as_bytes()).to_string());
+    assert!(!pairs.iter().any(|pair| pair.value.as_deref().is_some_and(|value| value.contains("a.hl7"))));
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(place.path("out/messages/manifest.json")).unwrap()).unwrap();
+    assert_eq!(manifest["metadata"]["sutura.records.rejected"], "1");
 }
 
 fn first_file(folder: &Path) -> String {

@@ -39,7 +39,7 @@ use std::{
     fmt,
     future::Future,
     sync::{
-        Arc,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
     },
 };
@@ -93,7 +93,8 @@ pub struct Consumer<T> {
     pub name: String,
     /// The plan.
     pub frame: DataFrame,
-    /// Takes the rows. Its task runs beside those of the other consumers; it must not wait for another one.
+    /// Takes the rows. Its task runs beside those of the other consumers; it must not wait for another one. When its stream has
+    /// ended it may wait for [`PassOptions::on_accounted`]: files are read to their ends whether it goes on or not.
     pub sink: Sink<T>,
 }
 
@@ -117,6 +118,24 @@ impl<T> fmt::Debug for Consumer<T> {
 /// Sees each reject on the decoder's thread: be quick, or be bounded. `Err` stops the pass.
 pub type RejectHandler = Arc<dyn Fn(&str, &Reject) -> Result<(), SinkError> + Send + Sync>;
 
+/// Sees the account of every file once all are read and hashed, before the streams' sinks are done: what a sink says
+/// about its sources is known only then. Dropped uncalled when the pass stops early, so that whoever waits for it learns that.
+#[derive(Clone)]
+pub struct AccountsHandler(Arc<Mutex<Option<AccountsFunction>>>);
+
+type AccountsFunction = Box<dyn FnOnce(&[FileAccount]) + Send>;
+
+impl AccountsHandler {
+    /// A handler from a closure; it is called once at most, and should be quick.
+    pub fn new(handler: impl FnOnce(&[FileAccount]) + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::new(handler)))))
+    }
+
+    fn take(&self) -> Option<AccountsFunction> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// How a pass runs.
 #[derive(Clone, Default)]
 pub struct PassOptions {
@@ -124,6 +143,8 @@ pub struct PassOptions {
     pub on_reject: Option<RejectHandler>,
     /// Counted up while the pass runs.
     pub progress: Option<Arc<PassProgress>>,
+    /// Called once with the accounts of all files.
+    pub on_accounted: Option<AccountsHandler>,
     /// Do not read files that were cut into ranges once more for their SHA-256.
     pub skip_hash_of_cut_files: bool,
 }

@@ -4,17 +4,21 @@ use std::{
     collections::VecDeque,
     io,
     ops::ControlFlow,
+    pin::Pin,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
     },
+    task::{Context, Poll},
 };
 
-use arrow::array::RecordBatch;
+use arrow::{array::RecordBatch, datatypes::SchemaRef};
 use datafusion::{
-    execution::TaskContext,
+    common::Result as DataFusionResult,
+    execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
     physical_plan::{ExecutionPlan, execute_stream},
 };
+use futures::Stream;
 use object_store::ObjectStore;
 use sutura_core::{Decoded, Reject, Sha256Hash, TableRequest};
 use tokio::{
@@ -26,7 +30,7 @@ use crate::{
     error::{EngineError, Result},
     files::SourceFile,
     pass::{
-        Consumer, ConsumerReport, FileAccount, PassOptions, PassReport, SharedPass, Sink,
+        AccountsHandler, Consumer, ConsumerReport, FileAccount, PassOptions, PassReport, SharedPass, Sink,
         account::{RangePart, join},
         queue::Queue,
         tap::{Tap, tap_plan},
@@ -68,6 +72,8 @@ pub(super) async fn run<T: Send + 'static>(pass: &SharedPass, consumers: Vec<Con
     }
 
     let mut first_error = None;
+    let mut accounts = None;
+    let mut working = shared.workers;
     let mut outputs: Vec<Option<ConsumerReport<T>>> = (0..count).map(|_| None).collect();
     while let Some(done) = tasks.join_next().await {
         let error = match done {
@@ -75,7 +81,13 @@ pub(super) async fn run<T: Send + 'static>(pass: &SharedPass, consumers: Vec<Con
                 outputs[position] = Some(report);
                 continue;
             }
-            Ok(Done::Worker(Ok(()))) => continue,
+            Ok(Done::Worker(Ok(()))) => {
+                working -= 1;
+                if working == 0 && first_error.is_none() {
+                    accounts = Some(shared.accounted(pass));
+                }
+                continue;
+            }
             Ok(Done::Consumer(_, Err(error)) | Done::Worker(Err(error))) => error,
             Err(error) => EngineError::Task(died(&error)),
         };
@@ -88,7 +100,8 @@ pub(super) async fn run<T: Send + 'static>(pass: &SharedPass, consumers: Vec<Con
     if let Some(error) = first_error {
         return Err(error);
     }
-    Ok(PassReport { files: shared.accounts(pass), consumers: outputs.into_iter().flatten().collect() })
+    let files = accounts.ok_or_else(|| EngineError::Task("a worker of the pass did not come back".to_owned()))?;
+    Ok(PassReport { files, consumers: outputs.into_iter().flatten().collect() })
 }
 
 enum Done<T> {
@@ -112,18 +125,59 @@ async fn plan<T>(pass: u64, consumer: Consumer<T>) -> Result<Planned<T>> {
 
 async fn drive<T>(position: usize, consumer: Planned<T>) -> Done<T> {
     let Planned { name, plan, context, tap, sink } = consumer;
+    let schema = plan.schema();
     let output = async {
-        let stream = execute_stream(plan, context)?;
-        sink(stream).await.map_err(|source| match source.downcast::<EngineError>() {
+        let queue = tap.as_ref().and_then(|tap| tap.taken()).map(|(_, queue)| queue);
+        let stream = LastRow { stream: Some(execute_stream(plan, context)?), schema: Arc::clone(&schema), queue };
+        sink(Box::pin(stream)).await.map_err(|source| match source.downcast::<EngineError>() {
             Ok(error) => *error,
             Err(source) => EngineError::Consumer { name: name.clone(), source },
         })
     };
     let output: Result<T> = output.await;
-    if let Some((_, queue)) = tap.as_ref().and_then(|tap| tap.taken()) {
-        queue.close();
-    }
     Done::Consumer(position, output.map(|output| ConsumerReport { name, output, own_scan: tap.is_none() }))
+}
+
+/// The stream of a consumer. At its end, or when nobody wants it any more, it lets go of the plan and its queue: the pass goes on
+/// while the sink still closes files, and also where the plan never opened its tap.
+struct LastRow {
+    stream: Option<SendableRecordBatchStream>,
+    schema: SchemaRef,
+    queue: Option<Arc<Queue>>,
+}
+
+impl LastRow {
+    fn end(&mut self) {
+        self.stream = None;
+        if let Some(queue) = self.queue.take() {
+            queue.close();
+        }
+    }
+}
+
+impl Stream for LastRow {
+    type Item = DataFusionResult<RecordBatch>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let Some(stream) = &mut self.stream else { return Poll::Ready(None) };
+        let polled = stream.as_mut().poll_next(context);
+        if matches!(polled, Poll::Ready(None | Some(Err(_)))) {
+            self.end();
+        }
+        polled
+    }
+}
+
+impl RecordBatchStream for LastRow {
+    fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.schema)
+    }
+}
+
+impl Drop for LastRow {
+    fn drop(&mut self) {
+        self.end();
+    }
 }
 
 /// Where the batches of one request go.
@@ -270,6 +324,8 @@ impl Shared {
         self.stopped.store(true, Ordering::Relaxed);
         let reason: Arc<str> = reason.into();
         self.sources.iter().flat_map(SourceWork::queues).for_each(|queue| queue.stop(&reason));
+        // Nobody waits for accounts that will not come.
+        drop(self.options.on_accounted.as_ref().and_then(AccountsHandler::take));
     }
 
     fn file(&self, source: usize, index: usize) -> std::sync::MutexGuard<'_, FileState> {
@@ -279,6 +335,15 @@ impl Shared {
     fn store(&self, file: &SourceFile) -> Result<Arc<dyn ObjectStore>> {
         let store = self.stores.iter().find(|(url, _)| *url == file.store).map(|(_, store)| Arc::clone(store));
         store.ok_or_else(|| EngineError::Task(format!("no object store for {}", file.uri)))
+    }
+
+    /// The accounts, told to who asked for them.
+    fn accounted(&self, pass: &SharedPass) -> Vec<FileAccount> {
+        let accounts = self.accounts(pass);
+        if let Some(handler) = self.options.on_accounted.as_ref().and_then(AccountsHandler::take) {
+            handler(&accounts);
+        }
+        accounts
     }
 
     fn accounts(&self, pass: &SharedPass) -> Vec<FileAccount> {

@@ -1,6 +1,7 @@
 //! Batches to bytes, in each format.
 
 use std::{
+    collections::BTreeMap,
     io::{self, BufWriter, Write},
     sync::Arc,
 };
@@ -140,6 +141,17 @@ impl Encoder {
             writer.flush()?;
         }
         Ok(())
+    }
+
+    /// Puts more facts into the footer, where the format has one.
+    pub(super) fn add_facts(&mut self, facts: BTreeMap<String, String>) {
+        for (key, value) in facts {
+            match self {
+                Encoder::Parquet(writer) => writer.append_key_value_metadata(KeyValue::new(key, value)),
+                Encoder::Arrow(writer, _) => writer.write_metadata(key, value),
+                Encoder::Csv(_) | Encoder::Ndjson(_) => {}
+            }
+        }
     }
 
     /// Writes the end of the file and gives the file back for its commit.

@@ -12,6 +12,8 @@ pub(super) const MANIFEST: &str = "manifest.json";
 
 /// The manifest as bytes.
 pub(super) fn render(spec: &SinkSpec, report: &SinkReport) -> Vec<u8> {
+    let mut metadata = spec.metadata.clone();
+    metadata.extend(spec.known_late());
     let manifest = json!({
         "sutura_manifest": 1,
         "written": chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true),
@@ -22,7 +24,7 @@ pub(super) fn render(spec: &SinkSpec, report: &SinkReport) -> Vec<u8> {
         "partition_by": spec.partition_by,
         "columns": columns(&report.schema),
         "allow_phi": spec.allow_phi.as_ref().map(|purpose| json!({ "purpose": purpose.text, "columns": report.allowed_columns })),
-        "metadata": spec.metadata,
+        "metadata": metadata,
         "files": report.files,
     });
     let mut bytes = serde_json::to_vec_pretty(&manifest).unwrap_or_default();

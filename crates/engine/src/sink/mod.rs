@@ -18,6 +18,7 @@ mod display;
 mod encode;
 mod file;
 mod guard;
+mod late;
 mod local;
 mod manifest;
 mod part;
@@ -35,6 +36,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{Engine, EngineError, Result, lineage};
 pub use display::{DisplayFormat, Printer, mask_identifying};
 pub use guard::RefusedColumn;
+pub use late::{LateFacts, LateFactsSender};
 
 /// What a file is encoded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -150,6 +152,9 @@ pub struct SinkSpec {
     pub compression: Option<Compression>,
     /// Facts about the run (policy, key id, source hashes, ...): Parquet footer, Arrow schema, manifest.
     pub metadata: BTreeMap<String, String>,
+    /// More of them, known only when the sources were read to their ends: Parquet and Arrow footer, manifest. A file that must be
+    /// closed before (`rows_per_file`, `open_files`) is without them; the manifest is not.
+    pub late_metadata: Option<LateFacts>,
     /// Set when the output may hold identifying columns.
     pub allow_phi: Option<Purpose>,
     /// Whether an existing output is replaced.
@@ -168,10 +173,17 @@ impl SinkSpec {
             partition_by: Vec::new(),
             compression: None,
             metadata: BTreeMap::new(),
+            late_metadata: None,
             allow_phi: None,
             overwrite: false,
             limits: SinkLimits::default(),
         }
+    }
+
+    /// The late facts that are known by now.
+    fn known_late(&self) -> BTreeMap<String, String> {
+        let known = self.late_metadata.as_ref().and_then(LateFacts::known);
+        known.map(|facts| (*facts).clone()).unwrap_or_default()
     }
 
     /// The compression in use.
@@ -318,7 +330,7 @@ impl Output {
         let (mut pumps, mut encoders) = (JoinSet::new(), JoinSet::new());
         for (index, stream) in streams.into_iter().enumerate() {
             let (sender, receiver) = mpsc::channel(part::QUEUE);
-            pumps.spawn(part::pump(stream, sender));
+            pumps.spawn(part::pump(stream, sender, self.shared.spec.late_metadata.clone()));
             let shared = Arc::clone(&self.shared);
             encoders.spawn_blocking(move || part::encode(shared, index, receiver));
         }

@@ -8,22 +8,27 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{Layout, Shared, WrittenFile, encode::Encoder, partition::Partitioner};
+use super::{LateFacts, Layout, Shared, WrittenFile, encode::Encoder, partition::Partitioner};
 use crate::{EngineError, Result};
 
 /// Batches that wait for the encoder.
 pub(super) const QUEUE: usize = 2;
 
+/// In the footer: rows of the file.
+const FILE_ROWS: &str = "sutura.rows";
+
 /// What goes through the queue.
 pub(super) enum Message {
     /// The next rows.
     Batch(RecordBatch),
+    /// No more rows; the end waits for late facts.
+    LastRow,
     /// The stream ended well; without this nothing is finished.
     End,
 }
 
-/// Drains a stream into the queue of its encoder.
-pub(super) async fn pump(mut stream: SendableRecordBatchStream, sender: mpsc::Sender<Message>) -> Result<()> {
+/// Drains a stream into the queue of its encoder. Late facts are waited for when nothing of the plan is left to hold up others.
+pub(super) async fn pump(mut stream: SendableRecordBatchStream, sender: mpsc::Sender<Message>, late: Option<LateFacts>) -> Result<()> {
     // A closed queue: the encoder failed, and says why itself.
     let closed = |_| EngineError::Stopped { reason: "an output file could not be written".to_owned() };
     while let Some(batch) = stream.next().await {
@@ -31,6 +36,11 @@ pub(super) async fn pump(mut stream: SendableRecordBatchStream, sender: mpsc::Se
         if batch.num_rows() > 0 {
             sender.send(Message::Batch(batch)).await.map_err(closed)?;
         }
+    }
+    drop(stream);
+    if let Some(late) = late {
+        sender.send(Message::LastRow).await.map_err(closed)?;
+        late.wait().await?;
     }
     sender.send(Message::End).await.map_err(closed)
 }
@@ -48,6 +58,7 @@ pub(super) fn encode(shared: Arc<Shared>, part: usize, mut receiver: mpsc::Recei
     while let Some(message) = receiver.blocking_recv() {
         match message {
             Message::Batch(batch) => writer.write(&batch)?,
+            Message::LastRow => writer.end_row_groups()?,
             Message::End => return writer.finish(),
         }
     }
@@ -145,9 +156,18 @@ impl PartWriter {
     fn close(&mut self, partition: usize) -> Result<()> {
         let Some(file) = self.open.remove(&partition) else { return Ok(()) };
         let failed = |source| EngineError::Write { location: file.path.clone(), source };
-        let (bytes, hash) = file.encoder.finish()?.commit().map_err(failed)?;
+        let mut encoder = file.encoder;
+        let mut facts = self.shared.spec.known_late();
+        facts.insert(FILE_ROWS.to_owned(), file.rows.to_string());
+        encoder.add_facts(facts);
+        let (bytes, hash) = encoder.finish()?.commit().map_err(failed)?;
         self.done.push(WrittenFile { path: file.path, rows: file.rows, bytes, sha256: hash.to_string() });
         Ok(())
+    }
+
+    /// Compresses what is held, while the run still reads.
+    fn end_row_groups(&mut self) -> Result<()> {
+        self.open.values_mut().try_for_each(|file| file.encoder.end_row_group())
     }
 
     /// Ends the largest unfinished row groups until what all of them hold fits the bound.

@@ -16,7 +16,7 @@ use sutura_core::Sha256Hash;
 use sutura_engine::{
     Engine, EngineError, EngineOptions, SendableRecordBatchStream,
     arrow::{array::RecordBatch, compute::concat_batches, util::pretty::pretty_format_batches},
-    pass::{Consumer, PassOptions, PassProgress, SharedPass, SinkError, SourceSpec},
+    pass::{AccountsHandler, Consumer, PassOptions, PassProgress, SharedPass, SinkError, SourceSpec},
 };
 
 use crate::{
@@ -246,5 +246,41 @@ proptest! {
             (file.stats.clone(), file.findings.clone(), file.sha256, sorted(&report.consumers[0].output))
         });
         prop_assert_eq!(account(tiny(workers, range, block)), account(tiny(1, 1 << 30, 1 << 20)));
+    }
+}
+
+/// Sinks that wait for the account of the files get it, whatever their plans read, and an error when there will be none.
+#[tokio::test(flavor = "multi_thread")]
+async fn sinks_may_wait_for_the_account() {
+    for bad in [false, true] {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("a.toy"), lines(20_000, 7)).unwrap();
+        let engine = engine(tiny(2, 5000, 700));
+        let pass = pass_over(&engine, folder.path()).await;
+        let (sender, receiver) = tokio::sync::watch::channel(0);
+        let mut consumers = Vec::new();
+        for query in [
+            "select number from feed.lines",
+            "select number from feed.lines limit 3",
+            "select number from feed.lines limit 0",
+            "select a.number from feed.lines a join feed.lines b on a.number = b.number",
+        ] {
+            let mut receiver = receiver.clone();
+            consumers.push(Consumer::new(query, engine.sql(query).await.unwrap(), move |stream| async move {
+                collect(stream).await?;
+                let waited = receiver.wait_for(|records| *records > 0).await;
+                Ok(waited.map(|records| *records)?)
+            }));
+        }
+        let on_accounted = AccountsHandler::new(move |files| {
+            sender.send_replace(files.iter().map(|file| file.stats.records).sum());
+        });
+        let on_reject: Option<sutura_engine::pass::RejectHandler> = if bad { Some(Arc::new(|_, _| Err("no".into()))) } else { None };
+        let options = PassOptions { on_accounted: Some(on_accounted), on_reject, ..PassOptions::default() };
+        let report = tokio::time::timeout(Duration::from_mins(1), pass.run(consumers, options)).await.unwrap();
+        match report {
+            Ok(report) => assert!(!bad && report.consumers.iter().all(|consumer| consumer.output == 20_000)),
+            Err(_) => assert!(bad),
+        }
     }
 }
