@@ -1,8 +1,8 @@
 //! Delimiters, and finding them fast.
 //!
 //! The scans work on whole blocks with 32-byte vector compares where the processor has them and
-//! only record positions; nothing is copied or decoded here. This is the one module of the crate
-//! with `unsafe` code: vector loads within bounds that are checked beside them.
+//! only record positions; nothing is copied or decoded here. The `unsafe` code is vector loads within
+//! bounds that are checked beside them.
 
 use serde::{Deserialize, Serialize};
 
