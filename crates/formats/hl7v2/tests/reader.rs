@@ -5,12 +5,12 @@
 use std::collections::BTreeMap;
 
 use arrow::{
-    array::{Array, RecordBatch, StringViewArray},
+    array::{Array, RecordBatch, StringViewArray, TimestampMicrosecondArray},
     compute::concat_batches,
 };
 use bytes::Bytes;
 use proptest::prelude::*;
-use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStats, Reject, TableRequest};
+use sutura_core::{BlockDecoder, ColumnMeta, Decoded, DecoderSpec, Format, Progress, ReadStats, Reject, TableRequest};
 use sutura_hl7v2::{Decoder, Hl7v2};
 
 #[derive(Debug, Default)]
@@ -108,6 +108,100 @@ fn typed_values_and_context() {
     assert_eq!(column(&got.tables["notes"], "parent_segment")[0].as_deref(), Some("OBX"));
     assert_eq!(column(&got.tables["patients"], "deleted_fields")[1].as_deref(), Some("PID-5.1"));
     assert_eq!(column(&got.tables["orders"], "placer_order_number"), [Some("P1".to_owned())]);
+}
+
+fn instants(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
+    let array = batch.column_by_name(name).unwrap().as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap().clone();
+    (0..array.len()).map(|at| array.value_as_datetime(at).filter(|_| array.is_valid(at)).map(|instant| instant.to_string())).collect()
+}
+
+fn read_with(bytes: &[u8], tables: &[&str], options: serde_json::Value) -> Read {
+    let (decoded, stats) = read_spec(bytes, DecoderSpec { options, ..spec(tables, 0, None) }, 1 << 16);
+    assert!(stats.balances(), "{stats:?}");
+    collect(tables, decoded, stats)
+}
+
+#[test]
+fn a_terminator_belongs_to_its_message_and_blank_lines_to_nobody() {
+    for (terminator, blank) in [("\r", "\r"), ("\n", "\n"), ("\r\n", "\r\n"), ("\r\n", ""), ("\n", "\n\n")] {
+        let message = format!("MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5{terminator}PID|1||9{terminator}");
+        let feed = format!("{message}{blank}{message}");
+        let got = read(feed.as_bytes(), &["messages"], 1 << 16);
+        assert_eq!(got.stats.accepted_bytes, 2 * message.len() as u64, "{terminator:?} {blank:?}");
+        assert_eq!(got.stats.envelope_bytes, blank.len() as u64, "{terminator:?} {blank:?}");
+    }
+}
+
+#[test]
+fn undeclared_text_that_is_not_utf8_is_read_in_the_configured_default() {
+    let feed = b"MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5\rPID|1||9||DVO\xD8\xC1K\r";
+    let family = |options| column(&read_with(feed, &["patients"], options).tables["patients"], "family_name")[0].clone().unwrap();
+    assert_eq!(family(serde_json::json!({ "default_charset": "8859/2" })), "DVOŘÁK");
+    assert_eq!(family(serde_json::Value::Null), "DVOØÁK");
+}
+
+#[test]
+fn an_instant_takes_its_own_offset_then_that_of_msh7_then_the_stated_zone_and_is_never_guessed() {
+    let feed = |msh7: &str, obr7: &str| {
+        format!("MSH|^~\\&|A|B|||{msh7}||ORU^R01|1|P|2.5\rPID|1||9\rOBR|1|P||X|||{obr7}\rOBX|1|ST|y||z||||||F|||{obr7}\r")
+    };
+    let at = |msh7, obr7, options| {
+        instants(&read_with(feed(msh7, obr7).as_bytes(), &["observations"], options).tables["observations"], "observation_datetime_utc")[0]
+            .clone()
+    };
+    let none = || serde_json::Value::Null;
+    let zone = || serde_json::json!({ "zone": "Europe/Berlin" });
+    assert_eq!(at("202603141509-0500", "202603141000+0100", zone()).as_deref(), Some("2026-03-14 09:00:00"));
+    assert_eq!(at("202603141509-0500", "202603141000", zone()).as_deref(), Some("2026-03-14 15:00:00"));
+    assert_eq!(at("202603141509", "202607141000", zone()).as_deref(), Some("2026-07-14 08:00:00"));
+    assert_eq!(at("202603141509", "202603141000", none()), None);
+}
+
+#[test]
+fn an_order_without_obr_does_not_take_that_of_the_order_before() {
+    let feed =
+        "MSH|^~\\&|A|B|||2026||ORU^R01|1|P|2.5\rPID|1||9\rORC|RE|1\rOBR|1|P1||GLU^Glucose^L\rOBX|1|ST|a||x\rORC|RE|2\rOBX|1|ST|b||y\r";
+    let got = read(feed.as_bytes(), &["observations"], 1 << 16);
+    assert_eq!(column(&got.tables["observations"], "order_code"), [Some("GLU".to_owned()), None]);
+}
+
+#[test]
+fn an_mllp_end_block_without_carriage_return_is_a_finding() {
+    let message = "MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5\rPID|1||9\r";
+    let findings =
+        |feed: String| read(feed.as_bytes(), &["messages"], 1 << 16).stats.findings.into_keys().map(|(code, _)| code).collect::<Vec<_>>();
+    assert_eq!(findings(format!("\x0B{message}\x1C\r")), Vec::<String>::new());
+    assert_eq!(findings(format!("\x0B{message}\x1C")), ["mllp-end-incomplete"]);
+}
+
+/// The fields that hold one of the 18 identifiers, by what the standard says of them: no column of theirs may be weaker,
+/// whatever table it is in.
+#[test]
+fn columns_of_identifying_fields_carry_an_identifying_class() {
+    const IDENTIFYING: [&str; 35] = [
+        "PID-3", "PID-5", "PID-6", "PID-7", "PID-9", "PID-11.1", "PID-11.2", "PID-11.3", "PID-11.5", "PID-13", "PID-14", "PID-18",
+        "PID-19", "PID-20", "PID-23", "PID-29", "NK1-2", "NK1-4.1", "NK1-4.2", "NK1-4.3", "NK1-4.5", "NK1-5", "IN1-16", "IN1-18",
+        "IN1-19.1", "IN1-36", "PV1-7", "PV1-8", "PV1-9", "PV1-19", "PV1-44", "PV1-45", "OBR-7", "OBX-14", "MSH-10",
+    ];
+    let mut seen = std::collections::BTreeSet::new();
+    for table in Hl7v2.tables() {
+        for (field, column) in table.schema().fields().iter().zip(&table.columns) {
+            let meta = ColumnMeta::from_field(field);
+            let holds = |wanted: &&&str| {
+                column.path.split(" | ").any(|path| {
+                    let path = path.replace("(MR)", "");
+                    path.strip_prefix(**wanted).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
+                })
+            };
+            let Some(wanted) = IDENTIFYING.iter().find(holds) else { continue };
+            seen.insert(*wanted);
+            let class = meta.phi.expect("a class");
+            // An address use, a name type or an identifier's type code identifies nobody.
+            let tells_a_kind = ["_type", "_system", "_authority", "_use"].iter().any(|ending| column.name.ends_with(ending));
+            assert!(class.is_identifying() || tells_a_kind, "{}.{} ({}) is {class}", table.name, column.name, column.path);
+        }
+    }
+    assert!(seen.len() >= 20, "{seen:?}");
 }
 
 #[test]
