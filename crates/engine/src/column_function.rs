@@ -17,10 +17,12 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef},
 };
 use datafusion::{
-    common::{Column, Result, exec_err, internal_err},
+    common::{Column, Result, internal_err},
     logical_expr::{ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 use sutura_core::ColumnMeta;
+
+use crate::EngineError;
 
 /// The closure: columns in, one column of as many rows out. An error stops the plan; its text must not hold field content.
 pub type ColumnClosure = dyn Fn(&[ArrayRef]) -> Result<ArrayRef, String> + Send + Sync;
@@ -54,7 +56,7 @@ impl ColumnFunction {
     /// The function applied to columns of a data frame, under the name of its output.
     pub fn over<'a>(self, columns: impl IntoIterator<Item = &'a str>) -> Expr {
         let name = self.output.name().clone();
-        let args = columns.into_iter().map(|column| Expr::Column(Column::new_unqualified(column))).collect();
+        let args = columns.into_iter().map(column).collect();
         ScalarUDF::from(self).call(args).alias(name)
     }
 
@@ -62,6 +64,11 @@ impl ColumnFunction {
     pub fn declared_meta(&self) -> ColumnMeta {
         ColumnMeta::from_field(&self.output)
     }
+}
+
+/// A column of a data frame by its name, as it is written: no folding of case, no parts.
+pub fn column(name: &str) -> Expr {
+    Expr::Column(Column::new_unqualified(name))
 }
 
 impl fmt::Debug for ColumnFunction {
@@ -108,7 +115,7 @@ impl ScalarUDFImpl for ColumnFunction {
         match (self.closure)(&columns) {
             Ok(column) if column.len() == rows && column.data_type() == self.output.data_type() => Ok(ColumnarValue::Array(column)),
             Ok(_) => internal_err!("the function {} gave a column of another length or type", self.name),
-            Err(message) => exec_err!("{}: {message}", self.name),
+            Err(reason) => Err(EngineError::Function { name: self.name.clone(), reason }.into()),
         }
     }
 }

@@ -5,6 +5,8 @@ use std::io;
 use datafusion::error::DataFusionError;
 use sutura_core::FormatError;
 
+use crate::error_text::{any_text, arrow_text, datafusion_text, is_about_the_query};
+
 /// Why the engine could not do what was asked. Messages name places, never field content.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -69,13 +71,13 @@ pub enum EngineError {
     #[error(transparent)]
     Format(#[from] FormatError),
     /// DataFusion refused a plan or failed in running it.
-    #[error("{}", without_content(.0))]
+    #[error("{}", datafusion_text(.0))]
     DataFusion(Box<DataFusionError>),
     /// Arrow refused a batch.
-    #[error("arrow: {}", redact(&.0.to_string()))]
+    #[error("{}", arrow_text(.0))]
     Arrow(arrow::error::ArrowError),
     /// A consumer of a pass failed.
-    #[error("{name}: {source}")]
+    #[error("{name}: {}", any_text(source.as_ref()))]
     Consumer {
         /// The consumer's name.
         name: String,
@@ -122,49 +124,39 @@ pub enum EngineError {
         source: io::Error,
     },
     /// Encoding failed, or the bytes could not be written.
-    #[error("writing output: {0}")]
+    #[error("writing output: {}", any_text(.0.as_ref()))]
     Encode(Box<dyn std::error::Error + Send + Sync>),
-    /// A background task died: a defect of ours.
-    #[error("a background task failed: {0}")]
+    /// One of our own functions could not work with a value.
+    #[error("{name}: {reason}")]
+    Function {
+        /// The function's name.
+        name: String,
+        /// Why, without the value.
+        reason: String,
+    },
+    /// A background task died: a defect of ours. What it said may hold anything and is not shown.
+    #[error("a background task failed; this is a defect of sutura")]
     Task(String),
 }
 
-/// What happened, without the value it happened to: errors of planning speak of the query, errors of
-/// running may quote a field ("cannot cast string ...").
-fn without_content(error: &DataFusionError) -> String {
-    match error {
-        DataFusionError::Plan(_)
-        | DataFusionError::SQL(..)
-        | DataFusionError::SchemaError(..)
-        | DataFusionError::NotImplemented(_)
-        | DataFusionError::Configuration(_)
-        | DataFusionError::ResourcesExhausted(_) => error.to_string(),
-        DataFusionError::Diagnostic(_, inner) => without_content(inner),
-        DataFusionError::Context(what, inner) => format!("{what}: {}", without_content(inner)),
-        DataFusionError::Collection(errors) => errors.iter().map(without_content).collect::<Vec<_>>().join("; "),
-        DataFusionError::Shared(inner) => without_content(inner),
-        other => redact(&other.to_string()),
+impl EngineError {
+    /// Whether what was asked for is wrong (a path, a query, an option, an output), rather than that it failed while running.
+    pub fn is_configuration(&self) -> bool {
+        match self {
+            EngineError::DataFusion(inner) => is_about_the_query(inner),
+            EngineError::NotFound { .. }
+            | EngineError::NoFiles { .. }
+            | EngineError::BadLocation { .. }
+            | EngineError::UnknownFormat { .. }
+            | EngineError::BadCall { .. }
+            | EngineError::Format(FormatError::UnknownTable { .. } | FormatError::BadOption { .. })
+            | EngineError::IdentifyingColumns { .. }
+            | EngineError::BadOutput { .. }
+            | EngineError::OutputExists { .. } => true,
+            EngineError::Consumer { source, .. } => source.downcast_ref::<EngineError>().is_some_and(EngineError::is_configuration),
+            _ => false,
+        }
     }
-}
-
-/// Replaces quoted text and digits.
-fn redact(message: &str) -> String {
-    let mut shown = String::with_capacity(message.len());
-    let mut rest = message;
-    while let Some(open) = rest.find(['\'', '"', '`']) {
-        let quote = &rest[open..=open];
-        shown.push_str(&rest[..open]);
-        // To the last such quote: the value may hold some itself.
-        let Some(close) = rest[open + 1..].rfind(quote) else {
-            shown.push_str("...");
-            rest = "";
-            break;
-        };
-        shown.push_str("'...'");
-        rest = &rest[open + 1 + close + 1..];
-    }
-    shown.push_str(rest);
-    shown.chars().map(|c| if c.is_numeric() { '#' } else { c }).collect()
 }
 
 impl From<arrow::error::ArrowError> for EngineError {

@@ -10,6 +10,7 @@ pub mod column_sources;
 pub mod deid;
 pub mod engine;
 pub mod error;
+mod error_text;
 pub mod files;
 pub mod functions;
 pub mod lineage;
@@ -18,7 +19,7 @@ mod scan;
 pub mod sink;
 mod table_function;
 
-pub use column_function::ColumnFunction;
+pub use column_function::{ColumnFunction, column};
 pub use deid::deidentify;
 pub use engine::{Engine, EngineOptions};
 pub use error::{EngineError, Result};
@@ -30,5 +31,5 @@ pub use datafusion;
 pub use datafusion::{
     dataframe::DataFrame,
     execution::{SendableRecordBatchStream, context::SessionContext},
-    logical_expr::LogicalPlan,
+    logical_expr::{Expr, LogicalPlan},
 };

@@ -9,7 +9,7 @@ use std::{
 
 use arrow::datatypes::{DataType, Field, Schema};
 use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
-use sutura_engine::{ColumnFunction, DataFrame, Engine, datafusion::logical_expr::Expr, lineage};
+use sutura_engine::{ColumnFunction, DataFrame, Engine, EngineError, Expr, column, lineage};
 use sutura_privacy::{PrivacyError, SchemaPlan};
 
 use crate::{
@@ -63,7 +63,7 @@ impl<'a> Builder<'a> {
                     let session = self.engine.session();
                     let registered =
                         session.deregister_table(output).and_then(|_| session.register_table(output, frame.clone().into_view()));
-                    registered.map_err(|error| self.job.problem(&at!["step", index, "name"], plain(&error), None))?;
+                    registered.map_err(|error| self.job.problem(&at!["step", index, "name"], plain(error), None))?;
                 }
             }
         }
@@ -110,7 +110,7 @@ impl<'a> Builder<'a> {
     async fn input(&self, name: &str, made: &HashMap<String, DataFrame>, path: &[Part]) -> StepResult<DataFrame> {
         match made.get(name) {
             Some(frame) => Ok(frame.clone()),
-            None => self.engine.session().table(name).await.map_err(|error| self.job.problem(path, plain(&error), None)),
+            None => self.engine.session().table(name).await.map_err(|error| self.job.problem(path, plain(error), None)),
         }
     }
 
@@ -160,7 +160,7 @@ impl<'a> Builder<'a> {
             (None, Some(file)) => ("query_file", std::fs::read_to_string(file).unwrap_or_default()),
             (query, _) => ("query", query.clone().unwrap_or_default()),
         };
-        self.engine.sql(&query).await.map_err(|error| self.job.problem(&at!["step", index, key], plain(&error), None))
+        self.engine.sql(&query).await.map_err(|error| self.job.problem(&at!["step", index, key], plain(error), None))
     }
 }
 
@@ -198,8 +198,8 @@ impl<'a> Table<'a> {
         self.finish(self.frame.clone().select(columns))
     }
 
-    fn finish<E: std::fmt::Display>(&self, frame: std::result::Result<DataFrame, E>) -> StepResult<DataFrame> {
-        frame.map_err(|error| self.job.problem(&at!["step", self.index], plain(&error), None))
+    fn finish<E: Into<EngineError>>(&self, frame: std::result::Result<DataFrame, E>) -> StepResult<DataFrame> {
+        frame.map_err(|error| self.job.problem(&at!["step", self.index], plain(error), None))
     }
 
     /// A name for a new column, which must be free.
@@ -356,10 +356,6 @@ fn refusal(error: &PrivacyError) -> String {
     error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
 }
 
-fn column(name: &str) -> Expr {
-    Expr::Column(sutura_engine::datafusion::common::Column::new_unqualified(name))
-}
-
 /// A text column made from another: as identifying as that one.
 fn made_from(field: &Field, name: &str, doc: &str) -> Field {
     let source = ColumnMeta::from_field(field);
@@ -371,14 +367,9 @@ fn documented(class: PhiClass, name: &str, data_type: DataType, doc: &str) -> Fi
     ColumnMeta { doc: Some(doc.to_owned()), ..ColumnMeta::of(class) }.apply(Field::new(name, data_type, true))
 }
 
-/// The first line of an error of the engine, without its prefaces.
-pub(crate) fn plain(error: &impl std::fmt::Display) -> String {
-    let text = error.to_string();
-    let mut line = text.lines().next().unwrap_or_default().trim();
-    for preface in ["Error during planning: ", "Schema error: ", "SQL error: ", "This feature is not implemented: ", "Execution error: "] {
-        line = line.trim_start_matches(preface);
-    }
-    line.to_owned()
+/// The first line of an error of the engine.
+pub(crate) fn plain(error: impl Into<EngineError>) -> String {
+    error.into().to_string().lines().next().unwrap_or_default().trim().to_owned()
 }
 
 /// The first column of a CSV file, for reference lists.

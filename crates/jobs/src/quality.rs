@@ -10,7 +10,7 @@ use arrow::{
     datatypes::{Field, Schema, SchemaRef},
 };
 use sutura_core::record;
-use sutura_engine::{ColumnFunction, datafusion::logical_expr::Expr};
+use sutura_engine::{ColumnFunction, Expr, column};
 use sutura_quality::{
     CheckKind, Evaluator, Gate, GateMeasure, GateSpec, PlanOptions, QualityPlan, QualityReport, REASON_INVALID_RECORD, RecordScoreSpec,
     RecordScoreSummary, ReferenceSet, ReferenceSets, quarantine_field, record_score_fields,
@@ -56,7 +56,7 @@ impl Checks {
 
     /// The columns that counting needs.
     pub(crate) fn columns(&self) -> Vec<Expr> {
-        self.names().map(|name| Expr::Column(sutura_engine::datafusion::common::Column::new_unqualified(name))).collect()
+        self.names().map(column).collect()
     }
 
     fn names(&self) -> impl Iterator<Item = &str> {

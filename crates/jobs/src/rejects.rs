@@ -8,9 +8,7 @@ use arrow::{
 };
 use sutura_core::{ColumnMeta, PhiClass, Sha256Hash, record};
 use sutura_engine::{
-    ColumnFunction, DataFrame,
-    datafusion::{common::Column, logical_expr::Expr},
-    lineage,
+    ColumnFunction, DataFrame, column, lineage,
     sink::{Purpose, SinkFormat, SinkSpec},
 };
 use sutura_privacy::KeyRing;
@@ -30,7 +28,7 @@ pub(crate) fn sealed(frame: DataFrame, keys: Option<&Arc<KeyRing>>) -> Result<Da
     let mut columns = Vec::new();
     for field in schema.fields() {
         if field.name() != BYTES {
-            columns.push(Expr::Column(Column::new_unqualified(field.name())));
+            columns.push(column(field.name()));
             continue;
         }
         let Some(keys) = keys.map(Arc::clone) else { continue };

@@ -585,7 +585,7 @@ async fn each(
     mut take: impl FnMut(&arrow::array::RecordBatch) -> std::result::Result<(), String>,
 ) -> std::result::Result<(), SinkError> {
     while let Some(batch) = stream.next().await {
-        take(&batch?)?;
+        take(&batch?).map_err(|reason| EngineError::Function { name: "counting".to_owned(), reason })?;
     }
     Ok(())
 }

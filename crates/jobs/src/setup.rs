@@ -48,11 +48,11 @@ impl Job {
         let rejects = sutura_core::reject::rejects_table();
         for table in std::iter::once(rejects).chain(format.tables()) {
             let empty = Arc::new(EmptyTable::new(table.schema()));
-            schema.register_table(table.name.clone(), empty).map_err(|error| JobError::Config(plain(&error)))?;
+            schema.register_table(table.name.clone(), empty).map_err(|error| JobError::Config(plain(error)))?;
         }
         let catalog_name = engine.session().state().config_options().catalog.default_catalog.clone();
         let catalog = engine.session().catalog(&catalog_name).ok_or_else(|| JobError::Config("the session has no catalog".into()))?;
-        catalog.register_schema(&source.name, Arc::new(schema)).map_err(|error| JobError::Config(plain(&error)))?;
+        catalog.register_schema(&source.name, Arc::new(schema)).map_err(|error| JobError::Config(plain(error)))?;
         Ok(())
     }
 
@@ -128,7 +128,7 @@ impl Job {
         let spec = sink_spec(section, section.path(), BTreeMap::new());
         match sink::check(schema, &spec) {
             Ok(_) => Ok(spec),
-            Err(error) => Err(self.problem(&at!["sink", index], plain(&error), None)),
+            Err(error) => Err(self.problem(&at!["sink", index], plain(error), None)),
         }
     }
 

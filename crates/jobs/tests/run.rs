@@ -265,6 +265,59 @@ async fn the_same_run_again_has_nothing_to_do_until_something_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_policy_under_the_same_name_is_a_change() {
+    let place = Place::new();
+    let text = job_text("").replace("policy = \"hipaa-safe-harbor\"", "policy = \"own.toml\"");
+    let policy = |rule: &str| format!("name = \"own\"\nversion = \"1\"\nextends = \"hipaa-safe-harbor\"\n[columns]\n{rule}\n");
+    fs::write(place.path("own.toml"), policy("sending_facility = \"vault-code\"")).unwrap();
+    assert_eq!(place.run(&text).await.unwrap().status, RunStatus::Clean);
+    assert_eq!(place.run(&text).await.unwrap().status, RunStatus::NothingToDo);
+    fs::write(place.path("own.toml"), policy("sending_facility = \"drop\"")).unwrap();
+    assert_eq!(place.run(&text).await.unwrap().status, RunStatus::Clean);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_sink_names_the_hashes_of_what_it_was_made_from() {
+    let place = Place::new();
+    place.run(&job_text("")).await.unwrap();
+    for sink in ["messages", "by_type"] {
+        let manifest = fs::read_to_string(place.path("out").join(sink).join("manifest.json")).unwrap();
+        for file in ["data/a.hl7", "data/b.hl7"] {
+            let hash = sutura_core::Sha256Hash::of(&fs::read(place.path(file)).unwrap()).to_string();
+            assert!(manifest.contains(&hash), "{sink} does not name {file}: {manifest}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_file_that_changes_while_it_is_read_publishes_nothing() {
+    let place = Place::new();
+    let file = place.path("data/b.hl7");
+    let events = EventHandler::new(move |event| {
+        if matches!(event, JobEvent::Started { .. }) {
+            fs::write(&file, "this is no message at all\rnor is this\r").unwrap();
+        }
+    });
+    let error = place.job(&job_text("")).run(RunOptions { events, ..RunOptions::default() }).await.unwrap_err();
+    assert!(matches!(&error, JobError::SourceChanged { uri } if uri.ends_with("b.hl7")), "{error}");
+    assert!(!place.listing().iter().any(|file| file.contains("part-")), "{:?}", place.listing());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_the_engine_says_of_a_value_stands_nowhere() {
+    for expression in ["regexp_like('a', patient_name || '(')", "cast(patient_name as bigint)", "to_timestamp(patient_name)"] {
+        let place = Place::new();
+        let query = format!("select {expression} as n from (select family_name as patient_name from feed.patients)");
+        let text = job_text(&format!(
+            "\n[[step]]\ntype = \"sql\"\nname = \"broken\"\nquery = \"{query}\"\n\n[[sink]]\ninput = \"broken\"\nallow_phi = true\npurpose = \"test\"\n"
+        ));
+        let error = place.run(&text).await.unwrap_err().to_string();
+        let lineage = fs::read_to_string(place.path("out/openlineage.ndjson")).unwrap();
+        assert!(lineage.contains("FAIL") && !lineage.contains("Testperson") && !error.contains("Testperson"), "{error}\n{lineage}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_sink_refuses_identifying_columns_unless_it_has_a_purpose() {
     let place = Place::new();
     let job = place.job(&job_text("\n[[sink]]\ninput = \"feed.patients\"\n"));

@@ -111,7 +111,7 @@ pub enum PrivacyError {
         reason: String,
     },
     /// Arrow refused an operation.
-    #[error("arrow: {0}")]
+    #[error("an array operation failed (what it says is withheld, since it can hold field content)")]
     Arrow(#[from] arrow::error::ArrowError),
 }
 

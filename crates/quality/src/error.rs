@@ -19,7 +19,7 @@ pub enum QualityError {
     #[error("the evaluators belong to different quality plans; merge only evaluators made from one plan")]
     DifferentPlan,
     /// Arrow refused an operation: a defect of ours.
-    #[error("an array operation failed: {0}")]
+    #[error("an array operation failed (what it says is withheld, since it can hold field content)")]
     Arrow(#[from] arrow::error::ArrowError),
 }
 

@@ -7,12 +7,13 @@ use arrow::{
     datatypes::{DataType, Field, FieldRef},
 };
 use datafusion::{
-    common::{Result, exec_datafusion_err, plan_err},
+    common::{Result, plan_err},
     logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 use sutura_hl7v2::{Delimiters, Message, Path, State, escape, timestamp};
 
 use super::args::{TextArg, result, text_rows};
+use crate::EngineError;
 
 pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
     [Kind::Value, Kind::Timestamp, Kind::Unescape]
@@ -54,7 +55,7 @@ impl ScalarUDFImpl for Hl7Function {
         match (self.kind, args.arg_fields.len()) {
             (Kind::Value, 2) => {
                 if let Some(Some(Some(path))) = args.scalar_arguments.get(1).map(|path| path.map(|path| path.try_as_str().flatten())) {
-                    Path::parse(path).map_err(|error| exec_datafusion_err!("hl7: {error}"))?;
+                    Path::parse(path).or_else(|error| plan_err!("hl7: {error}"))?;
                 }
             }
             (Kind::Timestamp | Kind::Unescape, 1) => {}
@@ -94,7 +95,7 @@ impl ScalarUDFImpl for Hl7Function {
 
 /// A text that is no message gives null, as an absent field does.
 fn values_by_path(messages: &TextArg, paths: &TextArg, rows: usize) -> Result<arrow::array::ArrayRef> {
-    let parse = |text: &str| Path::parse(text).map_err(|error| exec_datafusion_err!("hl7: {error}"));
+    let parse = |text: &str| Path::parse(text).map_err(|error| EngineError::Function { name: "hl7".to_owned(), reason: error.to_string() });
     let fixed = match paths {
         TextArg::Scalar(Some(path)) => Some(parse(path)?),
         _ => None,

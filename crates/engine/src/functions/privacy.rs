@@ -12,14 +12,15 @@ use arrow::{
 };
 use chrono::{Datelike, NaiveDate, Utc};
 use datafusion::{
-    common::{Result, exec_datafusion_err, plan_err},
+    common::{Result, plan_err},
+    error::DataFusionError,
     logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
 use sutura_privacy::{AgeScheme, DEFAULT_SHIFT_DAYS, MASKED, PrivacyContext, PrivacyError, functions};
 
 use super::args::{TextArg, result, text_distinct, text_rows};
-use crate::lineage;
+use crate::{EngineError, lineage};
 
 pub(super) fn all(context: Option<&Arc<PrivacyContext>>) -> impl Iterator<Item = ScalarUDF> {
     Operation::ALL.into_iter().map(move |operation| ScalarUDF::from(PrivacyFunction::new(operation, context.cloned())))
@@ -309,8 +310,8 @@ impl ScalarUDFImpl for PrivacyFunction {
 }
 
 /// Privacy errors never hold field content.
-fn failed(error: impl Into<PrivacyError>) -> datafusion::error::DataFusionError {
-    exec_datafusion_err!("{}", error.into())
+fn failed(error: impl Into<PrivacyError>) -> DataFusionError {
+    EngineError::Function { name: "privacy".to_owned(), reason: error.into().to_string() }.into()
 }
 
 fn vault_codes(context: &PrivacyContext, kind: &str, distinct: &[&str]) -> Result<Vec<Option<String>>> {

@@ -167,7 +167,7 @@ async fn a_failure_reaches_every_consumer() {
         });
         let broken = Consumer::new("broken", engine.sql("select key from feed.lines").await.unwrap(), |mut stream| async move {
             stream.try_next().await?;
-            Err("disk full".into())
+            Err(std::io::Error::other("disk full").into())
         });
         vec![patient, broken]
     };

@@ -9,20 +9,22 @@ use sutura_engine::datafusion::{
     },
 };
 
+use crate::build::plain;
+
 /// The tables a SELECT statement reads, as they are written in jobs (`feed.messages`, `step_name`).
 ///
 /// # Errors
 /// A message for people when the text is not exactly one SELECT statement.
 pub fn tables_of(query: &str) -> Result<Vec<String>, String> {
-    let statements = DFParser::parse_sql(query).map_err(|error| format!("the query cannot be parsed: {}", short(&error.to_string())))?;
-    let [statement] = statements.make_contiguous_slice() else {
+    let statements = DFParser::parse_sql(query).map_err(|error| format!("the query cannot be parsed: {}", plain(error)))?;
+    let (Some(statement), 1) = (statements.front(), statements.len()) else {
         return Err(format!("write exactly one SELECT statement, not {}", statements.len()));
     };
     let is_query = matches!(statement, Statement::Statement(inner) if matches!(**inner, ast::Statement::Query(_)));
     if !is_query {
         return Err("a step may only SELECT; use a [[sink]] to write".into());
     }
-    let (tables, _) = resolve_table_references(statement, true).map_err(|error| short(&error.to_string()))?;
+    let (tables, _) = resolve_table_references(statement, true).map_err(|error| plain(error))?;
     let mut names: Vec<String> = tables.iter().map(table_name).collect();
     names.sort();
     Ok(names)
@@ -32,23 +34,6 @@ fn table_name(reference: &TableReference) -> String {
     match reference.schema() {
         Some(schema) => format!("{schema}.{}", reference.table()),
         None => reference.table().to_owned(),
-    }
-}
-
-/// The first line of an error, without the library's own preface.
-fn short(message: &str) -> String {
-    let line = message.lines().next().unwrap_or_default();
-    line.trim_start_matches("SQL error: ").trim_start_matches("Error during planning: ").trim().to_owned()
-}
-
-trait Contiguous<T> {
-    fn make_contiguous_slice(&self) -> &[T];
-}
-
-impl<T> Contiguous<T> for std::collections::VecDeque<T> {
-    fn make_contiguous_slice(&self) -> &[T] {
-        // A queue built by pushing at the back is contiguous.
-        self.as_slices().0
     }
 }
 
