@@ -268,9 +268,11 @@ impl<'a> Run<'a> {
                 problems.push(problem);
                 continue;
             }
-            let classification =
-                self.classification(section.classification.as_deref(), section.allow_phi, &schema, !built.treatments.is_empty());
-            let metadata = self.metadata(&section.name(), &classification, section.purpose.as_deref(), export_time);
+            let identifies = schema.fields().iter().any(|field| sutura_core::ColumnMeta::from_field(field).must_refuse());
+            let treated = !built.treatments.is_empty();
+            let classification = self.classification(section.classification.as_deref(), section.allow_phi && identifies, treated);
+            let legal_status = self.legal_status(identifies, treated);
+            let metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
             let place = section.path();
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
             let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..sink_spec(section, location, metadata) };
@@ -328,7 +330,8 @@ impl<'a> Run<'a> {
             let schema = lineage::classified_schema(&frame);
             let place = Path::new(&section.path).join(&source.name);
             let name = format!("rejects_{}", source.name);
-            let metadata = self.metadata(&name, rejects::CLASSIFICATION, Some(rejects::PURPOSE), export_time);
+            let metadata =
+                self.metadata(&name, rejects::CLASSIFICATION, self.legal_status(true, false), Some(rejects::PURPOSE), export_time);
             let spec = rejects::sink_spec(text(&staging.add(&place)?), metadata);
             let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..spec };
             let engine = self.engine.clone();
@@ -384,7 +387,14 @@ impl<'a> Run<'a> {
     }
 
     /// What every output says about itself.
-    fn metadata(&self, sink: &str, classification: &str, purpose: Option<&str>, export_time: &str) -> BTreeMap<String, String> {
+    fn metadata(
+        &self,
+        sink: &str,
+        classification: &str,
+        legal_status: &str,
+        purpose: Option<&str>,
+        export_time: &str,
+    ) -> BTreeMap<String, String> {
         let mut metadata: BTreeMap<String, String> = [
             ("sutura.version", env!("CARGO_PKG_VERSION")),
             ("sutura.run_id", &self.run_id),
@@ -402,7 +412,7 @@ impl<'a> Run<'a> {
                 ("policy", format!("{}/{}", policy.name, policy.version)),
                 ("policy_sha256", policy.sha256.clone()),
                 ("profile", policy.profile.clone()),
-                ("legal_status", policy.legal_status.clone()),
+                ("legal_status", legal_status.to_owned()),
                 ("key_id", policy.key_id.clone()),
             ];
             metadata.extend(facts.into_iter().map(|(key, value)| (format!("sutura.{key}"), value)));
@@ -417,10 +427,15 @@ impl<'a> Run<'a> {
         metadata
     }
 
-    fn classification(&self, stated: Option<&str>, allow_phi: bool, schema: &Schema, treated: bool) -> String {
-        let identifies = schema.fields().iter().any(|field| sutura_core::ColumnMeta::from_field(field).must_refuse());
+    fn classification(&self, stated: Option<&str>, identifies: bool, treated: bool) -> String {
         let profile = self.privacy.as_ref().map(|privacy| privacy.policy.profile);
-        stated.map_or_else(|| crate::setup::classification(profile, allow_phi && identifies, treated).to_owned(), str::to_owned)
+        stated.map_or_else(|| crate::setup::classification(profile, identifies, treated).to_owned(), str::to_owned)
+    }
+
+    /// What an output is in law: what the policy makes of it, unless it holds identifying columns that did not go through the policy.
+    fn legal_status(&self, identifies: bool, treated: bool) -> &'static str {
+        let profile = self.privacy.as_ref().map_or(sutura_privacy::Profile::None, |privacy| privacy.policy.profile);
+        crate::setup::legal_status(profile, identifies, treated)
     }
 
     fn ticker(&self, progress: &Arc<PassProgress>) -> tokio::task::JoinHandle<()> {

@@ -190,6 +190,15 @@ pub(crate) fn policy_record(policy: &Policy, key_id: &str) -> PolicyRecord {
     }
 }
 
+/// What an output is in law. A profile's claim is not made for identifying columns that the policy never met, nor, where the claim is
+/// that no PHI is left, for any that stand in the output.
+pub(crate) fn legal_status(profile: sutura_privacy::Profile, identifies: bool, treated: bool) -> &'static str {
+    if identifies && (profile.output_is_deidentified() || !treated) {
+        return "holds identifying columns that the policy did not treat: PHI, personal data";
+    }
+    profile.legal_status()
+}
+
 /// The classification of an output whose job states none.
 pub(crate) fn classification(profile: Option<sutura_privacy::Profile>, identifies: bool, treated: bool) -> &'static str {
     use sutura_privacy::Profile;

@@ -332,6 +332,15 @@ async fn a_sink_refuses_identifying_columns_unless_it_has_a_purpose() {
     let sink = report.sinks.iter().find(|sink| sink.name == "feed_patients").unwrap();
     assert_eq!((sink.classification.as_str(), sink.purpose.as_deref()), ("identifiable", Some("treatment")));
     assert!(place.column("feed_patients", "family_name").contains(&Some("Testperson".into())));
+    let legal_status = |folder: &str| {
+        let manifest: serde_json::Value =
+            serde_json::from_slice(&fs::read(place.path("out").join(folder).join("manifest.json")).unwrap()).unwrap();
+        manifest["metadata"]["sutura.legal_status"].as_str().unwrap().to_owned()
+    };
+    assert!(legal_status("messages").contains("not PHI"));
+    for folder in ["feed_patients", "rejects/feed"] {
+        assert!(legal_status(folder).starts_with("holds identifying columns"), "{folder}: {}", legal_status(folder));
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
