@@ -209,7 +209,7 @@ async fn a_run_publishes_everything_and_balances() {
     // And of what: counts and hashes of the sources, without names of files.
     let counts = ["in", "accepted", "rejected"].map(|name| value(&format!("sutura.records.{name}")));
     assert_eq!(counts, ["51", "50", "1"]);
-    assert_eq!((value("sutura.rows").as_str(), value("sutura.source.feed.files").as_str()), ("50", "2"));
+    assert_eq!(value("sutura.source.feed.files"), "2");
     let mut hashes = ["a.hl7", "b.hl7"].map(|name| Sha256Hash::of(&fs::read(place.path("data").join(name)).unwrap()).to_string());
     hashes.sort();
     assert_eq!(value("sutura.source.feed.file_sha256"), hashes.join(" "));

@@ -14,9 +14,6 @@ use crate::{EngineError, Result};
 /// Batches that wait for the encoder.
 pub(super) const QUEUE: usize = 2;
 
-/// In the footer: rows of the file.
-const FILE_ROWS: &str = "sutura.rows";
-
 /// What goes through the queue.
 pub(super) enum Message {
     /// The next rows.
@@ -157,9 +154,8 @@ impl PartWriter {
         let Some(file) = self.open.remove(&partition) else { return Ok(()) };
         let failed = |source| EngineError::Write { location: file.path.clone(), source };
         let mut encoder = file.encoder;
-        let mut facts = self.shared.spec.known_late();
-        facts.insert(FILE_ROWS.to_owned(), file.rows.to_string());
-        encoder.add_facts(facts);
+        // The same in every file of the output: readers merge the facts of files, and refuse those that differ.
+        encoder.add_facts(self.shared.spec.known_late());
         let (bytes, hash) = encoder.finish()?.commit().map_err(failed)?;
         self.done.push(WrittenFile { path: file.path, rows: file.rows, bytes, sha256: hash.to_string() });
         Ok(())

@@ -738,7 +738,7 @@ impl Work {
             let raw = &context.text[seg.start as usize..seg.end as usize];
             let name = raw.split(char::from(context.delimiters.field)).next().unwrap_or("").trim();
             // A wrapped line or junk has no segment name: what stands there may say anything, so it is a value (field 0), not a name.
-            let shown = shown_name(name);
+            let shown = if is_short_z_name(name) { name } else { shown_name(name) };
             let ordinal = ordinals.entry(shown).or_default();
             *ordinal += 1;
             let ordinal = *ordinal;
@@ -923,6 +923,11 @@ impl Observation {
             ObxPart::Data => self.data,
         }
     }
+}
+
+/// A site's own segment with a name of two characters (`Z1`): not what the standard asks for, but nobody's name.
+fn is_short_z_name(name: &str) -> bool {
+    matches!(name.as_bytes(), [b'Z', second] if second.is_ascii_digit() || second.is_ascii_uppercase())
 }
 
 /// Whether a text is a comparator of a structured number (SN.1).
