@@ -15,6 +15,10 @@ use crate::error::{JobError, Result};
 pub(crate) const MANIFEST: &str = "manifest.json";
 const STAGE: &str = ".staging-";
 const OLD: &str = ".replaced-";
+/// What the engine's sinks write into until it is whole; its name goes on with that of the stage.
+const WRITING: &str = ".tmp-";
+/// Characters of a run's UUID.
+const RUN_ID: usize = 36;
 
 /// Keeps other runs out of an output folder as long as it lives.
 #[derive(Debug)]
@@ -128,13 +132,12 @@ fn sweep(parent: &Path, name: &str) -> io::Result<()> {
         let entry = entry?;
         let file_name = entry.file_name();
         let Some(text) = file_name.to_str() else { continue };
-        let ours = [STAGE, OLD].iter().any(|mark| {
-            // The rest is the run's UUID: 36 characters.
-            text.strip_prefix(mark)
-                .and_then(|rest| rest.strip_prefix(name))
-                .and_then(|rest| rest.strip_prefix('-'))
-                .is_some_and(|id| id.len() == 36)
-        });
+        let run_of = |text, mark| str::strip_prefix(text, mark)?.strip_prefix(name)?.strip_prefix('-');
+        let being_written = text
+            .strip_prefix(WRITING)
+            .and_then(|stage| run_of(stage, STAGE))
+            .is_some_and(|run| run.len() > RUN_ID && run.as_bytes()[RUN_ID] == b'-');
+        let ours = being_written || [STAGE, OLD].into_iter().any(|mark| run_of(text, mark).is_some_and(|run| run.len() == RUN_ID));
         if ours {
             fs::remove_dir_all(entry.path())?;
         }
@@ -194,6 +197,21 @@ mod tests {
             assert!(places.iter().all(|place| fs::read_to_string(place.join(MANIFEST)).unwrap() == content));
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing hidden is left");
+    }
+
+    #[test]
+    fn what_a_killed_run_was_writing_is_swept_away() {
+        let folder = tempfile::tempdir().unwrap();
+        let dead = folder.path().join(format!(".tmp-.staging-a-{RUN}-77-1795260737289743494-6"));
+        let other = folder.path().join(format!(".tmp-.staging-a-b-{RUN}-77-1795260737289743494-6"));
+        for place in [&dead, &other] {
+            fs::create_dir_all(place.join("data")).unwrap();
+        }
+        let _ = Staging::new(RUN).add(&folder.path().join("a-b")).unwrap();
+        assert!(dead.exists() && !other.exists());
+        fs::create_dir_all(other.join("data")).unwrap();
+        let _ = Staging::new(RUN).add(&folder.path().join("a")).unwrap();
+        assert!(!dead.exists() && other.exists(), "only its own");
     }
 
     #[test]
