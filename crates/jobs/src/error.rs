@@ -81,6 +81,14 @@ impl JobError {
     pub fn exit_code(&self) -> u8 {
         match self {
             JobError::Problems(_) | JobError::Config(_) => 2,
+            JobError::Privacy(
+                PrivacyError::KeyFile { .. }
+                | PrivacyError::KeyFileExposed { .. }
+                | PrivacyError::KeyFormat { .. }
+                | PrivacyError::KeyVariable(_)
+                | PrivacyError::UnknownKey(_)
+                | PrivacyError::Policy(_),
+            ) => 2,
             _ => 1,
         }
     }
@@ -92,3 +100,16 @@ fn list(problems: &[ConfigProblem]) -> String {
 
 /// The result of this crate.
 pub type Result<T, E = JobError> = std::result::Result<T, E>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_that_cannot_be_used_is_bad_configuration() {
+        let absent = sutura_privacy::KeyRing::from_file(Path::new("no-such.key")).unwrap_err();
+        let unset = sutura_privacy::KeyRing::from_env("SUTURA_NO_SUCH_VARIABLE").unwrap_err();
+        assert_eq!((JobError::from(absent).exit_code(), JobError::from(unset).exit_code()), (2, 2));
+        assert_eq!(JobError::io("out", std::io::Error::other("full")).exit_code(), 1);
+    }
+}

@@ -9,6 +9,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use sutura_engine::sink;
+
 use crate::error::{JobError, Result};
 
 /// Name of the manifest in the output folder.
@@ -149,7 +151,7 @@ fn sweep(parent: &Path, name: &str) -> io::Result<()> {
 fn is_ours(place: &Path) -> bool {
     match fs::read_dir(place) {
         Err(error) => error.kind() == ErrorKind::NotFound,
-        Ok(mut entries) => entries.next().is_none() || place.join(MANIFEST).is_file(),
+        Ok(mut entries) => entries.next().is_none() || place.join(sink::MANIFEST).is_file(),
     }
 }
 
@@ -181,7 +183,7 @@ mod tests {
     fn staged(staging: &mut Staging, place: &Path, content: &str) {
         let stage = staging.add(place).unwrap();
         fs::create_dir_all(&stage).unwrap();
-        fs::write(stage.join(MANIFEST), content).unwrap();
+        fs::write(stage.join(sink::MANIFEST), content).unwrap();
     }
 
     #[test]
@@ -194,7 +196,7 @@ mod tests {
                 staged(&mut staging, place, content);
             }
             staging.publish(&folder.path().join(MANIFEST), content.as_bytes()).unwrap();
-            assert!(places.iter().all(|place| fs::read_to_string(place.join(MANIFEST)).unwrap() == content));
+            assert!(places.iter().all(|place| fs::read_to_string(place.join(sink::MANIFEST)).unwrap() == content));
         }
         assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 3, "nothing hidden is left");
     }

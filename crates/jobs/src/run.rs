@@ -635,7 +635,7 @@ fn fuller(known: &mut ColumnStatistics, new: ColumnStatistics) {
 /// Adds what is known only at the end (counts, hashes of the sources) to the manifest of each staged sink.
 fn complete_sink_manifests(staging: &Staging, report: &RunReport) -> Result<()> {
     for staged in staging.staged() {
-        let path = staged.join(MANIFEST);
+        let path = staged.join(sutura_engine::sink::MANIFEST);
         let bytes = std::fs::read(&path).map_err(|error| JobError::io(&path, error))?;
         let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| JobError::Report(error.to_string()))?;
         manifest["records"] = serde_json::json!({

@@ -110,6 +110,7 @@ fn quality(out: &mut String, report: &RunReport) {
             let verdict = if gate.passed { "passed" } else { "not passed" };
             format!("; gate on {} {verdict}", gate.measure)
         });
-        let _ = writeln!(out, "  {:<20} {level} over {} rows{gate}", step.step, grouped(step.report.rows));
+        let aside = step.quarantine_table.as_ref().map_or_else(String::new, |table| format!("; rows that fail a check go to {table}"));
+        let _ = writeln!(out, "  {:<20} {level} over {} rows{gate}{aside}", step.step, grouped(step.report.rows));
     }
 }

@@ -1,4 +1,4 @@
-//! `manifest.json`: what is in an output folder, and under which terms. Without it an output is not complete.
+//! `_manifest.json`: what is in an output folder, and under which terms. Without it an output is not complete.
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
@@ -7,8 +7,8 @@ use sutura_core::ColumnMeta;
 
 use super::{SinkReport, SinkSpec};
 
-/// The manifest's file name.
-pub(super) const MANIFEST: &str = "manifest.json";
+/// The manifest's file name. Other readers of a folder of Parquet files (pyarrow, Spark) pass over names that begin with `_`.
+pub const MANIFEST: &str = "_manifest.json";
 
 /// The manifest as bytes.
 pub(super) fn render(spec: &SinkSpec, report: &SinkReport) -> Vec<u8> {

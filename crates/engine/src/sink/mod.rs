@@ -4,11 +4,11 @@
 //! - refuse identifying columns that were not treated, and unclassified ones, unless the caller states
 //!   the [`Purpose`] for which the output may hold them;
 //! - write all or nothing: into a hidden folder beside the target, every file and folder synced, then
-//!   renamed into place (object stores: complete uploads, `manifest.json` last);
+//!   renamed into place (object stores: complete uploads, `_manifest.json` last);
 //! - hash every file while it is written.
 //!
 //! A folder output holds `part-00000.<ext>`, ... (below `column=value` folders when partitioned) and
-//! `manifest.json`. It belongs to the sink: replacing it needs `overwrite`, and a folder that holds
+//! `_manifest.json`. It belongs to the sink: replacing it needs `overwrite`, and a folder that holds
 //! anything else is never replaced.
 //!
 //! Null and empty text look the same in CSV; the other formats keep them apart. Text that begins with
@@ -37,6 +37,7 @@ use crate::{Engine, EngineError, Result, lineage};
 pub use display::{DisplayFormat, Printer, mask_identifying};
 pub use guard::RefusedColumn;
 pub use late::{LateFacts, LateFactsSender};
+pub use manifest::MANIFEST;
 
 /// What a file is encoded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! All-or-nothing output in an object store.
 //!
 //! There is no rename; instead every object is a complete upload or not there at all, and
-//! `manifest.json` goes last: an output without it is not complete. Replacing an output takes its
+//! `_manifest.json` goes last: an output without it is not complete. Replacing an output takes its
 //! manifest away first.
 
 use std::{

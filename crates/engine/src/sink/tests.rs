@@ -96,7 +96,7 @@ async fn parquet_holds_rows_classes_and_facts() {
     assert_eq!((report.rows, report.files.len()), (1000, 3));
     assert_eq!(
         tree(folder.path()),
-        ["out/", "out/manifest.json", "out/part-00000.parquet", "out/part-00001.parquet", "out/part-00002.parquet"]
+        ["out/", "out/_manifest.json", "out/part-00000.parquet", "out/part-00001.parquet", "out/part-00002.parquet"]
     );
 
     let mut rows = 0;
@@ -116,7 +116,7 @@ async fn parquet_holds_rows_classes_and_facts() {
         assert!(pairs.iter().any(|pair| pair.key == "sutura.policy" && pair.value.as_deref() == Some("p/1")));
     }
     assert_eq!(rows, 1000);
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(target.join("manifest.json")).unwrap()).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(target.join(MANIFEST)).unwrap()).unwrap();
     assert_eq!(manifest["rows"], 1000);
     assert_eq!(manifest["columns"][0]["phi"], "mrn");
     assert_eq!(manifest["files"][1]["sha256"], report.files[1].sha256.as_str());
@@ -147,7 +147,7 @@ async fn identifying_and_unclassified_columns_are_refused_together() {
     allowed.allow_phi = Some(Purpose { text: "treatment".into() });
     let report = write(&engine, frame(&engine, query).await, allowed).await.unwrap();
     assert_eq!(report.allowed_columns.len(), 2);
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(target.join("manifest.json")).unwrap()).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(target.join(MANIFEST)).unwrap()).unwrap();
     assert_eq!(manifest["allow_phi"]["purpose"], "treatment");
     assert_eq!(manifest["allow_phi"]["columns"][0]["name"], "n");
 }
@@ -264,7 +264,7 @@ async fn an_output_is_replaced_only_when_asked_and_only_if_ours() {
     out.overwrite = true;
     out.layout = Layout::Single;
     let report = write(&engine, frame(&engine, "select id, value from t where value < 10").await, out.clone()).await.unwrap();
-    assert_eq!(tree(folder.path()), ["out/", "out/manifest.json", "out/part-00000.parquet"]);
+    assert_eq!(tree(folder.path()), ["out/", "out/_manifest.json", "out/part-00000.parquet"]);
     assert_eq!(report.rows, 8);
 
     fs::write(target.join("notes.txt"), "mine").unwrap();
@@ -349,7 +349,7 @@ async fn objects_are_whole_and_the_manifest_last() {
     assert_eq!((report.rows, report.files.len()), (300, 5));
     let names = objects().await;
     assert!(
-        names.contains(&"lake/t/kind=b%2Fc/part-00000.parquet".to_owned()) && names.contains(&"lake/t/manifest.json".to_owned()),
+        names.contains(&"lake/t/kind=b%2Fc/part-00000.parquet".to_owned()) && names.contains(&"lake/t/_manifest.json".to_owned()),
         "{names:?}"
     );
     let file = &report.files[4];
@@ -363,7 +363,7 @@ async fn objects_are_whole_and_the_manifest_last() {
     out.overwrite = true;
     out.partition_by.clear();
     write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap();
-    assert_eq!(objects().await, ["lake/t/manifest.json", "lake/t/part-00000.parquet"]);
+    assert_eq!(objects().await, ["lake/t/_manifest.json", "lake/t/part-00000.parquet"]);
 
     store.put(&ObjectPath::from("lake/t/notes.txt"), "mine".into()).await.unwrap();
     let error = write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap_err();

@@ -123,6 +123,12 @@ impl Node {
         }
     }
 
+    /// The name by which `--set` finds an item of a list: its own, else its input's with `.` written as `_`, as sinks are named.
+    fn name(&self) -> String {
+        let own = self.get("name").and_then(Node::text).map(str::to_owned);
+        own.or_else(|| self.get("input").and_then(Node::text).map(|input| input.replace('.', "_"))).unwrap_or_default()
+    }
+
     /// The line of a path: of the key itself, or of the nearest thing above that exists.
     pub fn line_of(&self, path: &[Part]) -> Option<usize> {
         let Some((first, rest)) = path.split_first() else { return self.line };
@@ -189,8 +195,11 @@ impl Node {
                 None => Err(format!("there is no number {}, only {}", index + 1, items.len())),
             },
             (Value::List(items), Part::Key(name)) => {
-                let found = items.iter_mut().find(|item| item.get("name").or_else(|| item.get("input")).and_then(Node::text) == Some(name));
-                found.map_or_else(|| Err(format!("nothing is named {name:?} here")), |item| item.put(rest, value))
+                let names: Vec<String> = items.iter().map(Node::name).collect();
+                match names.iter().position(|known| known == name) {
+                    Some(position) => items[position].put(rest, value),
+                    None => Err(format!("nothing is named {name:?} here; there are {}", names.join(", "))),
+                }
             }
             _ => Err("the key leads into a plain value".into()),
         }
@@ -323,6 +332,10 @@ mod tests {
         assert_eq!(json["gates"]["rejects_max_share"], 0.5);
         assert!(document.set("step.nobody.query=1").is_err());
         assert!(document.set("no-equals").is_err());
+        let mut document = Node::parse("[[sink]]\ninput = \"feed.patients\"\n").unwrap();
+        document.set("sink.feed_patients.allow_phi=true").unwrap();
+        assert_eq!(document.to_json()["sink"][0]["allow_phi"], true);
+        assert_eq!(document.set("sink.patients.format=csv").unwrap_err(), "nothing is named \"patients\" here; there are feed_patients");
         assert!(document.set("step[0].name=x").is_err());
     }
 }

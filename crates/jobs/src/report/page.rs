@@ -57,7 +57,7 @@ fn verdict(status: RunStatus) -> (&'static str, &'static str) {
 }
 
 fn size(bytes: u64) -> String {
-    const UNITS: [&str; 4] = ["KB", "MB", "GB", "TB"];
+    const UNITS: [&str; 4] = ["kB", "MB", "GB", "TB"];
     if bytes < 1000 {
         return format!("{bytes} B");
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!((size(999), size(1500), size(177_000_000)), ("999 B".into(), "1.5 KB".into(), "177 MB".into()));
+        assert_eq!((size(999), size(1500), size(177_000_000)), ("999 B".into(), "1.5 kB".into(), "177 MB".into()));
         assert_eq!((percent(0.99999), percent(1.0), percent(0.0001)), ("> 99.9 %".into(), "100.0 %".into(), "< 0.1 %".into()));
         assert_eq!((duration(0.25), duration(12.34), duration(190.0)), ("250 ms".into(), "12.3 s".into(), "3 min 10 s".into()));
     }

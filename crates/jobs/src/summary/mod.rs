@@ -214,7 +214,8 @@ impl PictureRules {
         let mut list: Vec<Count> = shown.into_iter().map(|(label, count)| Count { label, count: Some(count) }).collect();
         if !small.is_empty() {
             let sum: u64 = small.iter().map(|(_, count)| count).sum();
-            list.push(Count { label: format!("{} small groups", small.len()), count: self.shows(sum).then_some(sum) });
+            let groups = if small.len() == 1 { "group" } else { "groups" };
+            list.push(Count { label: format!("{} small {groups}", small.len()), count: self.shows(sum).then_some(sum) });
         }
         list
     }
