@@ -242,7 +242,7 @@ Exit codes:
 
 Examples:
   sutura run job.toml
-  sutura run examples/hospital.toml --set source.feed.path=/data/incoming --out /data/out
+  sutura run job.toml --set source.feed.path=/data/incoming --out /data/out
   sutura run job.toml --json | jq -r .equation")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
