@@ -110,6 +110,6 @@ mod tests {
         let absent = sutura_privacy::KeyRing::from_file(Path::new("no-such.key")).unwrap_err();
         let unset = sutura_privacy::KeyRing::from_env("SUTURA_NO_SUCH_VARIABLE").unwrap_err();
         assert_eq!((JobError::from(absent).exit_code(), JobError::from(unset).exit_code()), (2, 2));
-        assert_eq!(JobError::io("out", std::io::Error::other("full")).exit_code(), 1);
+        assert_eq!(JobError::io(Path::new("out"), std::io::Error::other("full")).exit_code(), 1);
     }
 }
