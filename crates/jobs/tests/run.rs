@@ -215,7 +215,7 @@ async fn a_run_publishes_everything_and_balances() {
     assert_eq!(value("sutura.source.feed.file_sha256"), hashes.join(" "));
     assert_eq!(value("sutura.source.feed.sha256"), Sha256Hash::of(format!("{}\n{}\n", hashes[0], hashes[1]).as_bytes()).to_string());
     assert!(!pairs.iter().any(|pair| pair.value.as_deref().is_some_and(|value| value.contains("a.hl7"))));
-    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(place.path("out/messages/manifest.json")).unwrap()).unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&fs::read(place.path("out/messages/_manifest.json")).unwrap()).unwrap();
     assert_eq!(manifest["metadata"]["sutura.records.rejected"], "1");
 }
 
@@ -281,7 +281,7 @@ async fn each_sink_names_the_hashes_of_what_it_was_made_from() {
     let place = Place::new();
     place.run(&job_text("")).await.unwrap();
     for sink in ["messages", "by_type"] {
-        let manifest = fs::read_to_string(place.path("out").join(sink).join("manifest.json")).unwrap();
+        let manifest = fs::read_to_string(place.path("out").join(sink).join("_manifest.json")).unwrap();
         for file in ["data/a.hl7", "data/b.hl7"] {
             let hash = sutura_core::Sha256Hash::of(&fs::read(place.path(file)).unwrap()).to_string();
             assert!(manifest.contains(&hash), "{sink} does not name {file}: {manifest}");
@@ -334,7 +334,7 @@ async fn a_sink_refuses_identifying_columns_unless_it_has_a_purpose() {
     assert!(place.column("feed_patients", "family_name").contains(&Some("Testperson".into())));
     let legal_status = |folder: &str| {
         let manifest: serde_json::Value =
-            serde_json::from_slice(&fs::read(place.path("out").join(folder).join("manifest.json")).unwrap()).unwrap();
+            serde_json::from_slice(&fs::read(place.path("out").join(folder).join("_manifest.json")).unwrap()).unwrap();
         manifest["metadata"]["sutura.legal_status"].as_str().unwrap().to_owned()
     };
     assert!(legal_status("messages").contains("not PHI"));
