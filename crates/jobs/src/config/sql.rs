@@ -24,7 +24,7 @@ pub fn tables_of(query: &str) -> Result<Vec<String>, String> {
     if !is_query {
         return Err("a step may only SELECT; use a [[sink]] to write".into());
     }
-    let (tables, _) = resolve_table_references(statement, true).map_err(|error| plain(error))?;
+    let (tables, _) = resolve_table_references(statement, true).map_err(plain)?;
     let mut names: Vec<String> = tables.iter().map(table_name).collect();
     names.sort();
     Ok(names)
