@@ -60,6 +60,8 @@ impl Staging {
         let (Some(name), Some(parent)) = (name, place.parent()) else {
             return Err(JobError::Config(format!("{}: cannot be an output; give a folder with a name", place.display())));
         };
+        // The parent of a bare name is the empty path, which no system call takes.
+        let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
         fs::create_dir_all(parent).map_err(|error| JobError::io(parent, error))?;
         sweep(parent, name).map_err(|error| JobError::io(parent, error))?;
         if !is_ours(place) {

@@ -39,10 +39,15 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
     }
 }
 
-/// Runs async work to its end. An interrupt from the keyboard drops it, which cleans up what it had begun to write.
+/// Runs async work to its end. An interrupt from the keyboard, or the request of a supervisor to end, drops it, which cleans up what it had begun to write.
 fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("starting worker threads: {error}")))?;
-    runtime.block_on(interruptible(work))
+    runtime.block_on(async {
+        tokio::select! {
+            result = interruptible(work) => result,
+            () = terminated() => Err(Failure::interrupted()),
+        }
+    })
 }
 
 async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
@@ -50,6 +55,16 @@ async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
     }
+}
+
+/// SIGTERM, which container and service managers send; elsewhere never.
+async fn terminated() {
+    #[cfg(unix)]
+    if let Ok(mut signal) = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()) {
+        signal.recv().await;
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 /// An engine with every format.

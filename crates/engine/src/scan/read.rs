@@ -25,6 +25,8 @@ use crate::{
 
 /// Bytes asked of an object store at a time.
 const SEGMENT: u64 = 8 << 20;
+/// A pipe states no size, and a file may have grown: never byte by byte.
+const SMALLEST_BLOCK: usize = 64 << 10;
 /// Segment size after the end of a range, where only the rest of one record is wanted.
 const TAIL_SEGMENT: u64 = 256 << 10;
 
@@ -81,7 +83,10 @@ impl Blocks {
             Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
         };
         let block_bytes = match file.compression {
-            Compression::None => input.block_bytes.min(usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX)),
+            Compression::None => {
+                let left = usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX);
+                input.block_bytes.min(left.max(SMALLEST_BLOCK))
+            }
             _ => input.block_bytes,
         };
         Ok(Self { reader, seen, hash, block_bytes: block_bytes.max(1) })

@@ -254,7 +254,11 @@ fn de_value(value: &DeValue<'_>, lines: &Lines) -> Node {
             Ok(number) => Value::Integer(number),
             Err(_) => Value::Text(number.as_str().to_owned()),
         },
-        DeValue::Float(number) => number.as_str().parse().map_or_else(|_| Value::Text(number.as_str().to_owned()), Value::Float),
+        // No key takes nan or inf; left a number, they would turn into nothing on the way to the key's type.
+        DeValue::Float(number) => match number.as_str().parse() {
+            Ok(value) if f64::is_finite(value) => Value::Float(value),
+            _ => Value::Text(number.as_str().to_owned()),
+        },
         DeValue::Boolean(flag) => Value::Flag(*flag),
         DeValue::Datetime(time) => Value::Text(time.to_string()),
         DeValue::Array(items) => Value::List(
@@ -331,6 +335,8 @@ mod tests {
         assert_eq!(json["step"][0]["name"], "z");
         assert_eq!(json["gates"]["rejects_max_share"], 0.5);
         assert!(document.set("step.nobody.query=1").is_err());
+        let odd = Node::parse("[gates]\nrejects_max_share = nan\n").unwrap().to_json();
+        assert_eq!(odd["gates"]["rejects_max_share"], "nan", "not null, which would be no limit");
         assert!(document.set("no-equals").is_err());
         let mut document = Node::parse("[[sink]]\ninput = \"feed.patients\"\n").unwrap();
         document.set("sink.feed_patients.allow_phi=true").unwrap();

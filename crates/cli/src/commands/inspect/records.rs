@@ -21,6 +21,8 @@ use crate::failure::{Failure, Outcome};
 
 /// Bytes read at a time.
 const BLOCK: usize = 256 << 10;
+/// Bytes of the window that a message can still need: the reader's `max_record_bytes` and a few blocks.
+const WINDOW: usize = (64 << 20) + 4 * BLOCK;
 
 /// One record.
 pub(crate) enum Found {
@@ -101,6 +103,12 @@ impl Records {
             self.decoder.finish(&mut decoded).map_err(Failure::failed)?;
             self.ended = true;
         } else {
+            // What is further back belongs to a record too large to show. In big steps: each one moves the rest.
+            if self.window.len() > 2 * WINDOW {
+                let dropped = self.window.len() - WINDOW;
+                self.window.drain(..dropped);
+                self.window_start += dropped as u64;
+            }
             self.window.extend_from_slice(&block);
             let progress = self.decoder.push(block.into(), &mut decoded).map_err(Failure::failed)?;
             self.ended = progress == Progress::Done;
