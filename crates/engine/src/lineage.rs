@@ -435,12 +435,21 @@ fn union(branches: &[Vec<ColumnMeta>]) -> Vec<ColumnMeta> {
         .collect()
 }
 
+/// Most nodes in a plan. A view that reads another view twice doubles it; a dozen of such views on top of each other
+/// would keep the optimiser busy for hours.
+const MOST_NODES: usize = 20_000;
+
 /// Why a statement is not run: it would write or copy data past the sinks, which are what checks
-/// for identifying columns. `None` when it may run.
+/// for identifying columns; or no machine could plan it. `None` when it may run.
 pub fn refused_statement(plan: &LogicalPlan) -> Option<&'static str> {
     let mut refused = None;
+    let mut nodes = 0;
     let walked = plan.apply(|node| {
+        nodes += 1;
         refused = match node {
+            _ if nodes > MOST_NODES => {
+                Some("the query is too large: with the tables of other queries that it reads, each as often as it reads them, it has more than 20,000 operators; write a table that is read often with a sink and read that")
+            }
             LogicalPlan::Copy(_) => Some("COPY is not available; write the query's result with -o or a job's sink"),
             LogicalPlan::Dml(_) => Some("INSERT, UPDATE and DELETE are not available; write the query's result with -o or a job's sink"),
             LogicalPlan::Ddl(DdlStatement::CreateMemoryTable(_)) => Some("CREATE TABLE is not available; use CREATE VIEW"),

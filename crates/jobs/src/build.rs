@@ -3,8 +3,8 @@
 //! The same code builds plans over empty tables for `validate` and `plan`, and over the shared pass for `run`.
 
 use std::{
-    collections::{BTreeSet, HashMap, HashSet},
-    sync::Arc,
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use arrow::datatypes::{DataType, Field, Schema};
@@ -24,51 +24,95 @@ use crate::{
     quality::Checks,
 };
 
-/// What building one table brought about beside its data frame.
+/// A table with what building it brought about.
 #[derive(Debug)]
 pub(crate) struct Built {
     /// The table.
     pub(crate) frame: DataFrame,
+    /// Its columns with their classes.
+    pub(crate) schema: Arc<Schema>,
     /// The de-identification on the way to it: step and plan, whose statistics count when the frame runs.
     pub(crate) treatments: Vec<(String, Arc<SchemaPlan>)>,
 }
 
-/// Builds tables of a job. Every call starts from the sources, so that the statistics of one consumer's
-/// de-identification are its own.
+/// What the steps have made so far.
+#[derive(Default)]
+struct Made {
+    /// By step: its de-identification, if it is one.
+    steps: BTreeMap<usize, Option<Arc<SchemaPlan>>>,
+    /// By name.
+    tables: HashMap<String, DataFrame>,
+    /// By table, those of sources included: the columns with their classes, which are the same for every consumer.
+    schemas: HashMap<String, Arc<Schema>>,
+    /// How often a step was made.
+    #[cfg(test)]
+    makings: usize,
+}
+
+/// Builds tables of a job. A step is built once, however many tables need it; except that what goes through a `deidentify`
+/// step is built anew for every table of a run, so that the statistics of one consumer's de-identification are its own.
 pub(crate) struct Builder<'a> {
     job: &'a Job,
     engine: &'a Engine,
     privacy: Option<&'a Privacy>,
-    inputs: std::collections::BTreeMap<String, Vec<String>>,
+    inputs: BTreeMap<String, Vec<String>>,
+    /// The steps in an order in which each finds its inputs.
+    order: Vec<usize>,
+    /// Whether nothing will run, so that nobody needs statistics of their own.
+    dry: bool,
+    /// By step: whether a `deidentify` step is on the way to it.
+    treated: Vec<bool>,
+    made: Mutex<Made>,
 }
 
 type StepResult<T> = std::result::Result<T, ConfigProblem>;
 
 impl<'a> Builder<'a> {
-    /// A builder over an engine in whose session the tables of the sources are registered.
+    /// A builder for a run, over an engine in whose session the tables of the sources are registered.
     pub(crate) fn new(job: &'a Job, engine: &'a Engine, privacy: Option<&'a Privacy>) -> Self {
-        Self { job, engine, privacy, inputs: step_inputs(&job.spec) }
+        let inputs = step_inputs(&job.spec);
+        let order = build_order(job, &inputs);
+        let mut treated = vec![false; job.spec.steps.len()];
+        let mut treated_tables: BTreeSet<&str> = BTreeSet::new();
+        for &index in &order {
+            let step = &job.spec.steps[index];
+            let reads = &inputs[step.name()];
+            treated[index] =
+                matches!(step, StepSection::Deidentify(_)) || reads.iter().any(|input| treated_tables.contains(input.as_str()));
+            if treated[index] {
+                treated_tables.extend(step.outputs());
+            }
+        }
+        Self { job, engine, privacy, inputs, order, dry: false, treated, made: Mutex::default() }
+    }
+
+    /// A builder for tables that are only looked at.
+    pub(crate) fn dry(job: &'a Job, engine: &'a Engine, privacy: Option<&'a Privacy>) -> Self {
+        Self { dry: true, ..Self::new(job, engine, privacy) }
     }
 
     /// The table of that name: of a source, or made by a step.
     pub(crate) async fn table(&self, name: &str) -> StepResult<Built> {
-        let mut made: HashMap<String, DataFrame> = HashMap::new();
+        let treatments = self.prepare(name).await?;
+        let frame = self.input(name, &[]).await?;
+        Ok(Built { schema: self.schema(name, &frame), frame, treatments })
+    }
+
+    /// Makes a table and all that it needs; answers the de-identification on the way to it.
+    pub(crate) async fn prepare(&self, name: &str) -> StepResult<Vec<(String, Arc<SchemaPlan>)>> {
+        if !self.dry {
+            self.made().steps.retain(|index, _| !self.treated[*index]);
+        }
         let mut treatments = Vec::new();
         for index in self.needed(name) {
-            let step = &self.job.spec.steps[index];
-            self.make(index, step, &mut made, &mut treatments).await?;
-            // SQL steps find the tables of other steps in the session.
-            for output in step.outputs() {
-                if let Some(frame) = made.get(output) {
-                    let session = self.engine.session();
-                    let registered =
-                        session.deregister_table(output).and_then(|_| session.register_table(output, frame.clone().into_view()));
-                    registered.map_err(|error| self.job.problem(&at!["step", index, "name"], plain(error), None))?;
-                }
-            }
+            let known = self.made().steps.get(&index).cloned();
+            let treatment = match known {
+                Some(treatment) => treatment,
+                None => self.make(index).await?,
+            };
+            treatments.extend(treatment.map(|plan| (self.job.spec.steps[index].name().to_owned(), plan)));
         }
-        let frame = self.input(name, &made, &[]).await?;
-        Ok(Built { frame, treatments })
+        Ok(treatments)
     }
 
     /// The table a quality step checks: its input.
@@ -77,59 +121,74 @@ impl<'a> Builder<'a> {
         self.table(&name).await
     }
 
-    /// The steps that a table needs, in an order in which each finds its inputs.
+    fn made(&self) -> MutexGuard<'_, Made> {
+        self.made.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The steps that a table needs, in order.
     fn needed(&self, name: &str) -> Vec<usize> {
-        let mut wanted = HashSet::from([name.to_owned()]);
-        let mut queue = vec![name.to_owned()];
+        let mut wanted = HashSet::from([name]);
+        let mut queue = vec![name];
         while let Some(next) = queue.pop() {
-            for input in self.inputs.get(&next).into_iter().flatten() {
-                if wanted.insert(input.clone()) {
-                    queue.push(input.clone());
+            for input in self.inputs.get(next).into_iter().flatten() {
+                if wanted.insert(input) {
+                    queue.push(input);
                 }
             }
         }
         let steps = &self.job.spec.steps;
-        let mut left: Vec<usize> =
-            (0..steps.len()).filter(|index| steps[*index].outputs().iter().any(|output| wanted.contains(*output))).collect();
-        let mut order = Vec::new();
-        let mut done: BTreeSet<&str> = BTreeSet::new();
-        while !left.is_empty() {
-            let ready = left.iter().position(|index| {
-                let reads = &self.inputs[steps[*index].name()];
-                reads.iter().all(|input| done.contains(input.as_str()) || !self.inputs.contains_key(input))
-            });
-            // Circles were refused when the job was loaded.
-            let Some(ready) = ready else { break };
-            let index = left.remove(ready);
-            done.extend(steps[index].outputs());
-            order.push(index);
-        }
-        order
+        self.order.iter().copied().filter(|index| steps[*index].outputs().iter().any(|output| wanted.contains(output))).collect()
     }
 
-    async fn input(&self, name: &str, made: &HashMap<String, DataFrame>, path: &[Part]) -> StepResult<DataFrame> {
-        match made.get(name) {
-            Some(frame) => Ok(frame.clone()),
+    async fn input(&self, name: &str, path: &[Part]) -> StepResult<DataFrame> {
+        let made = self.made().tables.get(name).cloned();
+        match made {
+            Some(frame) => Ok(frame),
             None => self.engine.session().table(name).await.map_err(|error| self.job.problem(path, plain(error), None)),
         }
     }
 
-    async fn make(
-        &self,
-        index: usize,
-        step: &StepSection,
-        made: &mut HashMap<String, DataFrame>,
-        treatments: &mut Vec<(String, Arc<SchemaPlan>)>,
-    ) -> StepResult<()> {
+    /// The columns of a table with their classes. To follow them through all steps takes time, so it is done once.
+    fn schema(&self, name: &str, frame: &DataFrame) -> Arc<Schema> {
+        let known = self.made().schemas.get(name).cloned();
+        known.unwrap_or_else(|| {
+            let schema = Arc::new(lineage::classified_schema(frame));
+            self.made().schemas.insert(name.to_owned(), Arc::clone(&schema));
+            schema
+        })
+    }
+
+    /// Makes the tables of a step, also for SQL steps, which find them in the session.
+    async fn make(&self, index: usize) -> StepResult<Option<Arc<SchemaPlan>>> {
+        let step = &self.job.spec.steps[index];
+        let (outputs, treatment) = self.apply(index, step).await?;
+        let session = self.engine.session();
+        for (output, frame) in outputs {
+            let registered = session.deregister_table(&output).and_then(|_| session.register_table(&output, frame.clone().into_view()));
+            registered.map_err(|error| self.job.problem(&at!["step", index, "name"], plain(error), None))?;
+            self.made().tables.insert(output, frame);
+        }
+        let mut made = self.made();
+        #[cfg(test)]
+        {
+            made.makings += 1;
+        }
+        made.steps.insert(index, treatment.clone());
+        Ok(treatment)
+    }
+
+    async fn apply(&self, index: usize, step: &StepSection) -> StepResult<(Vec<(String, DataFrame)>, Option<Arc<SchemaPlan>>)> {
         if let StepSection::Sql(sql) = step {
             let frame = self.sql(index, sql).await?;
-            made.insert(sql.name.clone(), frame);
-            return Ok(());
+            return Ok((vec![(sql.name.clone(), frame)], None));
         }
-        let frame = self.input(step.input().unwrap_or_default(), made, &at!["step", index, "input"]).await?;
-        let table = Table::new(self.job, index, frame);
+        let input = step.input().unwrap_or_default();
+        let frame = self.input(input, &at!["step", index, "input"]).await?;
+        let schema = self.schema(input, &frame);
+        let table = Table { job: self.job, index, frame, schema };
+        let (mut outputs, mut treatment) = (Vec::new(), None);
         let result = match step {
-            StepSection::Sql(_) => return Ok(()),
+            StepSection::Sql(_) => return Ok((outputs, treatment)),
             StepSection::Rename(step) => table.rename(step)?,
             StepSection::StandardiseDates(step) => table.standardise_dates(step)?,
             StepSection::NormaliseText(step) => table.normalise_text(step)?,
@@ -141,18 +200,18 @@ impl<'a> Builder<'a> {
                 let checks = Checks::new(step, &table.schema).map_err(|message| table.problem("check", message))?;
                 let (kept, aside) = table.divide(&checks, step.gate.as_ref())?;
                 if let (Some(name), Some(aside)) = (&step.quarantine, aside) {
-                    made.insert(name.clone(), aside);
+                    outputs.push((name.clone(), aside));
                 }
                 kept
             }
             StepSection::Deidentify(step) => {
                 let (frame, plan) = table.deidentify(self.privacy, &step.input)?;
-                treatments.push((step.name.clone(), plan));
+                treatment = Some(plan);
                 frame
             }
         };
-        made.insert(step.name().to_owned(), result);
-        Ok(())
+        outputs.push((step.name().to_owned(), result));
+        Ok((outputs, treatment))
     }
 
     async fn sql(&self, index: usize, step: &SqlStep) -> StepResult<DataFrame> {
@@ -164,20 +223,43 @@ impl<'a> Builder<'a> {
     }
 }
 
+/// All steps, each behind those it reads.
+fn build_order(job: &Job, inputs: &BTreeMap<String, Vec<String>>) -> Vec<usize> {
+    let steps = &job.spec.steps;
+    let maker: HashMap<&str, usize> =
+        steps.iter().enumerate().flat_map(|(index, step)| step.outputs().into_iter().map(move |output| (output, index))).collect();
+    let mut readers: Vec<Vec<usize>> = vec![Vec::new(); steps.len()];
+    let mut waits_for = vec![0usize; steps.len()];
+    for (index, step) in steps.iter().enumerate() {
+        for input in inputs[step.name()].iter().filter_map(|input| maker.get(input.as_str())) {
+            readers[*input].push(index);
+            waits_for[index] += 1;
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..steps.len()).filter(|index| waits_for[*index] == 0).collect();
+    let mut order = Vec::with_capacity(steps.len());
+    // Circles were refused when the job was loaded; what is in one is never ready.
+    while let Some(index) = ready.pop_first() {
+        order.push(index);
+        for &reader in &readers[index] {
+            waits_for[reader] -= 1;
+            if waits_for[reader] == 0 {
+                ready.insert(reader);
+            }
+        }
+    }
+    order
+}
+
 /// The input of a step, with the classes of its columns.
 struct Table<'a> {
     job: &'a Job,
     index: usize,
     frame: DataFrame,
-    schema: Schema,
+    schema: Arc<Schema>,
 }
 
-impl<'a> Table<'a> {
-    fn new(job: &'a Job, index: usize, frame: DataFrame) -> Self {
-        let schema = lineage::classified_schema(&frame);
-        Self { job, index, frame, schema }
-    }
-
+impl Table<'_> {
     fn problem(&self, key: &str, message: String) -> ConfigProblem {
         self.job.problem(&at!["step", self.index, key], message, None)
     }
@@ -333,7 +415,8 @@ impl<'a> Table<'a> {
         let scores = checks.score_columns();
         let with_scores = if scores.is_empty() { self.frame.clone() } else { self.select(HashMap::new(), scores)? };
         let Some(reasons) = gate.and_then(|gate| checks.reasons(gate)) else { return Ok((with_scores, None)) };
-        let scored = Table::new(self.job, self.index, with_scores);
+        let schema = Arc::new(lineage::classified_schema(&with_scores));
+        let scored = Table { job: self.job, index: self.index, frame: with_scores, schema };
         let marked = scored.select(HashMap::new(), vec![reasons])?;
         let reason = column(sutura_quality::COL_QUARANTINE_REASONS);
         let names: Vec<Expr> = scored.schema.fields().iter().map(|field| column(field.name())).collect();
@@ -376,4 +459,88 @@ pub(crate) fn plain(error: impl Into<EngineError>) -> String {
 pub(crate) fn first_column(text: &str) -> Vec<String> {
     let first = |line: &str| line.split(',').next().unwrap_or_default().trim().trim_matches('"').to_owned();
     text.trim_start_matches('\u{feff}').lines().skip(1).map(first).filter(|value| !value.is_empty()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fmt::Write, path::Path};
+
+    use super::*;
+    use crate::LoadOptions;
+
+    const HEAD: &str = r#"[job]
+name = "chain"
+output = "out"
+[privacy]
+policy = "hipaa-safe-harbor"
+key = { file = "test.key" }
+vault = "test.vault"
+[[source]]
+name = "feed"
+format = "hl7v2"
+path = "data"
+"#;
+
+    fn job(steps: &str) -> Job {
+        Job::parse(Path::new("chain.toml"), &format!("{HEAD}{steps}"), &LoadOptions::default()).unwrap_or_else(|found| panic!("{found:#?}"))
+    }
+
+    fn sql(name: &str, query: &str) -> String {
+        format!("[[step]]\ntype = \"sql\"\nname = \"{name}\"\nquery = \"{query}\"\n[[sink]]\ninput = \"{name}\"\n")
+    }
+
+    /// A chain in which every step has a sink, the last step first in the file.
+    fn chain(length: usize) -> String {
+        let mut steps = String::new();
+        for step in (1..length).rev() {
+            steps += &sql(&format!("step_{step}"), &format!("select message_type, n + 1 as n from step_{}", step - 1));
+        }
+        steps + &sql("step_0", "select message_type, segment_count as n from feed.messages")
+    }
+
+    async fn makings(job: &Job, dry: bool) -> usize {
+        let privacy = Privacy::dry(&job.spec).unwrap();
+        let engine = job.engine(privacy.as_ref()).unwrap();
+        job.register_empty(&engine, &job.spec.sources[0]).unwrap();
+        let mut builder = Builder::new(job, &engine, privacy.as_ref());
+        builder.dry = dry;
+        for sink in &job.spec.sinks {
+            let built = builder.table(&sink.input).await.unwrap();
+            assert_eq!(built.schema.fields().len(), 2, "{}", sink.input);
+        }
+        builder.made().makings
+    }
+
+    #[tokio::test]
+    async fn a_step_is_made_once_for_all_that_read_it() {
+        let job = job(&chain(60));
+        assert_eq!((makings(&job, true).await, makings(&job, false).await), (60, 60));
+        job.validate().await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn what_was_de_identified_is_made_anew_for_each_table_of_a_run() {
+        let mut steps = "[[step]]\ntype = \"deidentify\"\nname = \"released\"\ninput = \"two\"\n".to_owned();
+        let _ = write!(steps, "{}", sql("two", "select message_type, segment_count as n from feed.messages"));
+        let _ = write!(steps, "{}", sql("three", "select message_type, n from released"));
+        let _ = write!(steps, "{}", sql("four", "select message_type, n from three"));
+        let job = job(&steps);
+        // two; released, three; released, three, four.
+        assert_eq!((makings(&job, true).await, makings(&job, false).await), (4, 6));
+    }
+
+    #[tokio::test]
+    async fn steps_that_double_each_other_are_refused_before_they_fill_the_memory() {
+        let mut steps = sql("step_0", "select message_type from feed.messages");
+        for step in 1..40 {
+            let before = format!("step_{}", step - 1);
+            steps += &sql(
+                &format!("step_{step}"),
+                &format!("select a.message_type from {before} a join {before} b on a.message_type = b.message_type"),
+            );
+        }
+        let problems = job(&steps).validate().await.unwrap_err();
+        assert_eq!(problems.len(), 1, "{problems:#?}");
+        assert!(problems[0].message.contains("20,000"), "{problems:#?}");
+    }
 }

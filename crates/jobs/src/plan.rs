@@ -4,7 +4,6 @@
 use std::fmt::Write;
 
 use serde::Serialize;
-use sutura_engine::lineage;
 
 use crate::{
     Job,
@@ -118,7 +117,7 @@ impl Job {
         let privacy = Privacy::dry(&self.spec)?;
         let engine = self.engine(privacy.as_ref())?;
         let pass = open_pass(self, &engine).await?;
-        let builder = Builder::new(self, &engine, privacy.as_ref());
+        let builder = Builder::dry(self, &engine, privacy.as_ref());
         let mut problems = Vec::new();
         let mut reads = std::collections::BTreeMap::<String, std::collections::BTreeSet<String>>::new();
 
@@ -130,14 +129,13 @@ impl Job {
                     (Vec::new(), false)
                 }
                 Ok(built) => {
-                    let schema = lineage::classified_schema(&built.frame);
-                    let refused = self.check_sink(index, section, &schema).err();
+                    let refused = self.check_sink(index, section, &built.schema).err();
                     let accepted = refused.is_none();
                     problems.extend(refused);
                     for (table, column) in sutura_engine::column_sources::columns_read(&optimized(&built.frame)) {
                         reads.entry(table).or_default().insert(column);
                     }
-                    (ColumnRecord::of(&schema), accepted)
+                    (ColumnRecord::of(&built.schema), accepted)
                 }
             };
             sinks.push(PlannedSinkView { name: section.name(), input: section.input.clone(), location: section.path(), columns, accepted });
@@ -146,8 +144,8 @@ impl Job {
         for step in &self.spec.steps {
             let mut treatments = Vec::new();
             if matches!(step, StepSection::Deidentify(_))
-                && let Ok(built) = builder.table(step.name()).await
-                && let Some((_, plan)) = built.treatments.iter().find(|(name, _)| name == step.name())
+                && let Ok(found) = builder.prepare(step.name()).await
+                && let Some((_, plan)) = found.iter().find(|(name, _)| name == step.name())
             {
                 treatments.extend(plan.columns().iter().map(|column| PlannedTreatment {
                     column: column.name().to_owned(),

@@ -263,7 +263,7 @@ impl<'a> Run<'a> {
                     continue;
                 }
             };
-            let schema = lineage::classified_schema(&built.frame);
+            let schema = built.schema;
             if let Err(problem) = self.job.check_sink(index, section, &schema) {
                 problems.push(problem);
                 continue;
@@ -277,7 +277,7 @@ impl<'a> Run<'a> {
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
             let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..sink_spec(section, location, metadata) };
             let origins = origins(&built.frame);
-            consumers.push(self.sink_consumer(&section.name(), index, built.frame, schema, spec));
+            consumers.push(self.sink_consumer(&section.name(), index, built.frame, Schema::clone(&schema), spec));
             planned.push(PlannedSink {
                 name: section.name(),
                 input: section.input.clone(),
@@ -354,8 +354,7 @@ impl<'a> Run<'a> {
 
     async fn quality_consumer(&self, builder: &Builder<'_>, index: usize, step: &QualityStep) -> Result<Consumer<Output>> {
         let built = builder.input_of(index).await.map_err(|problem| JobError::Problems(vec![problem]))?;
-        let schema = lineage::classified_schema(&built.frame);
-        let checks = Checks::new(step, &schema).map_err(JobError::Config)?;
+        let checks = Checks::new(step, &built.schema).map_err(JobError::Config)?;
         let frame = built.frame.select(checks.columns()).map_err(EngineError::from)?;
         let (events, name, gate) = (self.events.clone(), step.name.clone(), step.gate.clone());
         Ok(Consumer::new(format!("quality of {}", step.name), frame, move |stream| async move {

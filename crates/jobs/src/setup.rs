@@ -68,18 +68,17 @@ impl Job {
         for source in &self.spec.sources {
             self.register_empty(&engine, source).map_err(internal)?;
         }
-        let builder = Builder::new(self, &engine, privacy.as_ref());
+        let builder = Builder::dry(self, &engine, privacy.as_ref());
         let mut problems = Vec::new();
         for (index, step) in self.spec.steps.iter().enumerate() {
-            match builder.table(step.name()).await {
+            match builder.prepare(step.name()).await {
                 Err(problem) => problems.push(problem),
                 Ok(_) => {
                     if let model::StepSection::Quality(quality) = step
                         && let Ok(input) = builder.input_of(index).await
                     {
-                        let schema = sutura_engine::lineage::classified_schema(&input.frame);
-                        problems.extend(self.missing_check_columns(index, quality, &schema));
-                        if let Err(message) = Checks::new(quality, &schema) {
+                        problems.extend(self.missing_check_columns(index, quality, &input.schema));
+                        if let Err(message) = Checks::new(quality, &input.schema) {
                             problems.push(self.problem(&at!["step", index], message, None));
                         }
                     }
@@ -89,10 +88,7 @@ impl Job {
         for (index, section) in self.spec.sinks.iter().enumerate() {
             match builder.table(&section.input).await {
                 Err(problem) => problems.push(problem),
-                Ok(built) => {
-                    let schema = sutura_engine::lineage::classified_schema(&built.frame);
-                    problems.extend(self.check_sink(index, section, &schema).err());
-                }
+                Ok(built) => problems.extend(self.check_sink(index, section, &built.schema).err()),
             }
         }
         // A broken step breaks everything that needs it; one report of it is enough.
