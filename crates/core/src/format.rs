@@ -1,10 +1,11 @@
 //! The contract between a format reader and the engine.
 //!
-//! A reader is a state machine without I/O: the engine pushes blocks of bytes and takes batches and
-//! rejects out. The same code serves files, object stores, sockets and Python, and a large file is
-//! read by many decoders, each over its byte range.
+//! A reader is a state machine without I/O: the engine pushes blocks of bytes, and the decoder hands
+//! each batch and reject to a [`DecodedSink`] the moment it is made, so that no block, however rich,
+//! is held as rows. The same code serves files, object stores, sockets and Python, and a large file
+//! is read by many decoders, each over its byte range.
 
-use std::{any::Any, collections::BTreeMap, fmt, sync::Arc};
+use std::{any::Any, collections::BTreeMap, fmt, ops::ControlFlow, sync::Arc};
 
 use arrow::array::RecordBatch;
 use bytes::Bytes;
@@ -38,7 +39,7 @@ pub struct DecoderSpec {
     pub options: serde_json::Value,
     /// The wanted tables. [`Decoded::Batch::request`] is a position in this list.
     pub requests: Vec<TableRequest>,
-    /// Rows per batch; a hint.
+    /// Most rows of a batch; a decoder may make smaller ones.
     pub batch_rows: usize,
 }
 
@@ -56,6 +57,36 @@ pub enum Decoded {
     Reject(Reject),
 }
 
+/// Takes what a decoder makes, one piece at a time, in order.
+///
+/// It may wait, and the decoder waits with it (back-pressure); it may say that it wants no more. A closure
+/// `FnMut(Decoded) -> ControlFlow<()>` is a sink, and so is a `Vec<Decoded>`, for inputs that are known to be small.
+pub trait DecodedSink {
+    /// Takes one piece. [`ControlFlow::Break`] ends the reading.
+    fn take(&mut self, decoded: Decoded) -> ControlFlow<()>;
+
+    /// [`DecodedSink::take`] as a decoder calls it: a sink that wants no more is [`FormatError::Stopped`].
+    fn emit(&mut self, decoded: Decoded) -> Result<(), FormatError> {
+        match self.take(decoded) {
+            ControlFlow::Continue(()) => Ok(()),
+            ControlFlow::Break(()) => Err(FormatError::Stopped),
+        }
+    }
+}
+
+impl<F: FnMut(Decoded) -> ControlFlow<()>> DecodedSink for F {
+    fn take(&mut self, decoded: Decoded) -> ControlFlow<()> {
+        self(decoded)
+    }
+}
+
+impl DecodedSink for Vec<Decoded> {
+    fn take(&mut self, decoded: Decoded) -> ControlFlow<()> {
+        self.push(decoded);
+        ControlFlow::Continue(())
+    }
+}
+
 /// Whether a decoder wants more bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Progress {
@@ -66,13 +97,17 @@ pub enum Progress {
 }
 
 /// A reader over one byte range: bytes in, batches and rejects out, bounded memory.
+///
+/// A decoder holds at most the bytes of one record and, for each requested table, the rows of one batch that is not full
+/// yet. A full batch goes to the sink at once, also in the middle of a record. After an error
+/// ([`FormatError::Stopped`] too) a decoder is of no more use.
 pub trait BlockDecoder: Send {
     /// Takes the next block. Blocks follow one another without gap; their size is the caller's
     /// choice (a few MiB is best) and never changes the result.
-    fn push(&mut self, block: Bytes, out: &mut Vec<Decoded>) -> Result<Progress, FormatError>;
+    fn push(&mut self, block: Bytes, out: &mut dyn DecodedSink) -> Result<Progress, FormatError>;
 
     /// Ends the input (or the range) and gives out what is left.
-    fn finish(&mut self, out: &mut Vec<Decoded>) -> Result<ReadStats, FormatError>;
+    fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError>;
 }
 
 /// A format: its tables, and decoders for them.
@@ -120,6 +155,9 @@ pub enum FormatError {
         /// What is wrong, and what to write instead.
         reason: String,
     },
+    /// The sink wants no more ([`DecodedSink::take`]): not a failure, the caller asked for it.
+    #[error("the reading was stopped by its caller")]
+    Stopped,
     /// Arrow refused a batch: a defect of ours.
     #[error("building a batch failed: {0}")]
     Arrow(#[from] arrow::error::ArrowError),

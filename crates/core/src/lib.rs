@@ -25,7 +25,7 @@ pub mod table;
 pub mod time;
 
 pub use finding::{Finding, Severity};
-pub use format::{BlockDecoder, Decoded, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest};
+pub use format::{BlockDecoder, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest};
 pub use phi::{ColumnMeta, PhiClass};
 pub use record::{RecordId, Sha256Hash};
 pub use reject::{Reject, RejectTableBuilder};

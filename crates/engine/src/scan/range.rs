@@ -10,7 +10,7 @@ use std::{
 
 use bytes::Bytes;
 use object_store::ObjectStore;
-use sutura_core::{Decoded, DecoderSpec, Format, Progress, ReadStats, RecordId, Reject, Sha256Hash, TableRequest};
+use sutura_core::{Decoded, DecoderSpec, Format, FormatError, Progress, ReadStats, RecordId, Reject, Sha256Hash, TableRequest};
 use tokio::runtime::Handle;
 
 use crate::{
@@ -83,7 +83,7 @@ pub(crate) fn scan_range(
     let hash = input.hash && start == 0 && end.is_none();
     let mut blocks = Blocks::open(input, start.saturating_sub(1), end, hash).map_err(failed)?;
 
-    let mut out = Vec::new();
+    let mut out = emit;
     let mut pushed = 0u64;
     let mut damaged = None;
     loop {
@@ -100,26 +100,24 @@ pub(crate) fn scan_range(
             }
         };
         pushed += block.len() as u64;
-        let progress = decoder.push(block, &mut out)?;
-        for decoded in out.drain(..) {
-            if emit(decoded).is_break() {
-                return Ok(None);
-            }
-        }
-        if progress == Progress::Done {
-            break;
+        match decoder.push(block, &mut out) {
+            Ok(Progress::More) => {}
+            Ok(Progress::Done) => break,
+            Err(FormatError::Stopped) => return Ok(None),
+            Err(error) => return Err(error.into()),
         }
     }
-    let mut stats = decoder.finish(&mut out)?;
+    let mut stats = match decoder.finish(&mut out) {
+        Ok(stats) => stats,
+        Err(FormatError::Stopped) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
     let whole = damaged.is_none();
     if let Some(reject) = damaged {
         stats.records += 1;
         stats.rejected += 1;
         *stats.rejects_by_code.entry(reject.code.to_owned()).or_default() += 1;
-        out.push(Decoded::Reject(reject));
-    }
-    for decoded in out.drain(..) {
-        if emit(decoded).is_break() {
+        if out(Decoded::Reject(reject)).is_break() {
             return Ok(None);
         }
     }

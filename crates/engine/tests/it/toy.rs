@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 
 use bytes::{Bytes, BytesMut};
 use sutura_core::{
-    BlockDecoder, ColumnDef, Decoded, DecoderSpec, Format, FormatError, PhiClass, Progress, ReadStats, RecordId, Reject, Sha256Hash,
-    TableDef, format::BatchEvent, record::identity_columns,
+    BlockDecoder, ColumnDef, Decoded, DecodedSink, DecoderSpec, Format, FormatError, PhiClass, Progress, ReadStats, RecordId, Reject,
+    Sha256Hash, TableDef, format::BatchEvent, record::identity_columns,
 };
 use sutura_engine::arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, RecordBatchOptions, StringViewArray},
@@ -79,7 +79,7 @@ impl ToyDecoder {
         self.spec.end.is_some_and(|end| self.position >= end)
     }
 
-    fn line(&mut self, length: usize, out: &mut Vec<Decoded>) {
+    fn line(&mut self, length: usize, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let bytes = self.buffer.split_to(length).freeze();
         let offset = self.position;
         self.position += length as u64;
@@ -95,7 +95,7 @@ impl ToyDecoder {
                     self.stats.batch_events.push(BatchEvent { offset, kind, declared, messages });
                 }
             }
-            return;
+            return Ok(());
         }
         self.stats.envelope_bytes += (length - line.len()) as u64;
         self.stats.records += 1;
@@ -107,22 +107,23 @@ impl ToyDecoder {
             let id = RecordId { source: Arc::clone(&self.spec.source), offset, length: line.len() as u64, sha256: Sha256Hash::of(&line) };
             let reject =
                 Reject { id, code: "toy-bad", location: String::new(), reason: "marked bad".into(), bytes: line, truncated: false };
-            return out.push(Decoded::Reject(reject));
+            return out.emit(Decoded::Reject(reject));
         }
         self.stats.accepted += 1;
         self.stats.accepted_bytes += line.len() as u64;
         for request in 0..self.waiting.len() {
             self.waiting[request].push((offset, line.clone()));
             if self.waiting[request].len() >= self.spec.batch_rows {
-                self.flush(request, out);
+                self.flush(request, out)?;
             }
         }
+        Ok(())
     }
 
-    fn flush(&mut self, request: usize, out: &mut Vec<Decoded>) {
+    fn flush(&mut self, request: usize, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let rows = std::mem::take(&mut self.waiting[request]);
         if rows.is_empty() {
-            return;
+            return Ok(());
         }
         let wanted = &self.spec.requests[request];
         let table = tables().iter().find(|table| table.name == wanted.table).unwrap();
@@ -146,12 +147,12 @@ impl ToyDecoder {
         let arrays = columns.iter().map(column).collect();
         let schema = Arc::new(table.schema().project(&columns).unwrap());
         let options = RecordBatchOptions::new().with_row_count(Some(rows.len()));
-        out.push(Decoded::Batch { request, batch: RecordBatch::try_new_with_options(schema, arrays, &options).unwrap() });
+        out.emit(Decoded::Batch { request, batch: RecordBatch::try_new_with_options(schema, arrays, &options).unwrap() })
     }
 }
 
 impl BlockDecoder for ToyDecoder {
-    fn push(&mut self, block: Bytes, out: &mut Vec<Decoded>) -> Result<Progress, FormatError> {
+    fn push(&mut self, block: Bytes, out: &mut dyn DecodedSink) -> Result<Progress, FormatError> {
         self.buffer.extend_from_slice(&block);
         while let Some(end) = self.buffer.iter().position(|&byte| byte == b'\n') {
             if std::mem::take(&mut self.skipping) {
@@ -160,18 +161,18 @@ impl BlockDecoder for ToyDecoder {
             } else if self.beyond() {
                 return Ok(Progress::Done);
             } else {
-                self.line(end + 1, out);
+                self.line(end + 1, out)?;
             }
         }
         Ok(if !self.skipping && self.beyond() { Progress::Done } else { Progress::More })
     }
 
-    fn finish(&mut self, out: &mut Vec<Decoded>) -> Result<ReadStats, FormatError> {
+    fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
         if !self.skipping && !self.beyond() && !self.buffer.is_empty() {
-            self.line(self.buffer.len(), out);
+            self.line(self.buffer.len(), out)?;
         }
         for request in 0..self.waiting.len() {
-            self.flush(request, out);
+            self.flush(request, out)?;
         }
         self.stats.batch_events.push(BatchEvent { offset: u64::MAX, kind: "END", declared: None, messages: self.since });
         Ok(self.stats.clone())

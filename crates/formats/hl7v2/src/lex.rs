@@ -100,6 +100,23 @@ pub fn separators(bytes: &[u8], separator: u8, base: u32, out: &mut Vec<u32>) {
     simd::positions1(bytes, separator, base, out);
 }
 
+/// As [`separators`], but no more than the first `most` of them.
+#[inline]
+pub(crate) fn first_separators(bytes: &[u8], separator: u8, most: usize, base: u32, out: &mut Vec<u32>) {
+    const STEP: usize = 512;
+    if bytes.len() <= STEP {
+        return simd::positions1(bytes, separator, base, out);
+    }
+    let from = out.len();
+    for (number, part) in bytes.chunks(STEP).enumerate() {
+        simd::positions1(part, separator, base + (number * STEP) as u32, out);
+        if out.len() - from >= most {
+            out.truncate(from + most);
+            return;
+        }
+    }
+}
+
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod simd {

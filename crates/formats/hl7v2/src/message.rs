@@ -42,7 +42,7 @@ impl<'a> Message<'a> {
         let mut line_ends = Vec::new();
         lex::line_ends(text.as_bytes(), 0, &mut line_ends);
         let mut segments = Vec::with_capacity(line_ends.len() + 1);
-        segment_ranges(text.as_bytes(), delimiters.field, &line_ends, 0, &mut segments);
+        segment_ranges(text.as_bytes(), delimiters.field, &line_ends, 0, |start, end| segments.push((start, end)));
         Ok(Self { text, delimiters, segments })
     }
 
@@ -109,12 +109,12 @@ impl<'a> Message<'a> {
 /// CR ends a segment. LF ends one after CR (together they are one end), or when what follows looks
 /// like a segment, or when the message has no CR at all; any other LF is data (wrapped OBX text).
 /// Blank lines are left out.
-pub(crate) fn segment_ranges(bytes: &[u8], field_separator: u8, line_ends: &[u32], base: u32, out: &mut Vec<(u32, u32)>) {
+pub(crate) fn segment_ranges(bytes: &[u8], field_separator: u8, line_ends: &[u32], base: u32, mut out: impl FnMut(u32, u32)) {
     let has_cr = line_ends.iter().any(|&at| bytes[(at - base) as usize] == b'\r');
     let mut start = 0usize;
     let mut push = |start: usize, end: usize| {
         if end > start && !bytes[start..end].iter().all(u8::is_ascii_whitespace) {
-            out.push((start as u32, end as u32));
+            out(start as u32, end as u32);
         }
     };
     for &position in line_ends {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use sutura_core::{
-    BlockDecoder, Decoded, DecoderSpec, Finding, FormatError, Progress, ReadStats, RecordId, Reject, Severity, Sha256Hash,
+    BlockDecoder, Decoded, DecodedSink, DecoderSpec, Finding, FormatError, Progress, ReadStats, RecordId, Reject, Severity, Sha256Hash,
     format::BatchEvent,
 };
 
@@ -41,7 +41,6 @@ pub struct Decoder {
     validates: bool,
     splitter: Splitter,
     work: Work,
-    ranges: Vec<(u32, u32)>,
     line_ends: Vec<u32>,
     findings: Vec<Finding>,
     stats: ReadStats,
@@ -74,10 +73,9 @@ impl Decoder {
             splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
             encoding: if spec.start == 0 { SourceEncoding::Unknown(Vec::new()) } else { SourceEncoding::Bytes },
             options,
+            work: Work::new(plan.highest_field()),
             plan,
             validates,
-            work: Work::default(),
-            ranges: Vec::new(),
             line_ends: Vec::new(),
             findings: Vec::new(),
             stats: ReadStats::default(),
@@ -131,17 +129,17 @@ impl Decoder {
         }
     }
 
-    fn drain(&mut self, at_end: bool, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
+    fn drain(&mut self, at_end: bool, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         while let Some(unit) = self.splitter.next_unit(at_end) {
             match unit {
                 Unit::Span(span) => self.unit(span, out)?,
-                Unit::Oversized { offset, length, sha256, beginning } => self.oversized(offset, length, sha256, beginning, out),
+                Unit::Oversized { offset, length, sha256, beginning } => self.oversized(offset, length, sha256, beginning, out)?,
             }
         }
         Ok(())
     }
 
-    fn unit(&mut self, span: Span, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
+    fn unit(&mut self, span: Span, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         // The splitter lends its buffer for the time of one unit.
         let splitter = std::mem::replace(&mut self.splitter, Splitter::new(0, None, 0));
         let result = self.unit_in(&splitter, span, out);
@@ -149,7 +147,7 @@ impl Decoder {
         result
     }
 
-    fn unit_in(&mut self, splitter: &Splitter, span: Span, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
+    fn unit_in(&mut self, splitter: &Splitter, span: Span, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let bytes = splitter.bytes();
         let (mut start, mut end) = (span.start, span.end);
         self.stats.bytes += (end - start) as u64;
@@ -178,7 +176,7 @@ impl Decoder {
             }
             let rest_from = (after + closing).min(end);
             self.stats.envelope_bytes += (rest_from - (after - 1)) as u64;
-            self.junk(splitter, Piece { start: rest_from, end }, out);
+            self.junk(splitter, Piece { start: rest_from, end }, out)?;
             end = after - 1;
             ended = true;
             self.in_frame = false;
@@ -199,16 +197,15 @@ impl Decoder {
                     "",
                     "the MLLP frame has no end block; the sender should send the message again",
                     out,
-                );
+                )
             }
-            b"MSH" => self.message_unit(splitter, span, Piece { start, end }, out)?,
+            b"MSH" => self.message_unit(splitter, span, Piece { start, end }, out),
             _ => self.junk(splitter, Piece { start, end }, out),
         }
-        Ok(())
     }
 
     /// FHS, BHS, BTS or FTS: one line; anything but blank lines after it is junk.
-    fn envelope_segment(&mut self, splitter: &Splitter, piece: Piece, out: &mut Vec<Decoded>) {
+    fn envelope_segment(&mut self, splitter: &Splitter, piece: Piece, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let bytes = &splitter.bytes()[piece.start..piece.end];
         let line_end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
         let line = &bytes[..line_end];
@@ -226,10 +223,10 @@ impl Decoder {
         let offset = splitter.offset_of(piece.start);
         self.stats.batch_events.push(BatchEvent { offset, kind, declared, messages: std::mem::take(&mut self.messages_in_batch) });
         self.stats.envelope_bytes += line_end as u64;
-        self.junk(splitter, Piece { start: piece.start + line_end, end: piece.end }, out);
+        self.junk(splitter, Piece { start: piece.start + line_end, end: piece.end }, out)
     }
 
-    fn message_unit(&mut self, splitter: &Splitter, span: Span, unit: Piece, out: &mut Vec<Decoded>) -> Result<(), FormatError> {
+    fn message_unit(&mut self, splitter: &Splitter, span: Span, unit: Piece, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let bytes = splitter.bytes();
         // Blank lines after the message belong to nobody; its last terminator is its own.
         let content = bytes[unit.start..unit.end]
@@ -250,7 +247,7 @@ impl Decoder {
         let header = &bytes[record.start..header_end];
         let Some(delimiters) = Delimiters::from_header(header) else {
             self.messages_in_batch += 1;
-            self.reject(
+            return self.reject(
                 splitter,
                 &record,
                 "header-delimiters",
@@ -258,18 +255,17 @@ impl Decoder {
                 "MSH-1 and MSH-2 do not state usable delimiters; expected MSH|^~\\&| or the like",
                 out,
             );
-            return Ok(());
         };
         let lines = &splitter.line_ends()[span.first_line..span.last_line];
         let lines = &lines[lines.partition_point(|&at| (at as usize) < record.start)..];
         if let Some(junk_from) = trailing_junk(bytes, &record, lines, delimiters.field) {
-            self.junk(splitter, Piece { start: junk_from, end: record.end }, out);
+            self.junk(splitter, Piece { start: junk_from, end: record.end }, out)?;
             record.end = junk_from;
         }
         self.messages_in_batch += 1;
         self.findings.clear();
         if !header.iter().skip(4).any(u8::is_ascii_alphanumeric) {
-            self.reject(
+            return self.reject(
                 splitter,
                 &record,
                 "header-empty",
@@ -277,7 +273,6 @@ impl Decoder {
                 "the MSH segment holds no value; nothing says what the message is",
                 out,
             );
-            return Ok(());
         }
         if Delimiters::repeats_itself(header) {
             self.note(&Finding::new(
@@ -296,20 +291,11 @@ impl Decoder {
         record: &Piece,
         lines: &[u32],
         delimiters: Delimiters,
-        out: &mut Vec<Decoded>,
+        out: &mut dyn DecodedSink,
     ) -> Result<(), FormatError> {
         let raw = &splitter.bytes()[record.start..record.end];
         let decoded = charset::decode_message(raw, self.options.default_charset, &mut self.findings);
         let text: &str = &decoded.text;
-        self.ranges.clear();
-        if std::ptr::eq(text.as_ptr(), raw.as_ptr()) {
-            let to = lines.partition_point(|&at| (at as usize) < record.end);
-            segment_ranges(raw, delimiters.field, &lines[..to], record.start as u32, &mut self.ranges);
-        } else {
-            self.line_ends.clear();
-            lex::line_ends(text.as_bytes(), 0, &mut self.line_ends);
-            segment_ranges(text.as_bytes(), delimiters.field, &self.line_ends, 0, &mut self.ranges);
-        }
         self.cheap_findings(raw);
         if self.validates {
             self.validate(text);
@@ -320,7 +306,7 @@ impl Decoder {
                 self.stats.count_finding(&finding);
             }
             if let Some(worst) = worst {
-                self.reject(splitter, record, "strict", &worst.location, &format!("{}: {}", worst.code, worst.message), out);
+                self.reject(splitter, record, "strict", &worst.location, &format!("{}: {}", worst.code, worst.message), out)?;
             }
             return Ok(());
         }
@@ -330,7 +316,17 @@ impl Decoder {
         self.stats.records += 1;
         self.stats.accepted += 1;
         self.stats.accepted_bytes += raw.len() as u64;
-        self.work.begin(text, &self.ranges, delimiters);
+        self.work.begin();
+        let (work, bytes) = (&mut self.work, text.as_bytes());
+        let add = |start, end| work.add(bytes, start, end, delimiters);
+        if std::ptr::eq(text.as_ptr(), raw.as_ptr()) {
+            let to = lines.partition_point(|&at| (at as usize) < record.end);
+            segment_ranges(bytes, delimiters.field, &lines[..to], record.start as u32, add);
+        } else {
+            self.line_ends.clear();
+            lex::line_ends(bytes, 0, &mut self.line_ends);
+            segment_ranges(bytes, delimiters.field, &self.line_ends, 0, add);
+        }
         let context = Context {
             source: &self.source,
             offset: splitter.offset_of(record.start),
@@ -342,13 +338,7 @@ impl Decoder {
             findings: &self.findings,
             zone: &self.options.zone,
         };
-        self.work.extract(&context, &mut self.plan);
-        for table in &mut self.plan.tables {
-            for batch in table.columns.take_full() {
-                out.push(Decoded::Batch { request: table.request, batch: batch? });
-            }
-        }
-        Ok(())
+        self.work.extract(&context, &mut self.plan, out)
     }
 
     /// Findings that cost next to nothing: they are made for every message.
@@ -383,20 +373,28 @@ impl Decoder {
     }
 
     /// Bytes outside any message: blank ones are envelope, the rest is a reject.
-    fn junk(&mut self, splitter: &Splitter, piece: Piece, out: &mut Vec<Decoded>) {
+    fn junk(&mut self, splitter: &Splitter, piece: Piece, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let bytes = &splitter.bytes()[piece.start..piece.end];
         let is_blank = |byte: &u8| byte.is_ascii_whitespace() || matches!(*byte, START_BLOCK | END_BLOCK | 0x1A);
         let Some(first) = bytes.iter().position(|byte| !is_blank(byte)) else {
             self.stats.envelope_bytes += bytes.len() as u64;
-            return;
+            return Ok(());
         };
         let last = bytes.iter().rposition(|byte| !is_blank(byte)).unwrap_or(first);
         self.stats.envelope_bytes += (first + bytes.len() - last - 1) as u64;
         let content = Piece { start: piece.start + first, end: piece.start + last + 1 };
-        self.reject(splitter, &content, "not-hl7", "", "the bytes are outside any message: no MSH segment begins here", out);
+        self.reject(splitter, &content, "not-hl7", "", "the bytes are outside any message: no MSH segment begins here", out)
     }
 
-    fn reject(&mut self, splitter: &Splitter, piece: &Piece, code: &'static str, location: &str, reason: &str, out: &mut Vec<Decoded>) {
+    fn reject(
+        &mut self,
+        splitter: &Splitter,
+        piece: &Piece,
+        code: &'static str,
+        location: &str,
+        reason: &str,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         let bytes = &splitter.bytes()[piece.start..piece.end];
         let id = RecordId {
             source: Arc::clone(&self.source),
@@ -415,23 +413,30 @@ impl Decoder {
                 truncated: false,
             },
             out,
-        );
+        )
     }
 
-    fn oversized(&mut self, offset: u64, length: u64, sha256: Sha256Hash, beginning: Bytes, out: &mut Vec<Decoded>) {
+    fn oversized(
+        &mut self,
+        offset: u64,
+        length: u64,
+        sha256: Sha256Hash,
+        beginning: Bytes,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         self.stats.bytes += length;
         self.stats.rejected_bytes += length;
         self.messages_in_batch += u64::from(beginning.starts_with(b"MSH"));
         let reason = format!("the record is larger than max_record_bytes ({}); raise the option to read it", self.options.max_record_bytes);
         let id = RecordId { source: Arc::clone(&self.source), offset, length, sha256 };
-        self.push_reject(Reject { id, code: "record-too-large", location: String::new(), reason, bytes: beginning, truncated: true }, out);
+        self.push_reject(Reject { id, code: "record-too-large", location: String::new(), reason, bytes: beginning, truncated: true }, out)
     }
 
-    fn push_reject(&mut self, reject: Reject, out: &mut Vec<Decoded>) {
+    fn push_reject(&mut self, reject: Reject, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         self.stats.records += 1;
         self.stats.rejected += 1;
         *self.stats.rejects_by_code.entry(reject.code.to_owned()).or_default() += 1;
-        out.push(Decoded::Reject(reject));
+        out.emit(Decoded::Reject(reject))
     }
 
     /// Counts records and field separators only: what the index costs by itself.
@@ -439,16 +444,16 @@ impl Decoder {
     pub fn index_only(bytes: &[u8]) -> (u64, u64) {
         let mut splitter = Splitter::new(0, None, usize::MAX);
         splitter.push(bytes);
-        let (mut work, mut ranges) = (Work::default(), Vec::new());
+        let mut work = Work::new(u16::MAX);
         let (mut messages, mut separators) = (0, 0);
         while let Some(unit) = splitter.next_unit(true) {
             let Unit::Span(span) = unit else { continue };
             let raw = &splitter.bytes()[span.start..span.end];
             let Some(delimiters) = Delimiters::from_header(raw) else { continue };
             let Ok(text) = std::str::from_utf8(raw) else { continue };
-            ranges.clear();
-            segment_ranges(raw, delimiters.field, &splitter.line_ends()[span.first_line..span.last_line], span.start as u32, &mut ranges);
-            work.begin(text, &ranges, delimiters);
+            work.begin();
+            let lines = &splitter.line_ends()[span.first_line..span.last_line];
+            segment_ranges(raw, delimiters.field, lines, span.start as u32, |start, end| work.add(raw, start, end, delimiters));
             separators += work.index_all(text, delimiters) as u64;
             messages += 1;
         }
@@ -457,18 +462,18 @@ impl Decoder {
 }
 
 impl BlockDecoder for Decoder {
-    fn push(&mut self, block: Bytes, out: &mut Vec<Decoded>) -> Result<Progress, FormatError> {
+    fn push(&mut self, block: Bytes, out: &mut dyn DecodedSink) -> Result<Progress, FormatError> {
         self.feed(&block, false);
         self.drain(false, out)?;
         Ok(if self.splitter.is_done() { Progress::Done } else { Progress::More })
     }
 
-    fn finish(&mut self, out: &mut Vec<Decoded>) -> Result<ReadStats, FormatError> {
+    fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
         self.feed(&[], true);
         self.drain(true, out)?;
         for table in &mut self.plan.tables {
             if table.columns.rows() > 0 {
-                out.push(Decoded::Batch { request: table.request, batch: table.columns.finish()? });
+                out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? })?;
             }
         }
         let tail = BatchEvent { offset: u64::MAX, kind: "END", declared: None, messages: self.messages_in_batch };

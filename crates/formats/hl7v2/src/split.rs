@@ -24,6 +24,9 @@ const SKIP_TAIL: usize = 16;
 /// How much of an oversized record its reject keeps.
 const KEPT_OF_OVERSIZED: usize = 64 * 1024;
 
+/// A buffer of this many bytes has held a record of unusual size.
+const LARGE_BUFFER: usize = 32 << 20;
+
 /// A stretch of the buffer from one boundary to the next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Span {
@@ -268,6 +271,11 @@ impl Splitter {
             return;
         }
         self.bytes.drain(..consumed);
+        // What one large record took is given back.
+        if self.bytes.capacity() > LARGE_BUFFER && self.bytes.len() < LARGE_BUFFER / 4 {
+            self.bytes.shrink_to(LARGE_BUFFER / 2);
+            self.line_ends.shrink_to(LARGE_BUFFER / 64);
+        }
         self.base += consumed as u64;
         self.scanned -= consumed;
         self.next_line = drop_positions(&mut self.line_ends, self.next_line, consumed);

@@ -90,7 +90,7 @@ impl MessageBuf {
         let delimiters = Delimiters::from_header(raw).ok_or(MessageError::BadDelimiters)?;
         let (mut line_ends, mut ranges) = (Vec::new(), Vec::new());
         lex::line_ends(raw, 0, &mut line_ends);
-        segment_ranges(raw, delimiters.field, &line_ends, 0, &mut ranges);
+        segment_ranges(raw, delimiters.field, &line_ends, 0, |start, end| ranges.push((start, end)));
         let starts = ranges.iter().skip(1).map(|range| range.0 as usize).chain([raw.len()]);
         let segments = ranges
             .iter()

@@ -40,6 +40,8 @@ struct TextColumn {
 
 /// Text bytes a buffer of a column holds before the next one is begun.
 const BUFFER_BYTES: usize = 1 << 20;
+/// A batch with so much text in completed buffers is full, however few its rows: ten thousand scanned documents must not wait for one another.
+const BATCH_BYTES: usize = 16 << 20;
 
 impl TextColumn {
     fn new(capacity: usize) -> Self {
@@ -52,12 +54,13 @@ impl TextColumn {
         }
     }
 
-    fn append(&mut self, cell: Cell, text: &str, scratch: &str) {
+    /// Adds a value; says how many bytes of text that completed.
+    fn append(&mut self, cell: Cell, text: &str, scratch: &str) -> usize {
         let value = match cell {
             _ if cell == self.last.0 && cell != Cell::Null => {
                 self.views.push(self.last.1);
                 self.nulls.append_non_null();
-                return;
+                return 0;
             }
             Cell::Text(from, to) => text.get(from as usize..to as usize),
             Cell::Scratch(from, to) => scratch.get(from as usize..to as usize),
@@ -67,24 +70,27 @@ impl TextColumn {
         let Some(value) = value else {
             self.views.push(0);
             self.nulls.append_null();
-            return;
+            return 0;
         };
-        let view = self.store(value.as_bytes());
+        let (view, completed) = self.store(value.as_bytes());
         self.views.push(view);
         self.nulls.append_non_null();
         self.last = (cell, view);
+        completed
     }
 
-    fn store(&mut self, value: &[u8]) -> u128 {
+    fn store(&mut self, value: &[u8]) -> (u128, usize) {
         if value.len() <= 12 {
-            return make_view(value, 0, 0);
+            return (make_view(value, 0, 0), 0);
         }
+        let mut completed = 0;
         if self.data.len() + value.len() > BUFFER_BYTES && !self.data.is_empty() {
+            completed = self.data.len();
             self.full.push(std::mem::take(&mut self.data).into());
         }
         let view = make_view(value, self.full.len() as u32, self.data.len() as u32);
         self.data.extend_from_slice(value);
-        view
+        (view, completed)
     }
 
     #[allow(unsafe_code)]
@@ -118,10 +124,10 @@ pub(crate) struct Columns {
     schema: SchemaRef,
     builders: Vec<Builder>,
     rows: usize,
+    /// Text in completed buffers.
+    bytes: usize,
     /// Rows of a batch.
     capacity: usize,
-    /// Batches that filled up within one message.
-    full: Vec<Result<RecordBatch, ArrowError>>,
 }
 
 impl Columns {
@@ -140,17 +146,12 @@ impl Columns {
                 _ => Builder::Text(TextColumn::new(capacity)),
             })
             .collect();
-        Self { schema, builders, rows: 0, capacity: capacity.max(1), full: Vec::new() }
+        Self { schema, builders, rows: 0, bytes: 0, capacity: capacity.max(1) }
     }
 
     /// Rows waiting in the batch that is not full yet.
     pub(crate) fn rows(&self) -> usize {
         self.rows
-    }
-
-    /// The batches that are full. One message can fill many.
-    pub(crate) fn take_full(&mut self) -> impl Iterator<Item = Result<RecordBatch, ArrowError>> {
-        std::mem::take(&mut self.full).into_iter()
     }
 
     /// Forgets the values of the row before: the text they point into is about to change.
@@ -162,11 +163,18 @@ impl Columns {
         }
     }
 
-    /// Adds a row: one cell a column.
-    pub(crate) fn append(&mut self, cells: &[Cell], text: &str, scratch: &str) {
+    /// Forgets the value of the row before in one column.
+    pub(crate) fn forget_column(&mut self, column: usize) {
+        if let Some(Builder::Text(column)) = self.builders.get_mut(column) {
+            column.last.0 = Cell::Null;
+        }
+    }
+
+    /// Adds a row: one cell a column. True when the batch is full: [`Columns::finish`] is due before the next row.
+    pub(crate) fn append(&mut self, cells: &[Cell], text: &str, scratch: &str) -> bool {
         for (builder, cell) in self.builders.iter_mut().zip(cells) {
             match (builder, *cell) {
-                (Builder::Text(column), cell) => column.append(cell, text, scratch),
+                (Builder::Text(column), cell) => self.bytes += column.append(cell, text, scratch),
                 (Builder::Number(column), Cell::Number(value)) => column.append_value(value),
                 (Builder::Number(column), _) => column.append_null(),
                 (Builder::Integer(column), Cell::Integer(value)) => column.append_value(value),
@@ -178,14 +186,12 @@ impl Columns {
             }
         }
         self.rows += 1;
-        if self.rows >= self.capacity {
-            let batch = self.finish();
-            self.full.push(batch);
-        }
+        self.rows >= self.capacity || self.bytes >= BATCH_BYTES
     }
 
     /// The waiting rows as a batch; the columns are empty after it.
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        self.bytes = 0;
         let arrays = self
             .builders
             .iter_mut()

@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fmt::Write as _};
 
-use sutura_core::{Finding, Sha256Hash};
+use sutura_core::{Decoded, DecodedSink, Finding, FormatError, Sha256Hash};
 
 use super::{
     columns::Cell,
@@ -36,18 +36,32 @@ pub(crate) struct Seg {
     pub start: u32,
     pub end: u32,
     pub tag: Tag,
-    /// Where its separators stand in the tape; `u32::MAX` until they are asked for.
+    /// Where its separators stand in the tape, their number first; `u32::MAX` until they are asked for.
     fields_from: u32,
-    fields: u32,
 }
+
+/// Bytes the scratch buffer and the tape may take within a message before they are begun anew.
+const BUFFERS: usize = 4 << 20;
+/// A message in which they last for fewer segments than this gets larger ones.
+const SEGMENTS_BETWEEN: usize = 1024;
+/// Buffers that one large message made larger than this are given back.
+const KEPT_BETWEEN_MESSAGES: usize = 1 << 20;
 
 /// The segments of the current message and buffers that are reused for every message.
 #[derive(Debug, Default)]
 pub(crate) struct Work {
     pub segs: Vec<Seg>,
+    /// Positions of field separators, of the segments in `indexed`.
     tape: Vec<u32>,
+    indexed: Vec<u32>,
+    /// Separators of a segment that anybody wants to know.
+    separators_wanted: usize,
+    /// Text that does not stand in the message as the column has it.
     scratch: String,
     iso: Vec<u8>,
+    /// What `tape` and `scratch` may take, and the segment at which they were begun anew.
+    limit: usize,
+    begun_at: usize,
 }
 
 /// What is known about the current message beside its text.
@@ -114,44 +128,54 @@ enum HeaderOffset {
 }
 
 impl Work {
-    /// Takes the segments of the next message.
-    pub(crate) fn begin(&mut self, text: &str, ranges: &[(u32, u32)], delimiters: Delimiters) {
-        self.segs.clear();
-        self.tape.clear();
-        self.scratch.clear();
-        let bytes = text.as_bytes();
-        self.segs.extend(ranges.iter().map(|&(start, end)| {
-            let segment = &bytes[start as usize..end as usize];
-            let name = match segment {
-                [a, b, c] => tag(&[*a, *b, *c]),
-                [a, b, c, next, ..] if *next == delimiters.field => tag(&[*a, *b, *c]),
-                _ => 0,
-            };
-            Seg { start, end, tag: name, fields_from: u32::MAX, fields: 0 }
-        }));
+    /// For columns of fields up to `highest_field`.
+    pub(crate) fn new(highest_field: u16) -> Self {
+        Self { separators_wanted: usize::from(highest_field) + 1, ..Self::default() }
     }
 
-    /// Finds the field separators of every segment: the full index, for those who want all of it.
+    /// Forgets the message before. The segments of the next one follow ([`Work::add`]).
+    pub(crate) fn begin(&mut self) {
+        fn empty<T>(buffer: &mut Vec<T>) {
+            buffer.clear();
+            buffer.shrink_to(KEPT_BETWEEN_MESSAGES / size_of::<T>());
+        }
+        empty(&mut self.segs);
+        empty(&mut self.tape);
+        empty(&mut self.indexed);
+        self.scratch.clear();
+        self.scratch.shrink_to(KEPT_BETWEEN_MESSAGES);
+        (self.limit, self.begun_at) = (BUFFERS, 0);
+    }
+
+    /// Takes the next segment: bytes `start..end` of the message.
+    pub(crate) fn add(&mut self, bytes: &[u8], start: u32, end: u32, delimiters: Delimiters) {
+        let name = match &bytes[start as usize..end as usize] {
+            [a, b, c] => tag(&[*a, *b, *c]),
+            [a, b, c, next, ..] if *next == delimiters.field => tag(&[*a, *b, *c]),
+            _ => 0,
+        };
+        self.segs.push(Seg { start, end, tag: name, fields_from: u32::MAX });
+    }
+
+    /// Finds the field separators of every segment and counts them: the full index, for those who want all of it.
     pub(crate) fn index_all(&mut self, text: &str, delimiters: Delimiters) -> usize {
         for at in 0..self.segs.len() {
             self.separators(at, text.as_bytes(), delimiters.field);
         }
-        self.tape.len()
+        self.tape.len() - self.segs.len()
     }
 
-    /// Adds the rows of the message to every requested table.
-    pub(crate) fn extract(&mut self, context: &Context<'_>, plan: &mut Plan) {
+    /// Adds the rows of the message to every requested table. Batches that are full go out at once.
+    pub(crate) fn extract(&mut self, context: &Context<'_>, plan: &mut Plan, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let mut facts = self.facts(context, plan);
+        let facts_end = self.scratch.len();
         let mut force = InForce::default();
         for table in &mut plan.tables {
-            for group in &mut table.groups {
-                group.cut_from = u32::MAX;
-            }
-            table.columns.forget();
+            table.forget_cells();
             match table.rows {
-                Rows::Message => self.row(context, table, &mut facts, force, 0),
-                Rows::Findings => self.finding_rows(context, table, &mut facts),
-                Rows::LongForm => self.long_form(context, table, &mut facts),
+                Rows::Message => self.row(context, table, &mut facts, force, 0, out)?,
+                Rows::Findings => self.finding_rows(context, table, &mut facts, out)?,
+                Rows::LongForm => self.long_form(context, table, &mut facts, out)?,
                 _ => {}
             }
         }
@@ -170,12 +194,33 @@ impl Work {
                     continue;
                 }
                 match table.rows {
-                    Rows::Orders => self.order_row(context, table, &mut facts, force, at as u32),
+                    Rows::Orders => self.order_row(context, table, &mut facts, force, at as u32, out)?,
                     Rows::Immunizations if !self.is_type(context, facts.message_type, "VXU") => {}
                     Rows::Segments(_) if name == tag(b"RXA") && self.is_type(context, facts.message_type, "VXU") => {}
-                    _ => self.row(context, table, &mut facts, force, at as u32),
+                    _ => self.row(context, table, &mut facts, force, at as u32, out)?,
                 }
             }
+            if self.scratch.len() + self.tape.len() * size_of::<u32>() > self.limit {
+                self.begin_buffers_anew(plan, facts_end, at);
+            }
+        }
+        Ok(())
+    }
+
+    /// Forgets what was cut for the rows so far, but not the facts: a message of a million rows must not hold the text of them all.
+    fn begin_buffers_anew(&mut self, plan: &mut Plan, facts_end: usize, at: usize) {
+        if at - self.begun_at < SEGMENTS_BETWEEN {
+            // What is cut again for every row is large: cutting it ever again would take for ever.
+            self.limit = self.limit.saturating_mul(2);
+        }
+        self.begun_at = at;
+        self.scratch.truncate(facts_end);
+        self.tape.clear();
+        for segment in self.indexed.drain(..) {
+            self.segs[segment as usize].fields_from = u32::MAX;
+        }
+        for table in &mut plan.tables {
+            table.forget_cells();
         }
     }
 
@@ -195,9 +240,23 @@ impl Work {
         Facts { message_type, trigger, header_offset: HeaderOffset::NotRead, sha256, source }
     }
 
-    fn row(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts, force: InForce, row: u32) {
+    fn row(
+        &mut self,
+        context: &Context<'_>,
+        table: &mut TablePlan,
+        facts: &mut Facts,
+        force: InForce,
+        row: u32,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         self.fill(context, table, facts, force, row);
-        table.columns.append(&table.cells, context.text, &self.scratch);
+        self.append(context, table, out)
+    }
+
+    /// Adds the filled cells as a row; the batch goes out when it is full.
+    fn append(&self, context: &Context<'_>, table: &mut TablePlan, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let full = table.columns.append(&table.cells, context.text, &self.scratch);
+        if full { out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? }) } else { Ok(()) }
     }
 
     /// Fills the cells of one row.
@@ -266,25 +325,37 @@ impl Work {
     }
 
     /// An order's row stands at its ORC, or at an OBR that has none.
-    fn order_row(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts, mut force: InForce, row: u32) {
+    fn order_row(
+        &mut self,
+        context: &Context<'_>,
+        table: &mut TablePlan,
+        facts: &mut Facts,
+        mut force: InForce,
+        row: u32,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         if self.segs[row as usize].tag == OBR {
             if force.orc.is_some() {
-                return;
+                return Ok(());
             }
         } else {
             let rest = self.segs[row as usize + 1..].iter().take_while(|seg| seg.tag != ORC && seg.tag != PID).enumerate();
             force.obr = rest.into_iter().find(|(_, seg)| seg.tag == OBR).map(|(distance, _)| row + 1 + distance as u32);
         }
-        self.row(context, table, facts, force, row);
+        self.row(context, table, facts, force, row, out)
     }
 
     /// The separators of a segment, found once.
     fn separators(&mut self, at: usize, bytes: &[u8], separator: u8) {
         let seg = &mut self.segs[at];
         if seg.fields_from == u32::MAX {
-            seg.fields_from = self.tape.len() as u32;
-            lex::separators(&bytes[seg.start as usize..seg.end as usize], separator, seg.start, &mut self.tape);
-            seg.fields = self.tape.len() as u32 - seg.fields_from;
+            let from = self.tape.len();
+            seg.fields_from = from as u32;
+            self.indexed.push(at as u32);
+            self.tape.push(0);
+            let segment = &bytes[seg.start as usize..seg.end as usize];
+            lex::first_separators(segment, separator, self.separators_wanted, seg.start, &mut self.tape);
+            self.tape[from] = (self.tape.len() - from - 1) as u32;
         }
     }
 
@@ -292,13 +363,13 @@ impl Work {
     fn field(&mut self, context: &Context<'_>, segment: u32, field: u16) -> Option<(u32, u32)> {
         self.separators(segment as usize, context.text.as_bytes(), context.delimiters.field);
         let seg = self.segs[segment as usize];
-        let number = u32::from(field);
-        if number == 0 || number > seg.fields {
+        let (number, first) = (usize::from(field), seg.fields_from as usize);
+        let count = self.tape[first] as usize;
+        if number == 0 || number > count {
             return None;
         }
-        let tape = &self.tape[seg.fields_from as usize..(seg.fields_from + seg.fields) as usize];
-        let from = tape[field as usize - 1] + 1;
-        let to = tape.get(field as usize).copied().unwrap_or(seg.end);
+        let from = self.tape[first + number] + 1;
+        let to = if number < count { self.tape[first + number + 1] } else { seg.end };
         (to > from).then_some((from, to))
     }
 
@@ -394,9 +465,9 @@ impl Work {
         }
         match context.delimiters.escape {
             Some(mark) if memchr::memchr(mark, raw.as_bytes()).is_some() => {
-                let start = self.scratch.len() as u32;
+                let start = self.scratch.len();
                 escape::unescape_into(raw, &context.delimiters, &mut self.scratch, None);
-                Cell::Scratch(start, self.scratch.len() as u32)
+                self.scratch_from(start)
             }
             _ => Cell::Text(from, to),
         }
@@ -407,14 +478,14 @@ impl Work {
         let raw = &context.text[from as usize..to as usize];
         match context.delimiters.repetition {
             Some(separator) if memchr::memchr(separator, raw.as_bytes()).is_some() => {
-                let start = self.scratch.len() as u32;
+                let start = self.scratch.len();
                 for (at, part) in raw.split(char::from(separator)).enumerate() {
                     if at > 0 {
                         self.scratch.push('\n');
                     }
                     escape::unescape_into(part, &context.delimiters, &mut self.scratch, None);
                 }
-                Cell::Scratch(start, self.scratch.len() as u32)
+                self.scratch_from(start)
             }
             _ => self.text(context, (from, to)),
         }
@@ -425,9 +496,9 @@ impl Work {
         if !timestamp::write_iso(raw.as_bytes(), &mut self.iso) {
             return Cell::Null;
         }
-        let start = self.scratch.len() as u32;
+        let start = self.scratch.len();
         self.scratch.push_str(std::str::from_utf8(&self.iso).unwrap_or_default());
-        Cell::Scratch(start, self.scratch.len() as u32)
+        self.scratch_from(start)
     }
 
     /// The instant of a timestamp: its own offset, else MSH-7's, else the feed's stated zone.
@@ -454,11 +525,19 @@ impl Work {
         }
     }
 
+    /// What was added to the scratch buffer since it was `start` bytes long.
+    fn scratch_from(&self, start: usize) -> Cell {
+        match (u32::try_from(start), u32::try_from(self.scratch.len())) {
+            (Ok(from), Ok(to)) => Cell::Scratch(from, to),
+            _ => Cell::Null,
+        }
+    }
+
     /// Copies text into the scratch buffer.
     fn keep(&mut self, text: &str) -> Cell {
-        let start = self.scratch.len() as u32;
+        let start = self.scratch.len();
         self.scratch.push_str(text);
-        Cell::Scratch(start, self.scratch.len() as u32)
+        self.scratch_from(start)
     }
 
     fn cell_text<'t>(&'t self, context: &Context<'t>, cell: Cell) -> &'t str {
@@ -569,7 +648,7 @@ impl Work {
                 self.scratch.push_str(name);
             }
         }
-        if self.scratch.len() > start { Cell::Scratch(start as u32, self.scratch.len() as u32) } else { Cell::Null }
+        if self.scratch.len() > start { self.scratch_from(start) } else { Cell::Null }
     }
 
     /// The paths of the row's segment that were sent as `""`.
@@ -602,7 +681,7 @@ impl Work {
                 }
             }
         }
-        if self.scratch.len() > start { Cell::Scratch(start as u32, self.scratch.len() as u32) } else { Cell::Null }
+        if self.scratch.len() > start { self.scratch_from(start) } else { Cell::Null }
     }
 
     /// The text of the OBX segments that follow a TXA.
@@ -688,29 +767,36 @@ impl Work {
 
     /// A structured value as people read it: its components without their separators.
     fn joined_components(&mut self, context: &Context<'_>, (from, to): (u32, u32)) -> Cell {
-        let start = self.scratch.len() as u32;
+        let start = self.scratch.len();
         for part in context.text[from as usize..to as usize].split(char::from(context.delimiters.component)) {
             escape::unescape_into(part, &context.delimiters, &mut self.scratch, None);
         }
-        if self.scratch.len() as u32 > start { Cell::Scratch(start, self.scratch.len() as u32) } else { Cell::Null }
+        if self.scratch.len() > start { self.scratch_from(start) } else { Cell::Null }
     }
 
-    fn finding_rows(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts) {
+    fn finding_rows(
+        &mut self,
+        context: &Context<'_>,
+        table: &mut TablePlan,
+        facts: &mut Facts,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         for at in 0..context.findings.len() {
             let finding = &context.findings[at];
             self.fill(context, table, facts, self.whole_message(), 0);
             for position in 0..table.computed.len() {
-                let (computed, out) = table.computed[position];
-                table.cells[out] = match computed {
+                let (computed, place) = table.computed[position];
+                table.cells[place] = match computed {
                     Computed::FindingCode => Cell::Static(finding.code),
-                    Computed::FindingSeverity => self.keep(&finding.severity.to_string()),
+                    Computed::FindingSeverity => Cell::Static(finding.severity.as_str()),
                     Computed::FindingLocation => self.keep(&finding.location),
                     Computed::FindingMessage => self.keep(&finding.message),
                     _ => continue,
                 };
             }
-            table.columns.append(&table.cells, context.text, &self.scratch);
+            self.append(context, table, out)?;
         }
+        Ok(())
     }
 
     fn whole_message(&self) -> InForce {
@@ -718,10 +804,16 @@ impl Work {
     }
 
     /// Every value of every field, as the `segments` table has it.
-    fn long_form(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts) {
+    fn long_form(
+        &mut self,
+        context: &Context<'_>,
+        table: &mut TablePlan,
+        facts: &mut Facts,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         self.fill(context, table, facts, self.whole_message(), 0);
-        let wanted = |computed| table.computed.iter().find(|(known, _)| *known == computed).map(|(_, out)| *out);
-        let out = LongColumns {
+        let wanted = |computed| table.computed.iter().find(|(known, _)| *known == computed).map(|(_, place)| *place);
+        let places = LongColumns {
             segment: wanted(Computed::LongSegment),
             ordinal: wanted(Computed::LongOrdinal),
             field: wanted(Computed::LongField),
@@ -744,12 +836,12 @@ impl Work {
             let ordinal = *ordinal;
             let kept = self.scratch.len();
             let name_cell = self.keep(shown);
-            put(&mut table.cells, out.segment, name_cell);
-            put(&mut table.cells, out.ordinal, Cell::Integer(ordinal));
+            put(&mut table.cells, places.segment, name_cell);
+            put(&mut table.cells, places.ordinal, Cell::Integer(ordinal));
             if shown != name && !name.is_empty() {
                 let row_start = self.scratch.len();
                 let place = LongPlace { name: shown, ordinal, field: 0, repetition: 1, component: 1, subcomponent: 1 };
-                self.long_row(context, table, out, &place, name, false);
+                self.long_row(context, table, places, &place, name, false, out)?;
                 self.scratch.truncate(row_start);
             }
             let is_header = matches!(name, "MSH" | "FHS" | "BHS");
@@ -767,41 +859,55 @@ impl Work {
                             }
                             let row_start = self.scratch.len();
                             let place = LongPlace { name: shown, ordinal, field: number, repetition, component, subcomponent };
-                            self.long_row(context, table, out, &place, part, atomic);
+                            self.long_row(context, table, places, &place, part, atomic, out)?;
                             self.scratch.truncate(row_start);
                         }
                     }
                 }
             }
             self.scratch.truncate(kept);
+            table.columns.forget();
         }
+        Ok(())
     }
 
-    fn long_row(&mut self, context: &Context<'_>, table: &mut TablePlan, out: LongColumns, place: &LongPlace<'_>, raw: &str, atomic: bool) {
+    #[allow(clippy::too_many_arguments)]
+    fn long_row(
+        &mut self,
+        context: &Context<'_>,
+        table: &mut TablePlan,
+        places: LongColumns,
+        place: &LongPlace<'_>,
+        raw: &str,
+        atomic: bool,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
         let cells = &mut table.cells;
-        put(cells, out.field, Cell::Integer(place.field as i64));
-        put(cells, out.repetition, Cell::Integer(place.repetition as i64));
-        put(cells, out.component, Cell::Integer(place.component as i64));
-        put(cells, out.subcomponent, Cell::Integer(place.subcomponent as i64));
-        if out.path.is_some() {
-            let start = self.scratch.len() as u32;
+        put(cells, places.field, Cell::Integer(place.field as i64));
+        put(cells, places.repetition, Cell::Integer(place.repetition as i64));
+        put(cells, places.component, Cell::Integer(place.component as i64));
+        put(cells, places.subcomponent, Cell::Integer(place.subcomponent as i64));
+        if places.path.is_some() {
+            let start = self.scratch.len();
             place.write(&mut self.scratch);
-            put(cells, out.path, Cell::Scratch(start, self.scratch.len() as u32));
+            put(cells, places.path, self.scratch_from(start));
         }
         let deletes = raw == "\"\"";
-        put(cells, out.state, Cell::Static(if deletes { "null" } else { "value" }));
-        if out.value.is_some() {
-            let start = self.scratch.len() as u32;
+        put(cells, places.state, Cell::Static(if deletes { "null" } else { "value" }));
+        if places.value.is_some() {
+            let start = self.scratch.len();
             if atomic {
                 self.scratch.push_str(raw);
             } else {
                 escape::unescape_into(raw, &context.delimiters, &mut self.scratch, None);
             }
-            put(cells, out.value, if deletes { Cell::Null } else { Cell::Scratch(start, self.scratch.len() as u32) });
+            put(cells, places.value, if deletes { Cell::Null } else { self.scratch_from(start) });
         }
-        // The scratch buffer is cut back after every row.
-        table.columns.forget();
-        table.columns.append(&table.cells, context.text, &self.scratch);
+        // The scratch buffer is cut back to the beginning of the row after every row.
+        for column in [places.path, places.value].into_iter().flatten() {
+            table.columns.forget_column(column);
+        }
+        self.append(context, table, out)
     }
 }
 

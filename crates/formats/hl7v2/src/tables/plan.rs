@@ -79,6 +79,16 @@ pub(crate) struct TablePlan {
     pub columns: Columns,
 }
 
+impl TablePlan {
+    /// Forgets what was cut for the rows so far: the text it points into is about to change.
+    pub(crate) fn forget_cells(&mut self) {
+        for group in &mut self.groups {
+            group.cut_from = u32::MAX;
+        }
+        self.columns.forget();
+    }
+}
+
 /// All requested tables.
 #[derive(Debug)]
 pub(crate) struct Plan {
@@ -101,6 +111,13 @@ impl Plan {
             })
             .collect::<Result<_, _>>()?;
         Ok(Self { tables })
+    }
+
+    /// The highest field any column looks at; those that every message is asked for are among the first 20.
+    pub(crate) fn highest_field(&self) -> u16 {
+        let grouped = self.tables.iter().flat_map(|table| &table.groups).flat_map(|group| &group.columns).map(|(source, _)| source.field);
+        let chosen = self.tables.iter().flat_map(|table| &table.choices).flat_map(|(sources, _)| sources).map(|source| source.field.field);
+        grouped.chain(chosen).max().unwrap_or(0).max(20)
     }
 
     /// Whether any requested column satisfies the test.
