@@ -52,7 +52,9 @@ use datafusion::{
 use futures::{FutureExt, future::BoxFuture};
 use sutura_core::{Format, ReadStats, Reject};
 
-pub use account::{CODE_BATCH_COUNT, CODE_BATCH_OPEN, FileAccount, Totals};
+pub use account::{FileAccount, Totals};
+
+pub use crate::scan::batches::{CODE_BATCH_COUNT, CODE_BATCH_OPEN};
 
 use crate::{
     engine::Engine,

@@ -20,7 +20,7 @@ use datafusion::{
 };
 use futures::Stream;
 use object_store::ObjectStore;
-use sutura_core::{Decoded, Reject, Sha256Hash, TableRequest};
+use sutura_core::{Decoded, Finding, ReadStats, Reject, Sha256Hash, TableRequest, finding::FINDINGS_TABLE};
 use tokio::{
     runtime::Handle,
     task::{JoinError, JoinSet},
@@ -31,11 +31,12 @@ use crate::{
     files::SourceFile,
     pass::{
         AccountsHandler, Consumer, ConsumerReport, FileAccount, PassOptions, PassReport, SharedPass, Sink,
-        account::{RangePart, join},
+        account::LISTED_FINDINGS,
         queue::Queue,
         tap::{Tap, tap_plan},
     },
     scan::{
+        batches::{FindingRows, RangePart, join},
         groups::{Unit, units},
         range::{RangeAccount, RangeInput, RangeRequest, scan_range},
         read::{Blocks, ReadError},
@@ -213,6 +214,20 @@ struct SourceWork {
 }
 
 impl SourceWork {
+    /// Sends rows of the table of findings, with all its columns, to the plans that want it.
+    fn send_findings(&self, batch: Option<RecordBatch>) -> Result<()> {
+        let Some(batch) = batch else { return Ok(()) };
+        for (request, routes) in self.request.requests.iter().zip(&self.routes) {
+            if request.table == FINDINGS_TABLE {
+                match &request.columns {
+                    Some(columns) => send(routes, &batch.project(columns)?)?,
+                    None => send(routes, &batch)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
     fn queues(&self) -> impl Iterator<Item = &Arc<Queue>> {
         self.routes.iter().flatten().chain(&self.rejects).map(|route| &route.queue)
     }
@@ -235,7 +250,10 @@ enum Task {
 /// What is known of a file so far.
 #[derive(Default)]
 struct FileState {
+    /// Of the ranges read so far; joined when all are.
     parts: Vec<RangePart>,
+    stats: ReadStats,
+    findings: Vec<Finding>,
     bytes_read: u64,
     sha256: Option<Sha256Hash>,
     ranges: usize,
@@ -351,7 +369,6 @@ impl Shared {
         for (position, source) in pass.sources.iter().enumerate() {
             for (index, file) in source.files.iter().enumerate() {
                 let state = std::mem::take(&mut *self.file(position, index));
-                let (stats, findings) = join(state.parts);
                 accounts.push(FileAccount {
                     source: source.name.clone(),
                     uri: file.uri.to_string(),
@@ -362,8 +379,8 @@ impl Shared {
                     sha256: state.sha256,
                     bytes_read: state.bytes_read,
                     ranges: state.ranges,
-                    stats,
-                    findings,
+                    stats: state.stats,
+                    findings: state.findings,
                 });
             }
         }
@@ -467,14 +484,34 @@ fn read(shared: &Shared, position: usize, unit: &Unit) -> Result<()> {
     file.bytes_read += bytes_read;
     file.sha256 = file.sha256.or(sha256);
     file.parts.push(RangePart::new(unit.range.map_or(0, |(start, _)| start), stats));
-    if let Some(progress) = &shared.options.progress
-        && file.parts.len() == file.ranges
-    {
-        progress.files_done.fetch_add(1, Ordering::Relaxed);
-    }
+    let parts = if file.parts.len() == file.ranges { std::mem::take(&mut file.parts) } else { Vec::new() };
     drop(file);
+    if !parts.is_empty() {
+        join_ranges(shared, position, unit, parts)?;
+    }
     if source.left.fetch_sub(1, Ordering::AcqRel) == 1 {
         source.queues().for_each(|queue| queue.finish());
+    }
+    Ok(())
+}
+
+/// The file is read to its end: its account, and the findings that only all of its ranges show.
+fn join_ranges(shared: &Shared, position: usize, unit: &Unit, parts: Vec<RangePart>) -> Result<()> {
+    let source = &shared.sources[position];
+    let mut rows = FindingRows::new(source.request.format.as_ref(), &unit.file.uri, source.request.batch_rows);
+    let mut listed = Vec::new();
+    let stats = join(parts, &mut |found| {
+        if listed.len() < LISTED_FINDINGS {
+            listed.push(found.finding.clone());
+        }
+        source.send_findings(rows.push(found)?)
+    })?;
+    source.send_findings(rows.finish()?)?;
+    let mut file = shared.file(position, unit.index);
+    (file.stats, file.findings) = (stats, listed);
+    drop(file);
+    if let Some(progress) = &shared.options.progress {
+        progress.files_done.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -1,6 +1,7 @@
 //! Reading files as tables: one way to read a byte range ([`range`]), used by the table functions
 //! (through DataFusion's file scan, [`source`] and [`table`]) and by the shared pass.
 
+pub(crate) mod batches;
 pub(crate) mod groups;
 pub(crate) mod range;
 pub(crate) mod read;

@@ -21,14 +21,17 @@ use datafusion::{
 };
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use sutura_core::{Decoded, Format, RejectTableBuilder, TableRequest, reject::rejects_table};
+use sutura_core::{Decoded, Format, RejectTableBuilder, TableRequest, finding::FINDINGS_TABLE, reject::rejects_table};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
     engine::EngineOptions,
     error::{EngineError, Result},
     files::SourceFile,
-    scan::range::{RangeInput, RangeRequest, scan_range},
+    scan::{
+        batches::{FindingRows, RangePart, join},
+        range::{RangeAccount, RangeInput, RangeRequest, scan_range},
+    },
 };
 
 /// Batches that may wait between a decoder and the plan.
@@ -116,7 +119,8 @@ impl FileSource for FormatSource {
                 requests,
                 batch_rows: self.batch_rows,
             }),
-            reject_columns: (self.table == ScanTable::Rejects).then_some(columns),
+            reject_columns: (self.table == ScanTable::Rejects).then(|| columns.clone()),
+            finding_columns: (self.table.name() == FINDINGS_TABLE && self.table != ScanTable::Rejects).then_some(columns),
             block_bytes: self.block_bytes,
         });
         ProjectionOpener::try_new(self.projection.clone(), opener, self.schema.file_schema())
@@ -176,6 +180,8 @@ struct FormatOpener {
     request: Arc<RangeRequest>,
     /// For the table of rejects, the columns wanted of it.
     reject_columns: Option<Vec<usize>>,
+    /// For the format's table of findings, likewise.
+    finding_columns: Option<Vec<usize>>,
     block_bytes: usize,
 }
 
@@ -188,12 +194,17 @@ impl FileOpener for FormatOpener {
         let range = partitioned.range.as_ref().map(|range| (range.start.max(0) as u64, range.end.max(0) as u64));
         let (store, block_bytes) = (Arc::clone(&self.object_store), self.block_bytes);
         let (request, reject_columns) = (Arc::clone(&self.request), self.reject_columns.clone());
+        let finding_columns = self.finding_columns.clone();
         let open = async move {
             let input = RangeInput { store, handle: Handle::current(), file, range, block_bytes, hash: false, progress: None, stop: None };
             let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
             // Ends when the plan drops the receiver (LIMIT): the next send fails.
             tokio::task::spawn_blocking(move || {
-                if let Err(error) = scan_one_table(&input, &request, reject_columns.as_deref(), &sender) {
+                let scanned = match finding_columns {
+                    Some(columns) => scan_findings(&input, &request, &columns, &sender),
+                    None => scan_one_table(&input, &request, reject_columns.as_deref(), &sender).map(drop),
+                };
+                if let Err(error) = scanned {
                     let _ = sender.blocking_send(Err(error));
                 }
             });
@@ -208,7 +219,40 @@ impl FileOpener for FormatOpener {
 
 type BatchSender = mpsc::Sender<Result<RecordBatch>>;
 
-fn scan_one_table(input: &RangeInput, request: &RangeRequest, reject_columns: Option<&[usize]>, sender: &BatchSender) -> Result<()> {
+/// The findings of records, and after the first range of a file those of the file: what batch trailers declare is known only
+/// when the whole file has been seen. A file that was cut is walked once more for it, without making rows, so that no range
+/// needs to hear from another.
+fn scan_findings(input: &RangeInput, request: &RangeRequest, columns: &[usize], sender: &BatchSender) -> Result<()> {
+    let Some(account) = scan_one_table(input, request, None, sender)? else { return Ok(()) };
+    let cut = input.range.filter(|&(start, end)| start > 0 || end < input.file.size);
+    let stats = match cut {
+        None => account.stats,
+        Some((0, _)) => {
+            let whole = RangeInput { range: None, ..input.clone() };
+            let no_rows = RangeRequest { requests: Vec::new(), ..request.clone() };
+            let mut wanted = |_| if sender.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) };
+            let Some(account) = scan_range(&whole, &no_rows, &mut wanted)? else { return Ok(()) };
+            account.stats
+        }
+        Some(_) => return Ok(()),
+    };
+    let mut rows = FindingRows::new(request.format.as_ref(), &input.file.uri, request.batch_rows);
+    let send = |batch: Option<RecordBatch>| {
+        let Some(batch) = batch else { return Ok(()) };
+        // A receiver that is gone wants nothing more.
+        let _ = sender.blocking_send(batch.project(columns).map_err(Into::into));
+        Ok(())
+    };
+    join(vec![RangePart::new(0, stats)], &mut |found| send(rows.push(found)?))?;
+    send(rows.finish()?)
+}
+
+fn scan_one_table(
+    input: &RangeInput,
+    request: &RangeRequest,
+    reject_columns: Option<&[usize]>,
+    sender: &BatchSender,
+) -> Result<Option<RangeAccount>> {
     let send = |batch: Result<RecordBatch>| match sender.blocking_send(batch) {
         Ok(()) => ControlFlow::Continue(()),
         Err(_) => ControlFlow::Break(()),
@@ -220,7 +264,7 @@ fn scan_one_table(input: &RangeInput, request: &RangeRequest, reject_columns: Op
             Decoded::Reject(_) if sender.is_closed() => ControlFlow::Break(()),
             Decoded::Reject(_) => ControlFlow::Continue(()),
         };
-        return scan_range(input, request, &mut emit).map(drop);
+        return scan_range(input, request, &mut emit);
     };
     let mut rejects = RejectBatches::default();
     let account = scan_range(input, request, &mut |decoded| match decoded {
@@ -236,7 +280,7 @@ fn scan_one_table(input: &RangeInput, request: &RangeRequest, reject_columns: Op
     {
         let _ = send(batch.and_then(|batch| Ok(batch.project(columns)?)));
     }
-    Ok(())
+    Ok(account)
 }
 
 /// Rejects gathered into batches of bounded size.

@@ -11,7 +11,10 @@ use sutura_engine::{
     pass::{PassOptions, SharedPass, SourceSpec},
 };
 
-use crate::read::{text, tiny};
+use crate::{
+    pass::consumer,
+    read::{text, tiny},
+};
 
 /// The shared test data: `SUTURA_TEST_DATA`, else beside the repository.
 fn data() -> Option<PathBuf> {
@@ -97,6 +100,48 @@ async fn sql_over_messages_and_results() {
     assert!(report.balances(), "{:?}", report.files);
     assert_eq!(report.totals().accepted, 1000);
     assert!(report.files[0].findings.is_empty(), "{:?}", report.files[0].findings);
+}
+
+/// What batch trailers declare is checked over the whole file, wherever it was cut and whoever asks, and is counted once.
+#[tokio::test(flavor = "multi_thread")]
+async fn wrong_batch_counts_are_rows_of_the_findings() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feed.hl7");
+    let second = "BHS|^~\\&|A\rMSH|^~\\&|A|B|R|RF|20260101||ADT^A01^ADT_A01|1|P|2.5.1\rPID|1||7^^^A^MR||Doe^Jane\rBTS|7\rBHS|^~\\&|open\r";
+    let feed = feed(60).replace("BTS|60", "BTS|61") + second;
+    fs::write(&path, &feed).unwrap();
+    let place = |what: &str| feed.find(what).unwrap();
+    let expected = [
+        (place("BTS|61"), "batch-count-mismatch", "BTS-1"),
+        (place("BTS|7\r"), "batch-count-mismatch", "BTS-1"),
+        (place("BHS|^~\\&|open"), "batch-trailer-missing", "BTS"),
+    ];
+    let of_batches = "code like 'batch-%'";
+    for (workers, range, block) in [(1, 1 << 30, 1 << 20), (3, 700, 333), (4, 5000, 64)] {
+        let engine = Engine::new(tiny(workers, range, block)).unwrap();
+        let read = format!("read_hl7v2('{}', 'findings')", path.display());
+        let rows = text(&engine, &format!("select _offset, code, location, severity from {read} where {of_batches} order by 1")).await;
+        let lines: Vec<Vec<&str>> = rows.lines().skip(3).map(|line| line.split('|').map(str::trim).collect()).collect();
+        for (line, (offset, code, location)) in lines.iter().zip(expected) {
+            assert_eq!(line[1..5], [offset.to_string().as_str(), code, location, "warning"], "{rows}");
+        }
+        assert_eq!(lines.iter().filter(|line| line.len() > 4).count(), expected.len(), "{rows}");
+        let all = text(&engine, &format!("select count(*) n from {read}")).await;
+
+        let pass = SharedPass::new(&engine, vec![SourceSpec::new("feed", "hl7v2", path.display().to_string())]).await.unwrap();
+        let consumers = vec![
+            consumer(&engine, "batches", &format!("select _offset from feed.findings where {of_batches}")).await,
+            consumer(&engine, "findings", "select code, severity from feed.findings").await,
+        ];
+        let report = pass.run(consumers, PassOptions::default()).await.unwrap();
+        let [batches, findings] = &report.consumers[..] else { unreachable!() };
+        assert!(!batches.own_scan && !findings.own_scan);
+        assert_eq!(batches.output.num_rows(), expected.len());
+        let counted: u64 = report.files[0].stats.findings.values().sum();
+        assert_eq!(counted, findings.output.num_rows() as u64, "every finding is counted once and is one row");
+        assert!(all.contains(&format!(" {counted} ")), "{all}");
+        assert_eq!(report.files[0].findings.len(), expected.len());
+    }
 }
 
 /// Every real file reads, whole and cut, with the same account, and no byte outside of a record, reject or envelope.

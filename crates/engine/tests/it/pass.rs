@@ -38,7 +38,7 @@ fn sorted(batch: &RecordBatch) -> Vec<String> {
     lines
 }
 
-async fn consumer(engine: &Engine, name: &str, query: &str) -> Consumer<RecordBatch> {
+pub(crate) async fn consumer(engine: &Engine, name: &str, query: &str) -> Consumer<RecordBatch> {
     Consumer::new(name, engine.sql(query).await.unwrap(), collect)
 }
 
