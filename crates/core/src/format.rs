@@ -118,8 +118,13 @@ pub trait Format: Any + Send + Sync + fmt::Debug {
     fn extensions(&self) -> &'static [&'static str];
     /// The tables, the default one first.
     fn tables(&self) -> &[TableDef];
-    /// Whether a file can be read by byte range.
+    /// Whether files can be read by byte range.
     fn splittable(&self) -> bool;
+    /// Whether a file that begins with these bytes (a few hundred at most) can be. Where it cannot, its first range is
+    /// the whole file and the others are empty.
+    fn splittable_from(&self, _beginning: &[u8]) -> bool {
+        true
+    }
     /// Checks options and says what is wrong with them, naming the nearest key.
     fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError>;
     /// A decoder for one range.

@@ -1,6 +1,7 @@
 //! The one function that reads a byte range of a file through a decoder.
 
 use std::{
+    io,
     ops::ControlFlow,
     sync::{
         Arc,
@@ -21,6 +22,9 @@ use crate::{
 
 /// Code of the reject that stands for the unreadable rest of a damaged `.gz` or `.zst` file.
 pub const CODE_DAMAGED_COMPRESSION: &str = "damaged-compression";
+
+/// Bytes of a file's beginning that decide whether it can be read by range.
+const BEGINNING: usize = 256;
 
 /// Where to read.
 #[derive(Debug, Clone)]
@@ -66,11 +70,19 @@ pub(crate) fn scan_range(
     emit: &mut dyn FnMut(Decoded) -> ControlFlow<()>,
 ) -> Result<Option<RangeAccount>> {
     let file = &input.file;
+    let failed = |source| EngineError::Io { uri: file.uri.to_string(), source };
     let (start, end) = match input.range {
         Some((start, end)) => (start, (end < file.size).then_some(end)),
         None => (0, None),
     };
-    let failed = |source| EngineError::Io { uri: file.uri.to_string(), source };
+    let (start, end) = if (start == 0 && end.is_none()) || splittable(input, request).map_err(failed)? {
+        (start, end)
+    } else if start == 0 {
+        (0, None)
+    } else {
+        // The first range reads it all.
+        return Ok(Some(RangeAccount::default()));
+    };
     let mut decoder = request.format.decoder(DecoderSpec {
         source: Arc::clone(&file.uri),
         start,
@@ -123,6 +135,17 @@ pub(crate) fn scan_range(
     }
     // The hash of a part of a file would be taken for that of the file.
     Ok(Some(RangeAccount { stats, bytes_read: blocks.bytes_read(), sha256: blocks.into_hash().filter(|_| whole) }))
+}
+
+/// Whether the file's beginning lets it be read by range.
+fn splittable(input: &RangeInput, request: &RangeRequest) -> io::Result<bool> {
+    let beginning = RangeInput { block_bytes: BEGINNING, progress: None, range: None, ..input.clone() };
+    match Blocks::open(&beginning, 0, Some(BEGINNING as u64), false)?.next() {
+        Ok(block) => Ok(request.format.splittable_from(block.as_deref().unwrap_or_default())),
+        Err(ReadError::Storage(error)) => Err(error),
+        // Found again, and told, where the file is read.
+        Err(ReadError::Unpack) => Ok(true),
+    }
 }
 
 /// The rest of a packed file that cannot be unpacked: one reject without bytes, at the place where reading ended.

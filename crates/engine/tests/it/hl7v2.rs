@@ -102,6 +102,32 @@ async fn sql_over_messages_and_results() {
     assert!(report.files[0].findings.is_empty(), "{:?}", report.files[0].findings);
 }
 
+/// A range inside a UTF-16 file does not take two bytes of one character for the beginning of a message.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_hides_in_the_characters_of_utf16() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("feed.hl7");
+    let hidden = b"\rMSH|^~\\&|A|B|||2026||ADT^A01|9|P|2.5\rPID|1||666\r\r";
+    for (mark, is_little) in [("\u{FEFF}", true), ("", false)] {
+        let word = |pair: &[u8]| if is_little { u16::from_le_bytes([pair[0], pair[1]]) } else { u16::from_be_bytes([pair[0], pair[1]]) };
+        let forged = String::from_utf16(&hidden.chunks(2).map(word).collect::<Vec<_>>()).unwrap();
+        let message = format!("MSH|^~\\&|A|B|||2026||ADT^A01|1|P|2.5\rPID|1||7\rNTE|1||{forged}\r");
+        let characters = format!("{mark}{}", message.repeat(50));
+        let bytes = |unit: u16| if is_little { unit.to_le_bytes() } else { unit.to_be_bytes() };
+        fs::write(&path, characters.encode_utf16().flat_map(bytes).collect::<Vec<u8>>()).unwrap();
+        for options in [tiny(1, 1 << 30, 1 << 20), tiny(3, 700, 333)] {
+            let engine = Engine::new(options).unwrap();
+            let rows = text(&engine, &format!("select patient_id, count(*) n from read_hl7v2('{}') group by 1", path.display())).await;
+            assert!(rows.lines().count() == 5 && rows.contains("| 7          | 50 |"), "{rows}");
+            let pass = SharedPass::new(&engine, vec![SourceSpec::new("feed", "hl7v2", path.display().to_string())]).await.unwrap();
+            let report = pass.run::<()>(Vec::new(), PassOptions::default()).await.unwrap();
+            assert!(report.balances());
+            assert_eq!((report.totals().accepted, report.totals().rejected), (50, 0));
+            assert!(report.files[0].sha256.is_some());
+        }
+    }
+}
+
 /// What batch trailers declare is checked over the whole file, wherever it was cut and whoever asks, and is counted once.
 #[tokio::test(flavor = "multi_thread")]
 async fn wrong_batch_counts_are_rows_of_the_findings() {

@@ -2,7 +2,7 @@
 
 use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
 
-use crate::{options::Options, read::Decoder, tables};
+use crate::{charset::Utf16Transcoder, options::Options, read::Decoder, tables};
 
 /// The HL7 v2 format: `read_hl7v2(path [, table])`.
 #[derive(Debug, Clone, Copy, Default)]
@@ -23,6 +23,12 @@ impl Format for Hl7v2 {
 
     fn splittable(&self) -> bool {
         true
+    }
+
+    /// UTF-16 is transcoded from its beginning on. A range in its middle does not know that it is text at all, and might take
+    /// two bytes of one character for the beginning of a message.
+    fn splittable_from(&self, beginning: &[u8]) -> bool {
+        Utf16Transcoder::detect(beginning).is_none()
     }
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError> {
