@@ -364,12 +364,12 @@ pub(crate) struct SqlArgs {
     /// Replace the output if it exists
     #[arg(long, requires = "output")]
     pub(crate) overwrite: bool,
-    /// Most rows that a table on screen shows
-    #[arg(long, value_name = "N", default_value_t = 200)]
-    pub(crate) max_rows: usize,
-    /// Memory for sorts, joins and aggregates, in MiB, beyond which they use the disk
-    #[arg(long, value_name = "MIB")]
-    pub(crate) memory: Option<usize>,
+    /// Most rows that a table on screen shows; at most 1000000
+    #[arg(long, value_name = "N", default_value_t = 200, value_parser = clap::value_parser!(u32).range(0..=1_000_000))]
+    pub(crate) max_rows: u32,
+    /// Memory for sorts, joins and aggregates, in MiB, beyond which they use the disk; 1 to 16777216
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u32).range(1..=16_777_216))]
+    pub(crate) memory: Option<u32>,
     /// Keep the shell's history in this file. Queries can hold PHI: the file is made for its owner only (mode 0600).
     /// Without this, history is forgotten at the end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "file"])]

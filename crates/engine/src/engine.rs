@@ -57,6 +57,25 @@ impl Default for EngineOptions {
     }
 }
 
+impl EngineOptions {
+    /// Refuses what could only be a slip, before memory is set aside for it.
+    fn check(&self) -> Result<()> {
+        let ranges = [
+            ("target_partitions", self.target_partitions as u64, 0..=1024),
+            ("batch_rows", self.batch_rows as u64, 0..=1 << 20),
+            ("memory_limit", self.memory_limit.unwrap_or(1) as u64, 1..=1 << 44),
+            ("block_bytes", self.block_bytes as u64, 1..=1 << 30),
+        ];
+        match ranges.into_iter().find(|(_, value, range)| !range.contains(value)) {
+            None => Ok(()),
+            Some((option, value, range)) => Err(EngineError::BadCall {
+                function: format!("engine option {option}"),
+                reason: format!("{value} is out of range; it must be between {} and {}", range.start(), range.end()),
+            }),
+        }
+    }
+}
+
 /// The formats that a session can read, by name.
 #[derive(Debug, Default)]
 pub(crate) struct FormatRegistry(RwLock<BTreeMap<&'static str, Arc<dyn Format>>>);
@@ -108,7 +127,11 @@ impl fmt::Debug for Engine {
 
 impl Engine {
     /// A session with every format and function that Sutura has.
+    ///
+    /// # Errors
+    /// When an option is out of its range.
     pub fn new(options: EngineOptions) -> Result<Self> {
+        options.check()?;
         let config = SessionConfig::new()
             .with_target_partitions(options.target_partitions.max(1))
             .with_batch_size(options.batch_rows.max(1))
@@ -194,6 +217,20 @@ impl Engine {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn options_have_ranges() {
+        let good = EngineOptions::default;
+        for (name, options) in [
+            ("target_partitions", EngineOptions { target_partitions: 1 << 20, ..good() }),
+            ("batch_rows", EngineOptions { batch_rows: usize::MAX, ..good() }),
+            ("memory_limit", EngineOptions { memory_limit: Some(usize::MAX), ..good() }),
+            ("block_bytes", EngineOptions { block_bytes: 0, ..good() }),
+        ] {
+            let error = Engine::new(options).unwrap_err();
+            assert!(error.is_configuration() && error.to_string().contains(name) && error.to_string().contains("between"), "{error}");
+        }
+    }
 
     #[tokio::test]
     async fn a_session_answers_sql() {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap, HashSet},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
@@ -14,7 +15,13 @@ use sutura_privacy::{PrivacyError, SchemaPlan};
 
 use crate::{
     Job,
-    config::{ConfigProblem, document::Part, load::at, nearest, step_inputs},
+    config::{
+        ConfigProblem,
+        document::Part,
+        files::{LIST_LIMIT, TEXT_LIMIT, read_text},
+        load::at,
+        nearest, step_inputs,
+    },
     functions::{ages, categories, codes, dates, mapping, text},
     model::{
         AgeStep, CategoriseStep, CodeMappingStep, ExtractCodesStep, NormaliseTextStep, RenameStep, SqlStep, StandardiseDatesStep,
@@ -216,7 +223,7 @@ impl<'a> Builder<'a> {
 
     async fn sql(&self, index: usize, step: &SqlStep) -> StepResult<DataFrame> {
         let (key, query) = match (&step.query, &step.query_file) {
-            (None, Some(file)) => ("query_file", std::fs::read_to_string(file).unwrap_or_default()),
+            (None, Some(file)) => ("query_file", read_text(Path::new(file), TEXT_LIMIT).unwrap_or_default()),
             (query, _) => ("query", query.clone().unwrap_or_default()),
         };
         self.engine.sql(&query).await.map_err(|error| self.job.problem(&at!["step", index, key], plain(error), None))
@@ -388,7 +395,8 @@ impl Table<'_> {
         let field = self.field("column", &step.column)?;
         let pairs = match &step.file {
             Some(file) => {
-                let text = std::fs::read_to_string(file).map_err(|error| self.problem("file", format!("cannot be read: {error}")))?;
+                let text =
+                    read_text(Path::new(file), LIST_LIMIT).map_err(|error| self.problem("file", format!("cannot be read: {error}")))?;
                 mapping::pairs_from_csv(&text).map_err(|message| self.problem("file", message))?
             }
             None => step.map.clone().into_iter().collect(),
@@ -463,7 +471,7 @@ pub(crate) fn first_column(text: &str) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::{fmt::Write, path::Path};
+    use std::fmt::Write;
 
     use super::*;
     use crate::LoadOptions;

@@ -6,7 +6,10 @@ use sutura_core::PhiClass;
 use sutura_privacy::{Deidentifier, FileVault, KeyRing, Method, Policy, PrivacyContext, PrivacyError, Scope, Vault};
 
 use crate::{
-    config::load::is_policy_file,
+    config::{
+        files::{TEXT_LIMIT, read_text},
+        load::is_policy_file,
+    },
     error::{JobError, Result},
     model::{JobFile, PrivacySection},
 };
@@ -43,8 +46,8 @@ pub(crate) fn check_policy(privacy: &PrivacySection) -> Vec<PolicyComplaint> {
 /// The policy with the job's legal facts.
 pub(crate) fn load_policy(privacy: &PrivacySection) -> std::result::Result<Policy, PrivacyError> {
     let policy = if is_policy_file(&privacy.policy) {
-        let text = std::fs::read_to_string(&privacy.policy)
-            .map_err(|error| PrivacyError::UnknownPolicy { name: format!("{}: {}", privacy.policy, error.kind()), suggestion: None })?;
+        let text = read_text(Path::new(&privacy.policy), TEXT_LIMIT)
+            .map_err(|error| PrivacyError::UnknownPolicy { name: format!("{}: {error}", privacy.policy), suggestion: None })?;
         Policy::from_toml(&text, &privacy.policy)?
     } else {
         Policy::builtin(&privacy.policy)?

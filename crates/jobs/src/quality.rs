@@ -3,7 +3,7 @@
 //! Counting is a consumer of its own, over the columns that the checks look at. Putting rows aside is a
 //! function of single rows inside the plan, so that every consumer of the step sees the same rows.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, RecordBatch, StringViewBuilder},
@@ -16,7 +16,11 @@ use sutura_quality::{
     RecordScoreSummary, ReferenceSet, ReferenceSets, quarantine_field, record_score_fields,
 };
 
-use crate::{build::first_column, model::QualityStep};
+use crate::{
+    build::first_column,
+    config::files::{LIST_LIMIT, read_text},
+    model::QualityStep,
+};
 
 /// The checks of a step, ready for its input.
 #[derive(Debug, Clone)]
@@ -31,7 +35,7 @@ impl Checks {
     pub(crate) fn new(step: &QualityStep, schema: &Schema) -> Result<Self, String> {
         let mut references = ReferenceSets::new();
         for (name, file) in &step.references {
-            let text = std::fs::read_to_string(file).map_err(|error| format!("the list {name:?} cannot be read: {error}"))?;
+            let text = read_text(Path::new(file), LIST_LIMIT).map_err(|error| format!("the list {name:?} cannot be read: {error}"))?;
             let mut set = ReferenceSet::default();
             for value in first_column(&text) {
                 set.insert(&value);

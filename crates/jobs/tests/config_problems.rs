@@ -140,6 +140,22 @@ fn every_mistake_names_its_line_its_key_and_the_nearest_word() {
             "cannot",
             None,
         ),
+        ("name = \"demo\"", "name = \"demo\"\nworkers = 100000", 3, "job.workers", "between 0 and 1024", None),
+        ("name = \"demo\"", "name = \"demo\"\nbatch_rows = 0", 3, "job.batch_rows", "between 1 and 1048576", None),
+        ("name = \"demo\"", "name = \"demo\"\nmemory_mib = 17592186044416", 3, "job.memory_mib", "between 0 and 16777216", None),
+        ("name = \"demo\"", "name = \"demo\"\nworkers = -1", 3, "job.workers", "between 0 and 1024", None),
+        (
+            "input = \"one_row_deid\"\n",
+            "input = \"one_row_deid\"\npath = \"/tmp/../tmp/out\"\n",
+            27,
+            "sink[1].path",
+            "below job.output",
+            None,
+        ),
+        ("path = \"data\"", "path = \"/tmp/out/../out/x/one_row_deid/in\"", 25, "sink[1].path", "into the source", None),
+        ("[rejects]\n", "[rejects]\npath = \"../x/./one_row_deid\"\n", 25, "sink[1].path", "inside that of [rejects]", None),
+        ("vault = \"demo.vault\"", "vault = \"/tmp/out/x/one_row_deid/../one_row_deid/v\"", 25, "sink[1].path", "holds the vault", None),
+        ("input = \"one_row_deid\"\n", "input = \"one_row_deid\"\npath = \"file:///x\"\n", 27, "sink[1].path", "no place to write", None),
         ("key = { file = \"demo.key\" }\n", "", 10, "privacy.key", "missing", None),
         ("key = { file = \"demo.key\" }", "key = { file = \"a\", env = \"B\" }", 12, "privacy.key", "exactly one", None),
         ("key = { file = \"demo.key\" }", "key = { value = \"0123\" }", 12, "privacy.key.value", "unknown key", None),
@@ -182,4 +198,21 @@ fn values_from_the_command_line_are_checked_too() {
     let found = with("sink.one_row_deid.formt=csv").unwrap_err();
     assert_eq!((found[0].line, found[0].key.as_str(), found[0].suggestion.as_deref()), (None, "sink[1].formt", Some("format")));
     assert!(with("nonsense").unwrap_err()[0].message.contains("key=value"));
+}
+
+#[test]
+fn files_and_lists_without_end_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("job.toml");
+    std::fs::write(&file, format!("{GOOD}#{}\n", "x".repeat(4 << 20))).unwrap();
+    let found = Job::load_with(&file, &options()).unwrap_err();
+    assert!(found[0].message.contains("larger than 4 MiB"), "{found:#?}");
+    std::fs::write(folder.path().join("q.sql"), format!("select 1 -- {}", "x".repeat(4 << 20))).unwrap();
+    std::fs::write(&file, GOOD.replace("query = \"select id, value from feed.messages\"", "query_file = \"q.sql\"")).unwrap();
+    let found = Job::load_with(&file, &options()).unwrap_err();
+    assert!(found[0].key == "step[1].query_file" && found[0].message.contains("larger than 4 MiB"), "{found:#?}");
+    let many: String = (0..1001).map(|index| format!("[[sink]]\ninput = \"one_row_deid\"\nname = \"s{index}\"\n")).collect();
+    let found = problems(&format!("{GOOD}{many}"));
+    assert_eq!((found.len(), found[0].key.as_str()), (1, "sink"), "{found:#?}");
+    assert!(found[0].message.contains("at most 1000"), "{found:#?}");
 }

@@ -68,8 +68,8 @@ async fn terminated() {
 }
 
 /// An engine with every format.
-fn engine(memory_mib: Option<usize>, privacy: Option<Arc<PrivacyContext>>) -> Outcome<Engine> {
-    let memory_limit = memory_mib.map(|mib| mib.saturating_mul(1 << 20));
+fn engine(memory_mib: Option<u32>, privacy: Option<Arc<PrivacyContext>>) -> Outcome<Engine> {
+    let memory_limit = memory_mib.map(|mib| (mib as usize).saturating_mul(1 << 20));
     Ok(Engine::new(EngineOptions { memory_limit, privacy, ..EngineOptions::default() })?)
 }
 

@@ -37,7 +37,7 @@ struct Target {
 
 /// Runs the command.
 pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
-    let target = Target { format: args.format, max_rows: args.max_rows, purpose: args.allow.stated_purpose()?.map(str::to_owned) };
+    let target = Target { format: args.format, max_rows: args.max_rows as usize, purpose: args.allow.stated_purpose()?.map(str::to_owned) };
     let query = match (&args.query, &args.file) {
         (Some(query), _) => Some(query.clone()),
         (None, Some(file)) => Some(read_query(file)?),

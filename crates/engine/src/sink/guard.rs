@@ -90,6 +90,16 @@ fn check_settings(schema: &Schema, spec: &SinkSpec) -> Result<()> {
     if !fits {
         return bad(format!("{:?} is no compression for {:?}; use zstd or none", compression, spec.format).to_lowercase());
     }
+    let limits = &spec.limits;
+    let ranges = [
+        ("row_group_rows", limits.row_group_rows, 1 << 30),
+        ("row_group_bytes", limits.row_group_bytes, 4 << 30),
+        ("open_files", limits.open_files, 4096),
+        ("partitions", limits.partitions, 1_000_000),
+    ];
+    if let Some((name, value, most)) = ranges.into_iter().find(|(_, value, most)| !(1..=*most).contains(value)) {
+        return bad(format!("the limit {name} is {value}; it must be between 1 and {most}"));
+    }
     let nested = schema.fields().iter().find(|field| field.data_type().is_nested());
     if let (SinkFormat::Csv, Some(field)) = (spec.format, nested) {
         return bad(format!("column {:?} is nested, which CSV cannot hold; select its parts or write Parquet or NDJSON", field.name()));

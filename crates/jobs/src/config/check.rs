@@ -1,14 +1,19 @@
 //! What a job means: names that are used twice, tables that nobody makes, circles, formats and their tables, keys that are
 //! missing or too many. Everything here is known without opening a source.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use sutura_core::Format;
 use sutura_quality::{Gate, GateMeasure, check_specs};
 
 use super::{
+    files::{TEXT_LIMIT, read_text},
     load::{Problems, at},
+    place::{Place, SourcePlace},
     problem::nearest,
     sql::tables_of,
 };
@@ -17,9 +22,6 @@ use crate::model::{JobFile, QualityStep, SinkFormat, StepSection};
 /// Checks the whole job.
 pub(super) fn check(spec: &JobFile, formats: &[Arc<dyn Format>], problems: &mut Problems<'_>) {
     check_name(&spec.job.name, true, &at!["job", "name"], problems);
-    if spec.job.batch_rows == 0 {
-        problems.add(&at!["job", "batch_rows"], "must be at least 1", None);
-    }
     check_sources(spec, formats, problems);
     check_steps(spec, problems);
     let tables = Tables::new(spec, formats);
@@ -216,7 +218,7 @@ fn check_inputs(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>
         let StepSection::Sql(sql) = step else { continue };
         let (key, query) = match (&sql.query, &sql.query_file) {
             (Some(query), _) => ("query", query.clone()),
-            (None, Some(file)) => ("query_file", std::fs::read_to_string(file).unwrap_or_default()),
+            (None, Some(file)) => ("query_file", read_text(Path::new(file), TEXT_LIMIT).unwrap_or_default()),
             (None, None) => continue,
         };
         let path = at!["step", index, key];
@@ -239,7 +241,7 @@ pub(crate) fn step_inputs(spec: &JobFile) -> BTreeMap<String, Vec<String>> {
     for step in &spec.steps {
         let reads = match step {
             StepSection::Sql(sql) => {
-                let query = sql.query.clone().or_else(|| std::fs::read_to_string(sql.query_file.as_ref()?).ok());
+                let query = sql.query.clone().or_else(|| read_text(Path::new(sql.query_file.as_ref()?), TEXT_LIMIT).ok());
                 query.and_then(|query| tables_of(&query).ok()).unwrap_or_default()
             }
             other => other.input().map(str::to_owned).into_iter().collect(),
@@ -276,9 +278,18 @@ fn reaches<'a>(inputs: &'a BTreeMap<String, Vec<String>>, from: &'a str, goal: &
 
 fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>) {
     let mut names: BTreeMap<String, usize> = BTreeMap::new();
-    let mut paths: Vec<(String, String)> = Vec::new();
+    let sources: Vec<(&str, SourcePlace)> =
+        spec.sources.iter().map(|source| (source.name.as_str(), SourcePlace::of(&source.path))).collect();
+    let output = Place::of(&spec.job.output);
+    let mut places: Vec<(String, Place)> = Vec::new();
     if let Some(rejects) = &spec.rejects {
-        paths.push(("[rejects]".into(), rejects.path.clone()));
+        let path = at!["rejects", "path"];
+        if rejects.path.contains("://") {
+            problems.add(&path, "must be a local folder", None);
+        }
+        let place = Place::of(&rejects.path);
+        check_place(spec, &place, &sources, &output, &path, problems);
+        places.push(("[rejects]".into(), place));
     }
     for (index, sink) in spec.sinks.iter().enumerate() {
         if let Some((message, suggestion)) = tables.problem(&sink.input) {
@@ -289,20 +300,16 @@ fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>)
         if names.insert(name.clone(), index).is_some() {
             problems.add(&at!["sink", index, "name"], format!("another sink is called {name:?} already; give this one a name"), None);
         }
-        let path = sink.path();
-        if let Some((other, _)) = paths.iter().find(|(_, taken)| overlap(taken, &path)) {
-            problems.add(&at!["sink", index, "path"], format!("the folder is inside that of {other}, or holds it"), None);
+        let path = at!["sink", index, "path"];
+        if sink.path().split_once("://").is_some_and(|(scheme, _)| scheme != "s3") {
+            problems.add(&path, "is no place to write to; give a folder or s3://bucket/prefix", None);
         }
-        if overlap(&path, &spec.job.output) && !strictly_inside(&path, &spec.job.output) {
-            problems.add(&at!["sink", index, "path"], "the folder must be below job.output or apart from it", None);
+        let place = Place::of(&sink.path());
+        if let Some((other, _)) = places.iter().find(|(_, taken)| taken.overlaps(&place)) {
+            problems.add(&path, format!("the folder is inside that of {other}, or holds it"), None);
         }
-        for source in &spec.sources {
-            if overlap(&source.path, &path) {
-                let message = format!("the sink would write into the source {:?}", source.name);
-                problems.add(&at!["sink", index, "path"], message, None);
-            }
-        }
-        paths.push((name, path));
+        check_place(spec, &place, &sources, &output, &path, problems);
+        places.push((name, place));
         if sink.allow_phi && sink.purpose.as_deref().is_none_or(|purpose| purpose.trim().is_empty()) {
             problems.add(
                 &at!["sink", index, "purpose"],
@@ -331,14 +338,28 @@ fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>)
     }
 }
 
-/// Whether one folder is the other or lies inside it.
-fn overlap(a: &str, b: &str) -> bool {
-    let (a, b) = (a.trim_end_matches('/'), b.trim_end_matches('/'));
-    a == b || strictly_inside(a, b) || strictly_inside(b, a)
-}
-
-fn strictly_inside(inner: &str, outer: &str) -> bool {
-    inner.trim_end_matches('/').strip_prefix(outer.trim_end_matches('/')).is_some_and(|rest| rest.starts_with('/'))
+/// What an output replaces must be its own: not a source, not everything the job writes, not what the job cannot do without.
+fn check_place(
+    spec: &JobFile,
+    place: &Place,
+    sources: &[(&str, SourcePlace)],
+    output: &Place,
+    path: &[super::document::Part],
+    problems: &mut Problems<'_>,
+) {
+    if place.holds(output) {
+        problems.add(path, "the folder must be below job.output or apart from it", None);
+    }
+    for (name, _) in sources.iter().filter(|(_, source)| source.is_touched_by(place)) {
+        problems.add(path, format!("the sink would write into the source {name:?}"), None);
+    }
+    let Some(privacy) = &spec.privacy else { return };
+    let key = privacy.key.as_ref().and_then(|key| key.file.as_ref());
+    for (what, file) in [("vault", privacy.vault.as_ref()), ("key", key)] {
+        if file.is_some_and(|file| place.holds(&Place::of(file))) {
+            problems.add(path, format!("the folder holds the {what} of the job, which would go when the output is replaced"), None);
+        }
+    }
 }
 
 fn check_privacy(spec: &JobFile, problems: &mut Problems<'_>) {

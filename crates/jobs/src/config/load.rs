@@ -12,6 +12,7 @@ use sutura_core::{Format, Sha256Hash};
 use super::{
     check,
     document::{Node, Part, path_text},
+    files::{LIST_LIMIT, TEXT_LIMIT, read_bytes, read_text},
     problem::ConfigProblem,
     shape,
 };
@@ -71,7 +72,7 @@ impl Job {
     /// # Errors
     /// Every problem found, in the order of the file.
     pub fn load_with(file: &Path, options: &LoadOptions) -> Result<Job, Vec<ConfigProblem>> {
-        let text = std::fs::read_to_string(file).map_err(|error| {
+        let text = read_text(file, TEXT_LIMIT).map_err(|error| {
             vec![ConfigProblem {
                 file: file.to_owned(),
                 line: None,
@@ -246,6 +247,7 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
         resolve(&mut rejects.path, &output, &at!["rejects", "path"], problems);
     }
     for (index, step) in spec.steps.iter_mut().enumerate() {
+        let limit = if matches!(step, StepSection::Sql(_)) { TEXT_LIMIT } else { LIST_LIMIT };
         let named: Vec<(Vec<Part>, &mut String)> = match step {
             StepSection::Sql(step) => step.query_file.iter_mut().map(|file| (at!["step", index, "query_file"].to_vec(), file)).collect(),
             StepSection::CodeMapping(step) => step.file.iter_mut().map(|file| (at!["step", index, "file"].to_vec(), file)).collect(),
@@ -256,7 +258,7 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
         };
         for (path, file) in named {
             resolve(file, &base_text, &path, problems);
-            match std::fs::read(&*file) {
+            match read_bytes(Path::new(file.as_str()), limit) {
                 Ok(bytes) => digest.extend(bytes),
                 Err(error) => problems.add(&path, format!("cannot read {file}: {error}"), None),
             }

@@ -5,7 +5,9 @@ pub mod problem;
 pub mod sql;
 
 mod check;
+pub(crate) mod files;
 pub(crate) mod load;
+mod place;
 mod shape;
 
 pub(crate) use check::step_inputs;

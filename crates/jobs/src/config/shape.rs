@@ -48,6 +48,10 @@ impl<'a> Walker<'a> {
         match (&node.value, type_word(schema)) {
             (Value::Table(_), Some("object")) => self.check_table(node, schema, None),
             (Value::List(items), Some("array")) => {
+                if let Some(most) = schema.get("maxItems").and_then(Json::as_u64).filter(|most| items.len() as u64 > *most) {
+                    self.problem(line, format!("there are {} of these; at most {most} are allowed", items.len()), None);
+                    return;
+                }
                 let Some(item_schema) = schema.get("items") else { return };
                 for (index, item) in items.iter().enumerate() {
                     self.path.push(Part::Index(index));
@@ -57,8 +61,15 @@ impl<'a> Walker<'a> {
             }
             (Value::Text(_), Some("string")) | (Value::Flag(_), Some("boolean")) | (Value::Float(_), Some("number")) => {}
             (Value::Integer(number), Some("integer" | "number")) => {
-                if schema.get("minimum").and_then(Json::as_f64).is_some_and(|least| (*number as f64) < least) {
-                    self.problem(line, format!("{number} is too small; it must be at least 0"), None);
+                let bound = |key| schema.get(key).and_then(Json::as_i64);
+                match (bound("minimum"), bound("maximum")) {
+                    (Some(least), Some(most)) if !(least..=most).contains(number) => {
+                        self.problem(line, format!("{number} is out of range; it must be between {least} and {most}"), None);
+                    }
+                    (Some(least), None) if *number < least => {
+                        self.problem(line, format!("{number} is too small; it must be at least {least}"), None);
+                    }
+                    _ => {}
                 }
             }
             (_, None) => {}

@@ -23,17 +23,20 @@ pub use steps::{
 pub struct JobFile {
     /// What the job is called and where its output goes.
     pub job: JobSection,
-    /// The sources. A source named `feed` gives the tables `feed.<table>`, such as `feed.messages`.
+    /// The sources, at most 1,000. A source named `feed` gives the tables `feed.<table>`, such as `feed.messages`.
     #[serde(default, rename = "source")]
+    #[schemars(length(max = 1000))]
     pub sources: Vec<SourceSection>,
     /// The de-identification policy, its key and its vault. Needed by `deidentify` steps and by the `[rejects]` sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<PrivacySection>,
-    /// The steps. Each makes one table under its name from a table that a source or another step makes.
+    /// The steps, at most 1,000. Each makes one table under its name from a table that a source or another step makes.
     #[serde(default, rename = "step")]
+    #[schemars(length(max = 1000))]
     pub steps: Vec<StepSection>,
-    /// The sinks. Each writes one table.
+    /// The sinks, at most 1,000. Each writes one table.
     #[serde(default, rename = "sink")]
+    #[schemars(length(max = 1000))]
     pub sinks: Vec<SinkSection>,
     /// When the run counts as failed although everything could be read.
     #[serde(default)]
@@ -65,14 +68,17 @@ pub struct JobSection {
     /// `openlineage.ndjson`. Relative to the job file; `${NAME}` is replaced from the environment.
     #[serde(default = "default_output")]
     pub output: String,
-    /// Rows in a batch while the job runs.
+    /// Rows in a batch while the job runs: 1 to 1,048,576.
     #[serde(default = "default_batch_rows")]
+    #[schemars(range(min = 1, max = 1_048_576))]
     pub batch_rows: usize,
-    /// Workers; 0 takes as many as there are cores.
+    /// Workers, at most 1,024; 0 takes as many as there are cores.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 1024))]
     pub workers: usize,
-    /// Memory that sorting, grouping and joining may use together, in MiB, before they spill to disk; 0 for no limit.
+    /// Memory that sorting, grouping and joining may use together, in MiB, at most 16,777,216, before they spill to disk; 0 for no limit.
     #[serde(default)]
+    #[schemars(range(min = 0, max = 16_777_216))]
     pub memory_mib: usize,
 }
 

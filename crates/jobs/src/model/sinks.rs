@@ -112,8 +112,9 @@ pub struct ReportSection {
     /// Counts below this are not shown when the policy is a release profile (cell suppression). Default: 11.
     #[serde(default = "default_small_cell")]
     pub smallest_cell: u64,
-    /// The laboratory tests shown, the most frequent first.
+    /// The laboratory tests shown, the most frequent first; at most 1,000.
     #[serde(default = "default_top")]
+    #[schemars(range(min = 0, max = 1000))]
     pub lab_tests: usize,
 }
 
