@@ -26,7 +26,7 @@ Environment:
 #[derive(Debug, Parser)]
 #[command(name = "sutura", version, arg_required_else_help = true, after_long_help = EXIT_CODES, max_term_width = 100)]
 pub(crate) struct Cli {
-    /// Say nothing but results and errors
+    /// Say nothing but errors and what was asked for: rows, trees, JSON, a plan
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
     #[command(subcommand)]
@@ -136,6 +136,17 @@ pub(crate) enum FeedLineEnd {
     Lf,
 }
 
+/// How a generated file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FeedCompression {
+    /// As it is: feed_0001.hl7
+    None,
+    /// feed_0001.hl7.gz
+    Gzip,
+    /// feed_0001.hl7.zst
+    Zstd,
+}
+
 /// HL7 v2 files as a group of hospitals would send them, and truth.json
 ///
 /// Admissions, transfers, discharges, results, pharmacy, immunizations, notes, appointments, merges. Nobody in a feed exists. The same
@@ -144,7 +155,8 @@ pub(crate) enum FeedLineEnd {
 #[command(after_long_help = "\
 Examples:
   sutura generate hl7v2 --messages 1000000 --per-file 10000 --seed 1 --out feed/
-  sutura generate hl7v2 --messages 500 --shape mllp --malformed-share 0 --out frames/")]
+  sutura generate hl7v2 --messages 500 --shape mllp --malformed-share 0 --out frames/
+  sutura generate hl7v2 --messages 100000 --compress zstd --out packed/")]
 pub(crate) struct GenerateHl7v2Args {
     /// How many messages, malformed ones and duplicates included
     #[arg(long, value_name = "N", default_value_t = 1000)]
@@ -173,6 +185,9 @@ pub(crate) struct GenerateHl7v2Args {
     /// What ends a segment
     #[arg(long, value_enum, default_value = "cr")]
     pub(crate) line_end: FeedLineEnd,
+    /// How the files are packed
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) compress: FeedCompression,
     /// The folder to write; complete when truth.json is in it
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,

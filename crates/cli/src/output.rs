@@ -22,7 +22,7 @@ pub(crate) struct Console {
 }
 
 impl Console {
-    /// A console; a quiet one says nothing but results and errors.
+    /// A console; a quiet one says nothing but errors and what was asked for.
     pub(crate) fn new(quiet: bool) -> Self {
         Self { quiet }
     }
@@ -38,6 +38,11 @@ impl Console {
             eprintln!("{text}");
         }
     }
+}
+
+/// What a command says of its work; nothing when it is to be quiet.
+pub(crate) fn print_summary(console: Console, text: &str) -> Outcome<()> {
+    if console.quiet { Ok(()) } else { print(text) }
 }
 
 /// Standard output, buffered.

@@ -211,7 +211,7 @@ fn files_and_lists_without_end_are_refused() {
     std::fs::write(&file, GOOD.replace("query = \"select id, value from feed.messages\"", "query_file = \"q.sql\"")).unwrap();
     let found = Job::load_with(&file, &options()).unwrap_err();
     assert!(found[0].key == "step[1].query_file" && found[0].message.contains("larger than 4 MiB"), "{found:#?}");
-    let many: String = (0..1001).map(|index| format!("[[sink]]\ninput = \"one_row_deid\"\nname = \"s{index}\"\n")).collect();
+    let many = (0..1001).map(|index| format!("[[sink]]\ninput = \"one_row_deid\"\nname = \"s{index}\"\n")).collect::<Vec<_>>().concat();
     let found = problems(&format!("{GOOD}{many}"));
     assert_eq!((found.len(), found[0].key.as_str()), (1, "sink"), "{found:#?}");
     assert!(found[0].message.contains("at most 1000"), "{found:#?}");

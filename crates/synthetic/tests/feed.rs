@@ -361,7 +361,7 @@ fn a_longer_feed_in_the_folder_is_not_mixed_in() {
 
 #[test]
 fn a_folder_with_any_other_feed_file_is_refused() {
-    for name in ["feed_0009.hl7", "feed_old.hl7", "feed_0001.hl7.gz", "feed_1.hl7"] {
+    for name in ["feed_0009.hl7", "feed_old.hl7", "feed_0001.hl7.gz", "feed_0001.hl7.zst", "feed_1.hl7"] {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join(name), "").unwrap();
         let refused = Feed::new(options(10)).unwrap().write_to(folder.path(), &|_| {});
@@ -371,17 +371,22 @@ fn a_folder_with_any_other_feed_file_is_refused() {
 }
 
 #[test]
-fn gzip_holds_the_same_bytes() {
+fn packed_files_hold_the_same_bytes() {
     use std::io::Read;
     let (plain, truth) = write(damaged(600));
-    let (zipped, zipped_truth) = write(FeedOptions { compression: Compression::Gzip, ..damaged(600) });
-    assert_eq!((truth.records, truth.accepted), (zipped_truth.records, zipped_truth.accepted));
-    for file in &truth.files {
-        let stored = read(zipped.path(), &format!("{}.gz", file.name));
-        assert!((stored.len() as u64) < file.bytes / 2);
-        let mut bytes = Vec::new();
-        flate2::read::GzDecoder::new(stored.as_slice()).read_to_end(&mut bytes).unwrap();
-        assert!(bytes == read(plain.path(), &file.name), "{}", file.name);
+    for (compression, end) in [(Compression::Gzip, "gz"), (Compression::Zstd, "zst")] {
+        let (packed, packed_truth) = write(FeedOptions { compression, ..damaged(600) });
+        assert_eq!((truth.records, truth.accepted), (packed_truth.records, packed_truth.accepted));
+        for file in &truth.files {
+            let stored = read(packed.path(), &format!("{}.{end}", file.name));
+            assert!((stored.len() as u64) < file.bytes / 2);
+            let mut bytes = Vec::new();
+            match compression {
+                Compression::Zstd => bytes = zstd::stream::decode_all(stored.as_slice()).unwrap(),
+                _ => drop(flate2::read::GzDecoder::new(stored.as_slice()).read_to_end(&mut bytes).unwrap()),
+            }
+            assert!(bytes == read(plain.path(), &file.name), "{}", file.name);
+        }
     }
 }
 

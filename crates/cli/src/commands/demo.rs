@@ -48,10 +48,11 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> Outcome {
         if args.json {
             output::print_json(&report)?;
         } else {
-            output::print(&format!("\n{}", summary::text(&report, job.output())))?;
+            output::print_summary(console, &format!("\n{}", summary::text(&report, job.output())))?;
             let same = report.totals.accepted == truth.accepted && report.totals.rejected == truth.rejected;
             let verdict = if same { "the generator's own count is the same" } else { "THE GENERATOR COUNTED OTHERWISE: see truth.json" };
-            output::print(&format!("Checked: {verdict} ({} accepted, {} rejected)\n", truth.accepted, truth.rejected))?;
+            let checked = format!("Checked: {verdict} ({} accepted, {} rejected)\n", truth.accepted, truth.rejected);
+            output::print_summary(console, &checked)?;
             console.note(&next_steps(&args.dir));
         }
         job::say_why(&report);

@@ -8,11 +8,11 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sutura_synthetic::{Feed, FeedOptions, LineEnd, Shape, SyntheticError, Truth};
+use sutura_synthetic::{Compression, Feed, FeedOptions, LineEnd, Shape, SyntheticError, Truth};
 
 use super::block_on;
 use crate::{
-    args::{FeedLineEnd, FeedShape, GenerateHl7v2Args},
+    args::{FeedCompression, FeedLineEnd, FeedShape, GenerateHl7v2Args},
     failure::{CLEAN, Failure, Outcome},
     output::{self, Console},
     progress,
@@ -37,6 +37,11 @@ pub(crate) fn run(args: &GenerateHl7v2Args, console: Console) -> Outcome {
             FeedLineEnd::Cr => LineEnd::Cr,
             FeedLineEnd::Lf => LineEnd::Lf,
         },
+        compression: match args.compress {
+            FeedCompression::None => Compression::None,
+            FeedCompression::Gzip => Compression::Gzip,
+            FeedCompression::Zstd => Compression::Zstd,
+        },
         ..FeedOptions::default()
     };
     let truth = block_on(feed(options, args.out.clone(), console))?;
@@ -44,7 +49,7 @@ pub(crate) fn run(args: &GenerateHl7v2Args, console: Console) -> Outcome {
         output::print_json(&truth)?;
     } else {
         let bytes: u64 = truth.files.iter().map(|file| file.bytes).sum();
-        output::print(&format!(
+        let said = format!(
             "{} messages in {} files, {:.1} MB, in {}\n{} records a reader must find = {} to accept + {} to reject; the whole truth is in truth.json\n",
             truth.messages,
             truth.files.len(),
@@ -53,7 +58,8 @@ pub(crate) fn run(args: &GenerateHl7v2Args, console: Console) -> Outcome {
             truth.records,
             truth.accepted,
             truth.rejected,
-        ))?;
+        );
+        output::print_summary(console, &said)?;
     }
     Ok(CLEAN)
 }
@@ -106,8 +112,9 @@ fn publish(staging: &Path, folder: &Path, names: &[String]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     for entry in fs::read_dir(folder)? {
         let name = entry?.file_name().to_string_lossy().into_owned();
-        if name.starts_with("feed_") && Path::new(&name).extension().is_some_and(|end| end == "hl7") && !names.contains(&name) {
-            return Err(io::Error::other("the folder holds files of a longer feed; choose an empty folder or remove them"));
+        let bare = [".gz", ".zst"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
+        if name.starts_with("feed_") && Path::new(bare).extension().is_some_and(|end| end == "hl7") && !names.contains(&name) {
+            return Err(io::Error::other("the folder holds files of another feed; choose an empty folder or remove them"));
         }
     }
     let old_truth = folder.join("truth.json");

@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// `sutura validate`.
-pub(crate) fn validate(args: &ValidateArgs) -> Outcome {
+pub(crate) fn validate(args: &ValidateArgs, console: Console) -> Outcome {
     let checked = block_on(async {
         Ok(match load(&args.source, None) {
             Ok(job) => job.validate().await.map(|()| job),
@@ -28,14 +28,15 @@ pub(crate) fn validate(args: &ValidateArgs) -> Outcome {
     }
     let job = checked?;
     let spec = &job.spec;
-    output::print(&format!(
+    let said = format!(
         "{}: job {} is valid: {}, {}, {}\n",
         args.source.job.display(),
         spec.job.name,
         output::count(spec.sources.len(), "source"),
         output::count(spec.steps.len(), "step"),
         output::count(spec.sinks.len(), "sink")
-    ))?;
+    );
+    output::print_summary(console, &said)?;
     Ok(CLEAN)
 }
 
@@ -59,7 +60,7 @@ pub(crate) fn run(args: &RunArgs, console: Console) -> Outcome {
     if args.json {
         output::print_json(&report)?;
     } else {
-        output::print(&summary::text(&report, job.output()))?;
+        output::print_summary(console, &summary::text(&report, job.output()))?;
     }
     say_why(&report);
     Ok(report.status.exit_code())
@@ -80,11 +81,8 @@ pub(crate) fn replay(args: &ReplayArgs, console: Console) -> Outcome {
     } else {
         let rejects = usize::try_from(report.rejects).unwrap_or(usize::MAX);
         let text = summary::text(&report.run, &report.output.to_string_lossy());
-        output::print(&format!(
-            "{} of the last run, {} whole and read again\n\n{text}",
-            output::count(rejects, "reject"),
-            report.replayed
-        ))?;
+        let found = output::count(rejects, "reject");
+        output::print_summary(console, &format!("{found} of the last run, {} whole and read again\n\n{text}", report.replayed))?;
     }
     say_why(&report.run);
     Ok(report.run.status.exit_code())

@@ -10,7 +10,7 @@ mod sql;
 mod summary;
 mod tables;
 
-use std::{future::Future, sync::Arc};
+use std::{fs::File, future::Future, io::Read, sync::Arc};
 
 use sutura_engine::{Engine, EngineOptions};
 use sutura_privacy::PrivacyContext;
@@ -26,7 +26,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
     match command {
         Command::Demo(args) => demo::run(&args, console),
         Command::Generate(GenerateCommand::Hl7v2(args)) => generate::run(&args, console),
-        Command::Validate(args) => job::validate(&args),
+        Command::Validate(args) => job::validate(&args, console),
         Command::Plan(args) => job::plan(&args),
         Command::Run(args) => job::run(&args, console),
         Command::Replay(args) => job::replay(&args, console),
@@ -65,6 +65,21 @@ async fn terminated() {
         return;
     }
     std::future::pending::<()>().await;
+}
+
+/// Most bytes of a query or a policy: a device or the wrong file must not fill the memory.
+const TEXT_LIMIT: u64 = 4 << 20;
+
+/// The text of a file, or of standard input for `-`.
+fn read_text(name: &str) -> Outcome<String> {
+    let failed = |error: std::io::Error| Failure::configuration(format!("{name}: {error}"));
+    let input: Box<dyn Read> = if name == "-" { Box::new(std::io::stdin()) } else { Box::new(File::open(name).map_err(failed)?) };
+    let mut bytes = Vec::new();
+    input.take(TEXT_LIMIT + 1).read_to_end(&mut bytes).map_err(failed)?;
+    if bytes.len() as u64 > TEXT_LIMIT {
+        return Err(Failure::configuration(format!("{name}: larger than {} MiB, the most such a file may have", TEXT_LIMIT >> 20)));
+    }
+    String::from_utf8(bytes).map_err(|_| Failure::configuration(format!("{name}: not UTF-8 text")))
 }
 
 /// An engine with every format.

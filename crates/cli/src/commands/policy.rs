@@ -5,6 +5,7 @@ use std::fmt::Write;
 use serde_json::json;
 use sutura_privacy::{BUILTIN, Policy, PolicyProblem, PrivacyError};
 
+use super::read_text;
 use crate::{
     args::PolicyCommand,
     failure::{BAD_CONFIGURATION, CLEAN, Failure, Outcome},
@@ -32,7 +33,7 @@ pub(crate) fn run(command: &PolicyCommand) -> Outcome {
         }
         PolicyCommand::Check { file, json } => {
             let shown = file.display().to_string();
-            let text = std::fs::read_to_string(file).map_err(|error| Failure::configuration(format!("{shown}: {error}")))?;
+            let text = read_text(&shown)?;
             check(&text, &shown, *json)
         }
     }

@@ -4,8 +4,7 @@ mod complete;
 mod shell;
 
 use std::{
-    fs,
-    io::{IsTerminal, Read, Write, stdin},
+    io::{IsTerminal, Write, stdin},
     sync::Arc,
 };
 
@@ -20,7 +19,7 @@ use sutura_engine::{
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
 
-use super::{block_on, engine};
+use super::{block_on, engine, read_text};
 use crate::{
     args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
@@ -40,8 +39,8 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
     let target = Target { format: args.format, max_rows: args.max_rows as usize, purpose: args.allow.stated_purpose()?.map(str::to_owned) };
     let query = match (&args.query, &args.file) {
         (Some(query), _) => Some(query.clone()),
-        (None, Some(file)) => Some(read_query(file)?),
-        (None, None) if !stdin().is_terminal() => Some(read_query("-")?),
+        (None, Some(file)) => Some(read_text(file)?),
+        (None, None) if !stdin().is_terminal() => Some(read_text("-")?),
         (None, None) => None,
     };
     let engine = engine(args.memory, privacy(&args.keys)?)?;
@@ -92,16 +91,6 @@ fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
         None => None,
     };
     Ok(Some(Arc::new(PrivacyContext::new(&ring, scope, vault)?)))
-}
-
-fn read_query(file: &str) -> Outcome<String> {
-    let text = if file == "-" {
-        let mut text = String::new();
-        stdin().read_to_string(&mut text).map(|_| text)
-    } else {
-        fs::read_to_string(file)
-    };
-    text.map_err(|error| Failure::configuration(format!("{file}: {error}")))
 }
 
 /// Cuts a text at its semicolons, but not inside quotes or comments.

@@ -32,6 +32,45 @@ fn quiet_says_only_results() {
     assert_eq!(stderr(&output), "");
     let output = run(folder.path(), &["inspect", "feed.hl7", "--quiet"]);
     assert_eq!(stderr(&output), "");
+    let job = "[job]\nname = \"q\"\n[[source]]\nname = \"feed\"\nformat = \"hl7v2\"\npath = \"feed.hl7\"\n[[sink]]\ninput = \"t\"\n\
+               [[step]]\ntype = \"sql\"\nname = \"t\"\nquery = \"select message_type from feed.messages\"\n";
+    fs::write(folder.path().join("job.toml"), job).unwrap();
+    for arguments in [&["validate", "job.toml"][..], &["run", "job.toml"], &["generate", "hl7v2", "--messages", "5", "--out", "made"]] {
+        let output = run(folder.path(), &[arguments, &["--quiet"]].concat());
+        expect(&output, 0);
+        assert_eq!(stdout(&output) + &stderr(&output), "", "{arguments:?}");
+    }
+    let output = run(folder.path(), &["run", "job.toml", "--quiet", "--force", "--json"]);
+    assert!(stdout(&output).starts_with('{'), "what was asked for is said");
+    let output = run(folder.path(), &["run", "job.toml", "--quiet", "--set", "gates.min_records=100"]);
+    expect(&output, 1);
+    assert!(stdout(&output).is_empty() && stderr(&output).contains("nothing was published"), "{}", stderr(&output));
+}
+
+/// What never ends is given up, and nothing is put in the place of a device.
+#[cfg(target_os = "linux")]
+#[test]
+fn devices_are_no_input_and_no_output() {
+    let folder = folder();
+    for arguments in [
+        &["inspect", "/dev/zero"][..],
+        &["inspect", "/dev/zero", "--all"],
+        &["sql", "select * from read_hl7v2('/dev/zero')"],
+        &["sql", "-f", "/dev/zero"],
+        &["policy", "check", "/dev/zero"],
+        &["validate", "/dev/zero"],
+        &["run", "/dev/zero"],
+    ] {
+        let output = run(folder.path(), arguments);
+        expect(&output, 2);
+        assert!(output.stdout.len() + output.stderr.len() < 4096, "{arguments:?}");
+    }
+    let place = folder.path().join("pipe.csv");
+    std::process::Command::new("mkfifo").arg(&place).status().unwrap();
+    let output = run(folder.path(), &["sql", "select 1 as n", "-o", "pipe.csv", "--overwrite"]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("is a device or a pipe"), "{}", stderr(&output));
+    assert!(!place.is_file(), "the pipe is still there");
 }
 
 #[test]

@@ -145,6 +145,8 @@ fn check_target(target: &Path, layout: Layout, overwrite: bool) -> Result<()> {
     let Ok(kind) = fs::metadata(target) else { return Ok(()) };
     match layout {
         Layout::File if kind.is_dir() => bad("is a folder; give a file name"),
+        // Renaming onto /dev/null would put a file in its place.
+        Layout::File if !kind.is_file() => bad("is a device or a pipe; give a file name"),
         Layout::File if !overwrite => Err(EngineError::OutputExists { location }),
         Layout::File => Ok(()),
         Layout::Parts | Layout::Single if !kind.is_dir() => bad("is a file; give a folder"),

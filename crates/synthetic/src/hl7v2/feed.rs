@@ -45,7 +45,7 @@ impl Feed {
     /// there. Files of these names are written over. `progress` is told the messages written so far.
     ///
     /// The truth is written last and appears whole or not at all. A folder with any other `feed_*.hl7` or
-    /// `feed_*.hl7.gz` is refused.
+    /// `feed_*.hl7.gz` or `feed_*.hl7.zst` is refused.
     pub fn write_to(&self, folder: &Path, progress: &dyn Fn(u64)) -> Result<Truth, SyntheticError> {
         let failed = |path: &Path| {
             let path = path.to_owned();
@@ -67,7 +67,7 @@ impl Feed {
             let path = folder.join(&name);
             let file = File::create(&path).map_err(failed(&path))?;
             let wanted = self.options.per_file.min(self.options.messages - tally.messages);
-            let mut writer = FileWriter::new(file, &self.options, name);
+            let mut writer = FileWriter::new(file, &self.options, name).map_err(failed(&path))?;
             self.write_file(&mut writer, wanted, file_number, &mut messages, &mut tally, progress).map_err(failed(&path))?;
             tally.files.push(writer.truth);
         }
@@ -88,7 +88,7 @@ impl Feed {
         for entry in fs::read_dir(folder)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
             let Some(rest) = name.strip_prefix("feed_") else { continue };
-            let Some(number) = rest.strip_suffix(".hl7.gz").or_else(|| rest.strip_suffix(".hl7")) else { continue };
+            let Some(number) = [".hl7.gz", ".hl7.zst", ".hl7"].iter().find_map(|end| rest.strip_suffix(end)) else { continue };
             let is_ours =
                 number.parse().is_ok_and(|number| (1..=files).contains(&number) && name == file_name(number, self.options.compression));
             if !is_ours {
@@ -152,6 +152,7 @@ fn file_name(number: u64, compression: Compression) -> String {
     let end = match compression {
         Compression::None => "",
         Compression::Gzip => ".gz",
+        Compression::Zstd => ".zst",
     };
     format!("feed_{number:04}.hl7{end}")
 }
@@ -251,10 +252,16 @@ struct FileWriter {
     truth: FileTruth,
 }
 
-#[derive(Debug)]
 enum Output {
     Plain(File),
     Gzip(Box<GzEncoder<File>>),
+    Zstd(Box<zstd::stream::write::Encoder<'static, File>>),
+}
+
+impl std::fmt::Debug for Output {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Output")
+    }
 }
 
 impl Output {
@@ -262,6 +269,7 @@ impl Output {
         match self {
             Output::Plain(file) => file.write_all(bytes),
             Output::Gzip(encoder) => encoder.write_all(bytes),
+            Output::Zstd(encoder) => encoder.write_all(bytes),
         }
     }
 
@@ -269,20 +277,22 @@ impl Output {
         match self {
             Output::Plain(_) => Ok(()),
             Output::Gzip(encoder) => encoder.try_finish(),
+            Output::Zstd(encoder) => encoder.do_finish(),
         }
     }
 }
 
 impl FileWriter {
-    fn new(file: File, options: &FeedOptions, name: String) -> Self {
+    fn new(file: File, options: &FeedOptions, name: String) -> io::Result<Self> {
         // The header of the stream holds neither name nor time: the same seed, the same bytes.
         let file = match options.compression {
             Compression::None => Output::Plain(file),
             Compression::Gzip => Output::Gzip(Box::new(GzEncoder::new(file, flate2::Compression::fast()))),
+            Compression::Zstd => Output::Zstd(Box::new(zstd::stream::write::Encoder::new(file, 1)?)),
         };
         let buffer = Vec::with_capacity(BUFFER + (64 << 10));
         let truth = FileTruth { name, ..FileTruth::default() };
-        Self { file, shape: options.shape, line_end: options.line_end, buffer, after_cut: false, truth }
+        Ok(Self { file, shape: options.shape, line_end: options.line_end, buffer, after_cut: false, truth })
     }
 
     /// Bytes that no charset makes text of, none of which means anything to a reader of HL7.

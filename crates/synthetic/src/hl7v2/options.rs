@@ -42,6 +42,8 @@ pub enum Compression {
     None,
     /// In gzip (RFC 1952): `feed_0001.hl7.gz`.
     Gzip,
+    /// In Zstandard (RFC 8878): `feed_0001.hl7.zst`.
+    Zstd,
 }
 
 /// Options of a feed. Everything but the number of messages has a default. Unknown keys are errors.

@@ -24,6 +24,10 @@ const BLOCK: usize = 256 << 10;
 /// Bytes of the window that a message can still need: the reader's `max_record_bytes` and a few blocks.
 const WINDOW: usize = (64 << 20) + 4 * BLOCK;
 
+/// Bytes after which an input without a message is given up: the largest message that the reader takes, and some junk before it.
+/// Else a device or a pipe without end would be read for ever.
+const PATIENCE: u64 = (64 << 20) + 16 * BLOCK as u64;
+
 /// One record.
 pub(crate) enum Found {
     /// A message and its bytes.
@@ -52,6 +56,8 @@ pub(crate) struct Records {
     window_start: u64,
     ready: VecDeque<Found>,
     ended: bool,
+    /// Bytes read since the last message.
+    fruitless: u64,
 }
 
 impl Records {
@@ -83,7 +89,16 @@ impl Records {
             batch_rows: 1,
         };
         let decoder = Hl7v2.decoder(spec).map_err(Failure::failed)?;
-        Ok(Self { name: name.to_owned(), input, decoder, window: Vec::new(), window_start: 0, ready: VecDeque::new(), ended: false })
+        Ok(Self {
+            name: name.to_owned(),
+            input,
+            decoder,
+            window: Vec::new(),
+            window_start: 0,
+            ready: VecDeque::new(),
+            ended: false,
+            fruitless: 0,
+        })
     }
 
     /// The next record, or nothing at the end.
@@ -95,9 +110,17 @@ impl Records {
     }
 
     fn advance(&mut self) -> Outcome<()> {
+        if self.fruitless > PATIENCE {
+            return Err(Failure::configuration(format!(
+                "{}: no HL7 v2 message in {} MiB; this is no feed, or what is in it stands behind too much else",
+                self.name,
+                self.fruitless >> 20
+            )));
+        }
         let mut block = vec![0; BLOCK];
         let length = fill(&mut self.input, &mut block).map_err(|error| Failure::io(&self.name, &error))?;
         block.truncate(length);
+        self.fruitless += length as u64;
         let mut decoded = Vec::new();
         if length == 0 {
             self.decoder.finish(&mut decoded).map_err(Failure::failed)?;
@@ -124,6 +147,9 @@ impl Records {
                     (Found::Reject(reject), end)
                 }
             };
+            if matches!(found, Found::Message { .. }) {
+                self.fruitless = 0;
+            }
             self.ready.push_back(found);
             let taken = usize::try_from(end.saturating_sub(self.window_start)).map_or(0, |taken| taken.min(self.window.len()));
             self.window.drain(..taken);
