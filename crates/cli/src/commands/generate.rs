@@ -42,7 +42,6 @@ pub(crate) fn run(args: &GenerateHl7v2Args, console: Console) -> Outcome {
             FeedCompression::Gzip => Compression::Gzip,
             FeedCompression::Zstd => Compression::Zstd,
         },
-        ..FeedOptions::default()
     };
     let truth = block_on(feed(options, args.out.clone(), console))?;
     if args.json {
