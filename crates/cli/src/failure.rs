@@ -5,7 +5,7 @@
 
 use std::{error::Error, fmt};
 
-use sutura_engine::EngineError;
+use sutura_engine::{EngineError, error::storage_text};
 use sutura_jobs::{ConfigProblem, JobError};
 use sutura_privacy::PrivacyError;
 
@@ -48,7 +48,7 @@ impl Failure {
 
     /// A file that cannot be read or written.
     pub(crate) fn io(path: &str, error: &std::io::Error) -> Self {
-        Self::failed(format!("{path}: {error}"))
+        Self::failed(storage_text(path, error))
     }
 }
 

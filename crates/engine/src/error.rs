@@ -1,6 +1,6 @@
 //! What can go wrong between a path and a table.
 
-use std::io;
+use std::{fmt, io};
 
 use datafusion::error::DataFusionError;
 use sutura_core::FormatError;
@@ -116,7 +116,7 @@ pub enum EngineError {
         location: String,
     },
     /// Writing failed (disk full, permission, network).
-    #[error("writing {location}: {source}")]
+    #[error("writing {}; what was there before is unchanged", storage_text(location, source))]
     Write {
         /// The file or folder.
         location: String,
@@ -175,6 +175,18 @@ impl From<parquet::errors::ParquetError> for EngineError {
     fn from(error: parquet::errors::ParquetError) -> Self {
         EngineError::Encode(Box::new(error))
     }
+}
+
+/// A place and why it could not be written. A full disk is said in words that tell what to do.
+pub fn storage_text(place: impl fmt::Display, error: &io::Error) -> String {
+    let words = match error.kind() {
+        io::ErrorKind::StorageFull => "the disk that holds it is full: free some space there, or give another place",
+        io::ErrorKind::QuotaExceeded => "the disk quota there is used up: free some space, or give another place",
+        io::ErrorKind::FileTooLarge => "a file may not grow so large there (ulimit -f, or a limit of the file system)",
+        io::ErrorKind::ReadOnlyFilesystem => "the file system there can only be read: give another place",
+        _ => return format!("{place}: {error}"),
+    };
+    format!("{place}: {words}")
 }
 
 fn list(columns: &[crate::sink::RefusedColumn]) -> String {

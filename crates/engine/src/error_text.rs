@@ -3,7 +3,7 @@
 //! Messages of DataFusion and Arrow that are made while rows flow can quote a field (`cannot cast 'DOE' to Int64`, or the
 //! pattern of a regular expression), so none of their words are passed on: what they are about is said instead.
 
-use std::error::Error;
+use std::{error::Error, io::ErrorKind};
 
 use arrow::error::ArrowError;
 use datafusion::error::DataFusionError;
@@ -24,7 +24,7 @@ pub(crate) fn datafusion_text(error: &DataFusionError) -> String {
         }
         DataFusionError::ArrowError(inner, _) => arrow_text(inner),
         DataFusionError::External(inner) => any_text(inner.as_ref()),
-        DataFusionError::IoError(inner) => inner.to_string(),
+        DataFusionError::IoError(inner) => io_text(inner),
         DataFusionError::ObjectStore(inner) => chain(inner.as_ref()),
         DataFusionError::Execution(_) => withheld("a function could not work with a value"),
         _ => withheld("the query engine stopped"),
@@ -39,7 +39,7 @@ pub(crate) fn arrow_text(error: &ArrowError) -> String {
         }
         ArrowError::DivideByZero => return "division by zero; use nullif(x, 0)".to_owned(),
         ArrowError::ArithmeticOverflow(_) => "a number is too large for its type",
-        ArrowError::IoError(_, inner) => return inner.to_string(),
+        ArrowError::IoError(_, inner) => return io_text(inner),
         ArrowError::ExternalError(inner) => return any_text(inner.as_ref()),
         _ => "a value does not fit",
     };
@@ -58,10 +58,21 @@ pub(crate) fn any_text(error: &(dyn Error + Send + Sync + 'static)) -> String {
         return arrow_text(inner);
     }
     if let Some(io) = error.downcast_ref::<std::io::Error>() {
-        return io.to_string();
+        return io_text(io);
     }
     // Of an error that is not known it is not known what it says.
     withheld("the query engine stopped")
+}
+
+/// An error without a place: a full disk is that of temporary files, since outputs name their place.
+fn io_text(error: &std::io::Error) -> String {
+    match error.kind() {
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => format!(
+            "the disk for temporary files is full ({}): free some space, set TMPDIR to another folder, or raise the memory limit",
+            std::env::temp_dir().display()
+        ),
+        _ => error.to_string(),
+    }
 }
 
 /// Whether what was asked for is wrong, rather than that it failed while running.
@@ -147,5 +158,14 @@ mod tests {
     fn what_the_query_says_is_told() {
         let error = EngineError::from(DataFusionError::Plan("Table 'x' not found.".to_owned()));
         assert_eq!((error.to_string().as_str(), error.is_configuration()), ("table 'x' not found", true));
+    }
+
+    #[test]
+    fn a_full_disk_is_said_in_words() {
+        let full = || std::io::Error::from(std::io::ErrorKind::StorageFull);
+        let written = EngineError::Write { location: "/out".to_owned(), source: full() }.to_string();
+        assert!(written.starts_with("writing /out: the disk that holds it is full: free some space"), "{written}");
+        let spilled = EngineError::from(DataFusionError::IoError(full()).context("while sorting"));
+        assert!(spilled.to_string().contains("temporary files is full") && !spilled.is_configuration(), "{spilled}");
     }
 }

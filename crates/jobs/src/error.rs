@@ -51,7 +51,7 @@ pub enum JobError {
         uri: String,
     },
     /// Reading or writing failed.
-    #[error("{}: {source}", path.display())]
+    #[error("{}", sutura_engine::error::storage_text(path.display(), source))]
     Io {
         /// Where.
         path: PathBuf,

@@ -130,3 +130,34 @@ fn an_interrupt_leaves_nothing_half_written() {
     expect(&output, 130);
     assert_eq!(fs::read_dir(&place).unwrap().count(), 0, "something was left behind");
 }
+
+/// A limit on the size of files stands in for a full disk, which needs no rights to make.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_said_in_words_and_publishes_nothing() {
+    let folder = folder();
+    fs::write(folder.path().join("large.hl7"), crate::FEED.repeat(2000)).unwrap();
+    let job = "[job]\nname = \"full\"\n[[source]]\nname = \"feed\"\nformat = \"hl7v2\"\npath = \"large.hl7\"\n[[sink]]\ninput = \"t\"\n\
+               [[step]]\ntype = \"sql\"\nname = \"t\"\nquery = \"select md5(cast(row_number() over () as varchar)) as n from feed.messages\"\n\
+               [report]\nlineage = false\n";
+    // A program that is told to ignore the signal gets an error in its place.
+    let limited = |arguments: &str| {
+        let line = format!("trap '' XFSZ; ulimit -f 8; exec {} {arguments}", env!("CARGO_BIN_EXE_sutura"));
+        let mut command = Command::new("sh");
+        command.args(["-c", &line]).current_dir(folder.path()).stdin(Stdio::null()).output().unwrap()
+    };
+    for format in ["parquet", "csv", "ndjson", "arrow"] {
+        fs::write(folder.path().join("job.toml"), job.replace("input = \"t\"", &format!("input = \"t\"\nformat = \"{format}\""))).unwrap();
+        let output = limited("run job.toml");
+        expect(&output, 1);
+        let said = stderr(&output);
+        let place = folder.path().join("out").display().to_string();
+        assert!(said.contains(&place) && said.contains("a file may not grow so large") && said.contains("unchanged"), "{format}: {said}");
+        let left: Vec<_> = fs::read_dir(folder.path().join("out")).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, [".lock"], "{format}");
+        let output = limited(&format!("sql \"select value from generate_series(1, 90000)\" -o numbers.{format}"));
+        expect(&output, 1);
+        assert!(stderr(&output).contains("a file may not grow so large"), "{format}: {}", stderr(&output));
+        assert!(!folder.path().join(format!("numbers.{format}")).exists());
+    }
+}

@@ -14,7 +14,11 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::{Layout, SinkSpec, file::FileSink, manifest};
+use super::{
+    Layout, SinkSpec,
+    file::{FileSink, WriteFailure},
+    manifest,
+};
 use crate::{EngineError, Result};
 
 /// A stage without a lock is younger than this while its run is starting.
@@ -26,6 +30,7 @@ pub(super) struct LocalStage {
     target: PathBuf,
     layout: Layout,
     overwrite: bool,
+    failure: WriteFailure,
     /// Held as long as the run lives.
     _lock: File,
 }
@@ -47,7 +52,7 @@ impl LocalStage {
         sweep(&parent, &name);
         let stage = parent.join(format!(".tmp-{name}-{}", run_id()));
         let lock = make_stage(&stage).map_err(|source| failed(&stage.display().to_string(), source))?;
-        Ok(Self { stage, target, layout: spec.layout, overwrite: spec.overwrite, _lock: lock })
+        Ok(Self { stage, target, layout: spec.layout, overwrite: spec.overwrite, failure: WriteFailure::default(), _lock: lock })
     }
 
     fn data(&self) -> PathBuf {
@@ -63,7 +68,18 @@ impl LocalStage {
             }
             File::create_new(&path)
         };
-        create().map(FileSink::local).map_err(|source| failed(&path.display().to_string(), source))
+        let file = create().map_err(|source| failed(&self.folder(), source))?;
+        Ok(FileSink::local(file, self.failure.clone()))
+    }
+
+    /// Why a file could not be written, if that is so.
+    pub(super) fn failure(&self) -> Option<EngineError> {
+        self.failure.found().map(|source| EngineError::Write { location: self.folder(), source })
+    }
+
+    /// The folder in which the output is going to be.
+    fn folder(&self) -> String {
+        self.target.parent().unwrap_or(&self.target).display().to_string()
     }
 
     /// Makes the output visible, complete and durable.

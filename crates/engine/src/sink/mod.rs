@@ -276,6 +276,15 @@ impl Place {
         }
     }
 
+    /// The error, or what is behind it when a file could not be written: encoders have other words for that.
+    fn explain(&self, error: EngineError) -> EngineError {
+        let failure = match self {
+            Place::Local(stage) => stage.failure(),
+            Place::Remote(stage) => stage.failure(),
+        };
+        failure.unwrap_or(error)
+    }
+
     async fn publish(&self, files: &[WrittenFile], manifest: Option<Vec<u8>>) -> Result<()> {
         match self {
             Place::Local(stage) => stage.publish(manifest.as_deref()),
@@ -303,10 +312,11 @@ impl Output {
     }
 
     async fn write(self, streams: Vec<SendableRecordBatchStream>) -> Result<SinkReport> {
-        let mut files = self.drain(streams).await?;
+        let explain = |error| self.shared.place.explain(error);
+        let mut files = self.drain(streams).await.map_err(explain)?;
         if files.is_empty() && self.shared.spec.partition_by.is_empty() {
             let shared = Arc::clone(&self.shared);
-            files = run_blocking(move || part::write_empty(&shared)).await?;
+            files = run_blocking(move || part::write_empty(&shared)).await.map_err(explain)?;
         }
         files.sort_by(|a, b| a.path.cmp(&b.path));
         let (rows, bytes) = files.iter().fold((0, 0), |(rows, bytes), file| (rows + file.rows, bytes + file.bytes));

@@ -13,7 +13,11 @@ use futures::{StreamExt, TryStreamExt};
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload, WriteMultipart, path::Path};
 use tokio::runtime::Handle;
 
-use super::{Layout, SinkSpec, WrittenFile, file::FileSink, manifest};
+use super::{
+    Layout, SinkSpec, WrittenFile,
+    file::{FileSink, WriteFailure},
+    manifest,
+};
 use crate::{Engine, EngineError, Result};
 
 /// Size of an upload's parts; S3 allows 10,000 of them, so a file can have 80 GB.
@@ -31,6 +35,7 @@ pub(super) struct RemoteStage {
     earlier: Vec<Path>,
     created: Arc<Mutex<Vec<Path>>>,
     published: std::sync::atomic::AtomicBool,
+    failure: WriteFailure,
 }
 
 impl RemoteStage {
@@ -55,6 +60,7 @@ impl RemoteStage {
             earlier,
             created: Arc::default(),
             published: false.into(),
+            failure: WriteFailure::default(),
         };
         stage.check_earlier(spec.overwrite).await?;
         Ok(stage)
@@ -103,13 +109,19 @@ impl RemoteStage {
     /// Begins an object. The upload starts with the first bytes.
     pub(super) fn create(&self, relative: &str) -> FileSink {
         let object = self.object(relative);
-        FileSink::remote(RemoteFile {
+        let file = RemoteFile {
             store: Arc::clone(&self.store),
             object,
             upload: None,
             runtime: Handle::current(),
             created: Arc::clone(&self.created),
-        })
+        };
+        FileSink::remote(file, self.failure.clone())
+    }
+
+    /// Why an object could not be written, if that is so.
+    pub(super) fn failure(&self) -> Option<EngineError> {
+        self.failure.found().map(|source| EngineError::Write { location: self.location.clone(), source })
     }
 
     /// Removes what is left of the earlier output, then puts the manifest.
