@@ -67,6 +67,14 @@ pub enum JobError {
     /// A quality check.
     #[error(transparent)]
     Quality(#[from] QualityError),
+    /// A failure whose message would have named a source file of a job that de-identifies.
+    #[error("{message}")]
+    Failed {
+        /// The message; source files are called by their numbers.
+        message: String,
+        /// The exit code of the failure itself.
+        code: u8,
+    },
     /// The report could not be made.
     #[error("the report could not be made: {0}")]
     Report(String),
@@ -81,6 +89,7 @@ impl JobError {
     pub fn exit_code(&self) -> u8 {
         match self {
             JobError::Problems(_) | JobError::Config(_) => 2,
+            JobError::Failed { code, .. } => *code,
             JobError::Privacy(
                 PrivacyError::KeyFile { .. }
                 | PrivacyError::KeyFileExposed { .. }

@@ -20,6 +20,7 @@ pub mod model;
 mod openlineage;
 pub mod plan;
 mod privacy;
+mod private;
 mod publish;
 mod quality;
 pub mod record;
@@ -30,6 +31,7 @@ pub mod report;
 pub mod run;
 mod setup;
 mod sourcefacts;
+mod sourcenames;
 pub mod summary;
 
 use std::sync::Arc;

@@ -6,7 +6,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use sutura_engine::SourceFile;
 
-use crate::record::{Account, JobRecord, PolicyRecord, RunReport, WrittenFileRecord};
+use crate::{
+    record::{Account, JobRecord, PolicyRecord, RunReport, WrittenFileRecord},
+    sourcenames::SourceNames,
+};
 
 /// The manifest of a complete run.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -44,7 +47,7 @@ pub struct ManifestSource {
 /// A file that was read.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ManifestFile {
-    /// Its URI.
+    /// Its URI; in a job that de-identifies its number (`feed/000017`), which the private `source-files.ndjson` explains.
     pub uri: String,
     /// Stored bytes.
     pub size: u64,
@@ -213,7 +216,13 @@ impl std::fmt::Display for Change {
 
 impl ManifestFile {
     /// A file as the engine found it.
-    pub(crate) fn found(file: &SourceFile) -> Self {
-        Self { uri: file.uri.to_string(), size: file.size, modified: file.modified.to_rfc3339(), etag: file.etag.clone(), sha256: None }
+    pub(crate) fn found(file: &SourceFile, names: &SourceNames) -> Self {
+        Self {
+            uri: names.of(&file.uri).to_owned(),
+            size: file.size,
+            modified: file.modified.to_rfc3339(),
+            etag: file.etag.clone(),
+            sha256: None,
+        }
     }
 }

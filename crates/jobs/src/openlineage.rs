@@ -9,6 +9,7 @@ use crate::{
     error::{JobError, Result},
     record::{ColumnRecord, RunReport},
     run::now,
+    sourcenames::SourceNames,
 };
 
 /// Name of the file in the output folder; one event a line, runs one after the other.
@@ -17,7 +18,7 @@ const PRODUCER: &str = concat!("https://github.com/sutura/sutura/tree/v", env!("
 const SCHEMA: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 
 /// The run begins.
-pub(crate) fn start(job: &Job, run_id: &str, time: &str) -> Json {
+pub(crate) fn start(job: &Job, names: &SourceNames, run_id: &str, time: &str) -> Json {
     let inputs: Vec<Json> = job
         .spec
         .sources
@@ -26,7 +27,10 @@ pub(crate) fn start(job: &Job, run_id: &str, time: &str) -> Json {
             let tables = job.format(&source.format).map(|format| format.tables()).unwrap_or_default();
             tables.iter().filter(|table| is_read(job, &source.name, &table.name)).map(|table| {
                 let facets = json!({ "schema": schema_facet(&ColumnRecord::of(&table.schema())) });
-                json!({ "namespace": namespace(&source.path), "name": format!("{}#{}", source.path, table.name), "facets": facets })
+                {
+                    let (namespace, name) = place(job, names, &source.name);
+                    json!({ "namespace": namespace, "name": format!("{name}#{}", table.name), "facets": facets })
+                }
             })
         })
         .collect();
@@ -34,7 +38,7 @@ pub(crate) fn start(job: &Job, run_id: &str, time: &str) -> Json {
 }
 
 /// The run ended; one that a gate stopped counts as failed.
-pub(crate) fn end(job: &Job, report: &RunReport) -> Json {
+pub(crate) fn end(job: &Job, names: &SourceNames, report: &RunReport) -> Json {
     let outputs: Vec<Json> = report
         .sinks
         .iter()
@@ -42,7 +46,7 @@ pub(crate) fn end(job: &Job, report: &RunReport) -> Json {
             json!({
                 "namespace": namespace(&sink.location),
                 "name": sink.location,
-                "facets": { "schema": schema_facet(&sink.columns), "columnLineage": column_lineage(job, sink) },
+                "facets": { "schema": schema_facet(&sink.columns), "columnLineage": column_lineage(job, names, sink) },
                 "outputFacets": {
                     "outputStatistics": facet("1-0-2/OutputStatisticsOutputDatasetFacet.json", json!({
                         "rowCount": sink.rows, "size": sink.bytes, "fileCount": sink.files.len(),
@@ -55,10 +59,10 @@ pub(crate) fn end(job: &Job, report: &RunReport) -> Json {
         .sources
         .iter()
         .map(|source| {
-            let path = job.spec.sources.iter().find(|known| known.name == source.name).map_or("", |known| known.path.as_str());
+            let (namespace, name) = place(job, names, &source.name);
             json!({
-                "namespace": namespace(path),
-                "name": path,
+                "namespace": namespace,
+                "name": name,
                 "facets": {},
                 "inputFacets": { "inputStatistics": facet("1-0-0/InputStatisticsInputDatasetFacet.json", json!({
                     "rowCount": source.account.records, "size": source.account.bytes, "fileCount": source.files.len(),
@@ -128,7 +132,7 @@ fn schema_facet(columns: &[ColumnRecord]) -> Json {
 }
 
 /// Which column of which source table a column came from.
-fn column_lineage(job: &Job, sink: &crate::record::SinkRecord) -> Json {
+fn column_lineage(job: &Job, names: &SourceNames, sink: &crate::record::SinkRecord) -> Json {
     let mut fields = serde_json::Map::new();
     for column in &sink.lineage {
         let inputs: Vec<Json> = column
@@ -136,13 +140,22 @@ fn column_lineage(job: &Job, sink: &crate::record::SinkRecord) -> Json {
             .iter()
             .map(|(table, field)| {
                 let (source, table) = table.split_once('.').unwrap_or((table.as_str(), ""));
-                let path = job.spec.sources.iter().find(|known| known.name == source).map_or("", |known| known.path.as_str());
-                json!({ "namespace": namespace(path), "name": format!("{path}#{table}"), "field": field })
+                let (namespace, name) = place(job, names, source);
+                json!({ "namespace": namespace, "name": format!("{name}#{table}"), "field": field })
             })
             .collect();
         fields.insert(column.column.clone(), json!({ "inputFields": inputs }));
     }
     facet("1-2-0/ColumnLineageDatasetFacet.json", json!({ "fields": fields }))
+}
+
+/// Namespace and name of a source. Its path may name a file, and so a person: where names are hidden, the job's word for it stands instead.
+fn place(job: &Job, names: &SourceNames, source: &str) -> (String, String) {
+    if names.are_hidden() {
+        return (format!("sutura:{}", job.spec.project()), format!("{}.{source}", job.spec.job.name));
+    }
+    let path = job.spec.sources.iter().find(|known| known.name == source).map_or("", |known| known.path.as_str());
+    (namespace(path), path.to_owned())
 }
 
 fn namespace(location: &str) -> String {

@@ -156,11 +156,12 @@ impl Job {
             }
             steps.push(PlannedStep { name: step.name().to_owned(), kind: step.kind(), treatments });
         }
+        let names = crate::run::source_names(self, privacy.as_ref(), &pass, &self.local_output()?)?;
         let found: Vec<(String, Vec<ManifestFile>)> = self
             .spec
             .sources
             .iter()
-            .map(|source| (source.name.clone(), pass.files(&source.name).iter().map(|file| ManifestFile::found(file)).collect()))
+            .map(|source| (source.name.clone(), pass.files(&source.name).iter().map(|file| ManifestFile::found(file, &names)).collect()))
             .collect();
         let sources = self.spec.sources.iter().zip(&found).map(|(source, (_, files))| PlannedSource {
             name: source.name.clone(),

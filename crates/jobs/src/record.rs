@@ -9,7 +9,7 @@ use sutura_engine::{pass::FileAccount, sink::SinkReport};
 use sutura_privacy::ColumnStatistics;
 use sutura_quality::{GateDecision, QualityReport};
 
-use crate::summary::Picture;
+use crate::{sourcenames::SourceNames, summary::Picture};
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -66,6 +66,9 @@ pub struct RunReport {
     pub finished: String,
     /// Time, rates and memory.
     pub performance: Performance,
+    /// Where the private table is that says which file each number of `sources` is, when names of files are hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source_files: Option<String>,
     /// All sources together.
     pub totals: Account,
     /// `50,000 records in = 49,950 accepted + 50 rejected`.
@@ -222,7 +225,7 @@ pub struct SourceRecord {
 /// One file of a source.
 #[derive(Debug, Clone, Serialize)]
 pub struct FileRecord {
-    /// Its URI.
+    /// Its URI; in a job that de-identifies its number (`feed/000017`), which the private `source-files.ndjson` explains.
     pub uri: String,
     /// Stored bytes.
     pub size: u64,
@@ -247,9 +250,9 @@ pub struct FileRecord {
 
 impl FileRecord {
     /// From the engine's account.
-    pub fn of(file: &FileAccount) -> Self {
+    pub(crate) fn of(file: &FileAccount, names: &SourceNames) -> Self {
         Self {
-            uri: file.uri.clone(),
+            uri: names.of(&file.uri).to_owned(),
             size: file.size,
             modified: file.modified.to_rfc3339(),
             etag: file.etag.clone(),

@@ -29,6 +29,7 @@ use crate::{
     model::{JobFile, QualityStep, StepSection},
     openlineage,
     privacy::Privacy,
+    private,
     publish::{MANIFEST, OutputLock, Staging, write_file},
     quality::Checks,
     record::{
@@ -38,6 +39,7 @@ use crate::{
     rejects, report,
     setup::{policy_record, sink_spec},
     sourcefacts::source_facts,
+    sourcenames::SourceNames,
     summary::{MESSAGE_COLUMNS, OBSERVATION_COLUMNS, PictureRules, Summary},
 };
 
@@ -80,18 +82,19 @@ impl Job {
         let run_id = uuid::Uuid::now_v7().to_string();
         let _lock = OutputLock::take(&output)?;
         let mut run = Run::new(self, run_id, output, options).await?;
+        run.names.save()?;
         if let Some(report) = run.nothing_to_do() {
             run.events.send(&JobEvent::Finished { status: report.status, seconds: report.performance.seconds });
             return Ok(report);
         }
         let lineage_file = self.spec.report.lineage.then(|| run.output.join(openlineage::FILE));
         if let Some(file) = &lineage_file {
-            openlineage::append(file, &openlineage::start(self, &run.run_id, &run.started))?;
+            openlineage::append(file, &openlineage::start(self, &run.names, &run.run_id, &run.started))?;
         }
-        let result = run.work().await;
+        let result = run.work().await.map_err(|error| run.names.hide_error(error));
         if let Some(file) = &lineage_file {
             let event = match &result {
-                Ok(report) => openlineage::end(self, report),
+                Ok(report) => openlineage::end(self, &run.names, report),
                 Err(error) => openlineage::fail(self, &run.run_id, &error.to_string()),
             };
             openlineage::append(file, &event)?;
@@ -124,6 +127,7 @@ struct Run<'a> {
     privacy: Option<Privacy>,
     policy: Option<PolicyRecord>,
     pass: SharedPass,
+    names: SourceNames,
 }
 
 impl<'a> Run<'a> {
@@ -133,6 +137,7 @@ impl<'a> Run<'a> {
         let engine = job.engine(privacy.as_ref())?;
         let policy = privacy.as_ref().map(|privacy| policy_record(&privacy.policy, privacy.keys.key_id()));
         let pass = open_pass(job, &engine).await?;
+        let names = source_names(job, privacy.as_ref(), &pass, &output)?;
         Ok(Self {
             job,
             spec: &job.spec,
@@ -146,12 +151,13 @@ impl<'a> Run<'a> {
             privacy,
             policy,
             pass,
+            names,
         })
     }
 
     /// The files of every source, as found.
     fn found(&self) -> Vec<(String, Vec<ManifestFile>)> {
-        let files = |name: &str| self.pass.files(name).iter().map(|file| ManifestFile::found(file)).collect();
+        let files = |name: &str| self.pass.files(name).iter().map(|file| ManifestFile::found(file, &self.names)).collect();
         self.spec.sources.iter().map(|source| (source.name.clone(), files(&source.name))).collect()
     }
 
@@ -188,6 +194,7 @@ impl<'a> Run<'a> {
                 workers: self.engine.options().target_partitions,
                 ..Performance::default()
             },
+            source_files: self.names.table.as_ref().map(|table| text(table)),
             totals: Account::default(),
             equation: String::new(),
             sources: Vec::new(),
@@ -458,7 +465,8 @@ impl<'a> Run<'a> {
     fn report(&self, done: PassReport<Output>, planned: &mut [PlannedSink], pass_seconds: f64) -> RunReport {
         let mut report = self.blank(RunStatus::Clean);
         for source in &self.spec.sources {
-            let files: Vec<FileRecord> = done.files.iter().filter(|file| file.source == source.name).map(FileRecord::of).collect();
+            let files: Vec<FileRecord> =
+                done.files.iter().filter(|file| file.source == source.name).map(|file| FileRecord::of(file, &self.names)).collect();
             let account = Account::of(&done.stats(&source.name));
             report.sources.push(SourceRecord { name: source.name.clone(), format: source.format.clone(), account, files });
         }
@@ -569,11 +577,24 @@ impl<'a> Run<'a> {
             let metadata = std::fs::metadata(path).map_err(|error| JobError::io(path, error))?;
             let modified = metadata.modified().map(chrono::DateTime::<Utc>::from).ok();
             if metadata.len() != file.size || modified.is_some_and(|modified| modified != file.modified) {
-                return Err(JobError::SourceChanged { uri: file.uri.to_string() });
+                return Err(JobError::SourceChanged { uri: self.names.of(&file.uri).to_owned() });
             }
         }
         Ok(())
     }
+}
+
+/// What the source files are called in records that travel: by number when the policy de-identifies.
+pub(crate) fn source_names(job: &Job, privacy: Option<&Privacy>, pass: &SharedPass, output: &Path) -> Result<SourceNames> {
+    if privacy.is_none_or(|privacy| privacy.policy.profile == sutura_privacy::Profile::None) {
+        return Ok(SourceNames::shown());
+    }
+    let sources = job.spec.sources.iter();
+    let sources = sources.map(|source| {
+        let files = pass.files(&source.name).iter().map(AsRef::as_ref).collect();
+        (source.name.as_str(), source.path.as_str(), files)
+    });
+    SourceNames::hidden(&private::folder_of(&job.spec, output), sources)
 }
 
 /// The pass over the job's sources. A source that may be empty and is gets empty tables.

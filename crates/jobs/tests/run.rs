@@ -299,7 +299,7 @@ async fn a_file_that_changes_while_it_is_read_publishes_nothing() {
         }
     });
     let error = place.job(&job_text("")).run(RunOptions { events, ..RunOptions::default() }).await.unwrap_err();
-    assert!(matches!(&error, JobError::SourceChanged { uri } if uri.ends_with("b.hl7")), "{error}");
+    assert!(matches!(&error, JobError::SourceChanged { uri } if uri == "feed/000002"), "{error}");
     assert!(!place.listing().iter().any(|file| file.contains("part-")), "{:?}", place.listing());
 }
 
@@ -490,6 +490,43 @@ async fn rejects_are_sealed_and_read_again_with_the_key() {
     sutura_privacy::KeyRing::generate().unwrap().save_new(&place.path("test.key")).unwrap();
     fs::remove_file(place.path("test.vault")).unwrap();
     assert!(matches!(place.job(&job_text("")).replay(RunOptions::default()).await, Err(JobError::Privacy(_))));
+}
+
+/// A file name can identify: what travels calls files by number, and only a private file says which is which.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn names_of_source_files_stand_only_in_a_private_file() {
+    let place = Place::new();
+    fs::rename(place.path("data/a.hl7"), place.path("data/SMITH JOHN 4711.hl7")).unwrap();
+    let report = place.run(&job_text("")).await.unwrap();
+    let names = "rejects/source-files.ndjson";
+    assert!(report.source_files.as_deref().is_some_and(|table| table.ends_with(names)));
+    let files: BTreeSet<&str> = report.sources[0].files.iter().map(|file| file.uri.as_str()).collect();
+    assert_eq!(files, ["feed/000001", "feed/000002"].into());
+    let table = fs::read_to_string(place.path("out").join(names)).unwrap();
+    assert!(table.contains("SMITH%20JOHN%204711.hl7") && table.contains("feed/000001"), "{table}");
+    for file in place.listing().iter().filter(|file| !file.starts_with("rejects/")) {
+        let bytes = fs::read(place.path("out").join(file)).unwrap();
+        let data = place.path("data").display().to_string();
+        for secret in ["SMITH", "4711", "b.hl7", data.as_str()] {
+            assert!(!bytes.windows(secret.len()).any(|window| window == secret.as_bytes()), "{file} holds {secret}");
+        }
+    }
+    // The numbers stay, so that nothing looks new; another file gets the next one.
+    assert_eq!(place.run(&job_text("")).await.unwrap().status, RunStatus::NothingToDo);
+    fs::copy(place.path("data/b.hl7"), place.path("data/B.hl7")).unwrap();
+    let report = place.run(&job_text("")).await.unwrap();
+    assert!(report.sources[0].files.iter().any(|file| file.uri == "feed/000003"));
+    // A failure names the number too.
+    let gone = place.path("data/SMITH JOHN 4711.hl7");
+    let events = EventHandler::new(move |event| {
+        if matches!(event, JobEvent::Started { .. }) {
+            fs::remove_file(&gone).unwrap();
+        }
+    });
+    let error = place.job(&job_text("")).run(RunOptions { events, force: true }).await.unwrap_err();
+    assert!(error.to_string().contains("feed/000001") && !error.to_string().contains("SMITH"), "{error}");
+    let lineage = fs::read_to_string(place.path("out/openlineage.ndjson")).unwrap();
+    assert!(lineage.contains("FAIL") && !lineage.contains("SMITH"), "{lineage}");
 }
 
 /// Every file of the shared test data: no byte outside a record, a reject or the envelope.
