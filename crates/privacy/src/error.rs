@@ -102,6 +102,11 @@ pub enum PrivacyError {
     /// The vault belongs to another project or domain.
     #[error("vault {0} belongs to another project or domain; name the vault of this one, or make a new one")]
     VaultScope(PathBuf),
+    /// The vault file is there and has no byte: it was cut, or is another file.
+    #[error(
+        "vault {0} is empty (0 bytes): its codes are gone, and a new vault would give every patient another code; restore the file from a backup, or remove it if no earlier output has to link with new ones"
+    )]
+    VaultEmpty(PathBuf),
     /// The vault's store failed.
     #[error("vault {path}: {reason}")]
     Vault {

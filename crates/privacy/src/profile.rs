@@ -123,6 +123,14 @@ pub(crate) fn suits(class: &PhiClass, method: &Method) -> Result<(), Refusal> {
         (Method::AgeBand { .. }, _) => refuse("", "age-band is for columns of class age or date only; use drop or redact"),
         (Method::Zip3, PhiClass::Geography) => Ok(()),
         (Method::Zip3, _) => refuse("", "zip3 is for columns of class geography only; use drop or redact"),
+        (Method::VaultCode { .. }, PhiClass::FreeText) => {
+            refuse("", "a code for a whole text means nothing, and the vault would remember every text; use redact or drop")
+        }
+        (Method::VaultCode { .. }, PhiClass::Photo) => refuse("", "a code for a picture means nothing; use redact or drop"),
+        (Method::VaultCode { .. }, PhiClass::Date) => refuse(
+            "",
+            "a code for a date keeps which rows share a day, so that it can be worked out by counting; use year, age-band, shift-date or drop",
+        ),
         _ => Ok(()),
     }
 }

@@ -193,20 +193,33 @@ impl FileVault {
         Ok(Self { path: path.to_owned(), marker, database, cache: Mutex::default(), commits: AtomicU64::new(0), writer: Mutex::default() })
     }
 
-    /// Makes the file with access for its owner only, if there is none.
+    /// Makes the file with access for its owner only, if there is none. It appears under its name with its first pages written: a file
+    /// without a byte was cut, and is not taken for a new vault.
     fn private_file(path: &Path) -> Result<(), PrivacyError> {
+        match std::fs::metadata(path) {
+            Ok(found) if found.is_file() && found.len() == 0 => return Err(PrivacyError::VaultEmpty(path.to_owned())),
+            Ok(_) => return Ok(()),
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(store_error(path, error)),
+            Err(_) => {}
+        }
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let new = path.with_file_name(format!(".{name}.new-{}", std::process::id()));
         let mut options = std::fs::OpenOptions::new();
-        options.read(true).write(true).create_new(true);
+        options.read(true).write(true).create(true).truncate(true);
         #[cfg(unix)]
         {
             use std::os::unix::fs::OpenOptionsExt;
             options.mode(0o600);
         }
-        match options.open(path) {
-            Ok(_) => Ok(()),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Ok(()),
-            Err(error) => Err(store_error(path, error)),
+        options.open(&new).map_err(|error| store_error(path, error))?;
+        drop(Database::builder().create(&new).map_err(|error| store_error(path, error))?);
+        // A hard link never replaces what another process has made meanwhile; some file systems have none.
+        match std::fs::hard_link(&new, path) {
+            Ok(()) => {}
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Err(_) => return std::fs::rename(&new, path).map_err(|error| store_error(path, error)),
         }
+        std::fs::remove_file(&new).map_err(|error| store_error(path, error))
     }
 
     /// How many values have a code.
@@ -435,6 +448,19 @@ mod tests {
         FileVault::open(&path, &ring, &scope).unwrap();
         std::fs::write(folder.path().join("junk"), b"this is not a vault, it is a note").unwrap();
         assert!(FileVault::open(&folder.path().join("junk"), &ring, &scope).is_err());
+    }
+
+    #[test]
+    fn an_empty_file_is_no_new_vault() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("v");
+        let (ring, scope) = (KeyRing::generate().unwrap(), Scope::new("p", "d"));
+        FileVault::open(&path, &ring, &scope).unwrap().codes("mrn", &["1"]).unwrap();
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left beside the vault");
+        std::fs::File::options().write(true).open(&path).unwrap().set_len(0).unwrap();
+        let error = FileVault::open(&path, &ring, &scope).unwrap_err();
+        assert!(matches!(error, PrivacyError::VaultEmpty(_)) && error.to_string().contains("backup"), "{error}");
+        assert_eq!(std::fs::metadata(&path).unwrap().len(), 0, "left as it was found");
     }
 
     #[test]

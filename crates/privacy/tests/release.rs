@@ -192,6 +192,10 @@ fn every_forbidden_combination_is_refused_with_its_paragraph() {
         profile.permits(class, &word(method)).unwrap_or_else(|refusal| panic!("{profile} {class} {method}: {refusal}"));
     };
     let safe = Profile::HipaaSafeHarbor;
+    // A code for a text, a picture or a date helps nobody but who wants to find the person.
+    for (class, profile) in [FreeText, Photo, Date].iter().flat_map(|class| Profile::ALL.map(|profile| (class, profile))) {
+        assert!(profile.permits(class, &word("vault-code")).is_err(), "{class} under {profile}");
+    }
     for class in &PhiClass::ALL {
         refused(safe, class, "pseudonym", "164.514(c)(1)");
         refused(safe, class, "encrypt", "164.514(c)(1)");
@@ -209,7 +213,9 @@ fn every_forbidden_combination_is_refused_with_its_paragraph() {
     }
     for (class, letter) in direct.iter().zip(["A", "D", "E", "F", "G", "H", "I", "J", "K", "L", "M", "N", "O", "P", "Q"]) {
         refused(safe, class, "keep", &format!("164.514(b)(2)(i)({letter})"));
-        allowed(safe, class, "vault-code");
+        if *class != Photo {
+            allowed(safe, class, "vault-code");
+        }
         refused(Profile::LimitedDataSet, class, "keep", "164.514(e)(2)");
         refused(Profile::ExpertDetermination, class, "keep", "164.514(b)(1)");
         refused(Profile::GdprPseudonymised, class, "keep", "GDPR Art. 4(5)");
@@ -252,6 +258,15 @@ fn a_policy_that_its_profile_forbids_does_not_load() {
         [(5, "classes.mrn"), (7, "columns.birth_date")]
     );
     assert!(problems[0].message.contains("164.514(c)(1)") && problems[0].message.contains("vault-code"));
+}
+
+#[test]
+fn a_vault_code_for_texts_pictures_or_dates_does_not_load() {
+    let rules = "[classes]\nfree-text = \"vault-code\"\nphoto = \"vault-code\"\ndate = \"vault-code\"\nother-id = \"vault-code\"\n";
+    let text = format!("name = \"p\"\nversion = \"1\"\nextends = \"hipaa-safe-harbor\"\n{rules}");
+    let Err(PrivacyError::Policy(problems)) = Policy::from_toml(&text, "p.toml") else { panic!("loaded") };
+    let keys: Vec<_> = problems.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["classes.date", "classes.free-text", "classes.photo"]);
 }
 
 #[test]
