@@ -1,0 +1,1 @@
+//! FHIRPath: expressions compiled once, evaluated over [`crate::json`].

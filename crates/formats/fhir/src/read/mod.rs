@@ -1,0 +1,1 @@
+//! The reader: NDJSON, Bundles and single resources as records for the engine.

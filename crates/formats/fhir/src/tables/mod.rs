@@ -1,0 +1,1 @@
+//! The default flat tables, one for each resource type that people use.

@@ -1,0 +1,1 @@
+//! Validation of resources against their definitions.

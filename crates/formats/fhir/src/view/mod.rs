@@ -1,0 +1,1 @@
+//! ViewDefinitions (SQL on FHIR): resources in, rows out.
