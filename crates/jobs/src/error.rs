@@ -75,6 +75,9 @@ pub enum JobError {
         /// The exit code of the failure itself.
         code: u8,
     },
+    /// A replay lacks what the last run kept.
+    #[error("{0}; restore it from a backup, or run the job again with --force")]
+    RejectsMissing(String),
     /// The report could not be made.
     #[error("the report could not be made: {0}")]
     Report(String),

@@ -69,7 +69,8 @@ impl Job {
             fs::create_dir(&folder).map_err(|error| JobError::io(&folder, error))?;
             let extension = self.format(&source.format).and_then(|format| format.extensions().first().copied()).unwrap_or("dat");
             let kept = Path::new(&section.path).join(&source.name);
-            let (seen, opened) = open_all(&kept, &folder, extension, &privacy.keys)?;
+            let files = kept_files(&manifest, &source.name, &kept)?;
+            let (seen, opened) = open_all(&files, &folder, extension, &privacy.keys)?;
             rejects += seen;
             replayed += opened;
             source.path = folder.to_string_lossy().into_owned();
@@ -114,20 +115,34 @@ fn private_folder() -> Result<tempfile::TempDir> {
     builder().tempdir_in("/dev/shm").or_else(|_| builder().tempdir()).map_err(|error| JobError::io(&std::env::temp_dir(), error))
 }
 
-/// Opens the originals of one source into files; says how many rejects there are and how many were whole.
-fn open_all(kept: &Path, folder: &Path, extension: &str, keys: &KeyRing) -> Result<(u64, u64)> {
-    let (mut seen, mut opened) = (0, 0);
-    let entries = match fs::read_dir(kept) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok((0, 0)),
-        Err(error) => return Err(JobError::io(kept, error)),
+/// The reject files of a source that the last run wrote, all there and whole.
+fn kept_files(manifest: &Manifest, source: &str, kept: &Path) -> Result<Vec<PathBuf>> {
+    let missing = |what: String| JobError::RejectsMissing(what);
+    let name = format!("rejects_{source}");
+    let Some(sink) = manifest.sinks.iter().find(|sink| sink.name == name) else {
+        return Err(missing(format!("the last run kept no rejects of the source {source} ({} should hold them)", kept.display())));
     };
-    let mut files: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
-    files.retain(|file| file.extension().is_some_and(|extension| extension == "parquet"));
-    files.sort();
+    let mut files = Vec::new();
+    for file in &sink.files {
+        let path = kept.join(&file.path);
+        match fs::metadata(&path) {
+            Ok(found) if found.len() == file.bytes => files.push(path),
+            Ok(found) => {
+                let (is, was) = (found.len(), file.bytes);
+                return Err(missing(format!("{}: the file of rejects has {is} bytes and had {was}", path.display())));
+            }
+            Err(error) => return Err(missing(format!("{}: the file of {} rejects cannot be read: {error}", path.display(), file.rows))),
+        }
+    }
+    Ok(files)
+}
+
+/// Opens the originals of one source into files; says how many rejects there are and how many were whole.
+fn open_all(files: &[PathBuf], folder: &Path, extension: &str, keys: &KeyRing) -> Result<(u64, u64)> {
+    let (mut seen, mut opened) = (0, 0);
     for file in files {
         let unreadable = |error: &dyn std::fmt::Display| JobError::Config(format!("{}: cannot be read: {error}", file.display()));
-        let handle = fs::File::open(&file).map_err(|error| JobError::io(&file, error))?;
+        let handle = fs::File::open(file).map_err(|error| JobError::io(file, error))?;
         let reader = ParquetRecordBatchReaderBuilder::try_new(handle).and_then(ParquetRecordBatchReaderBuilder::build);
         for batch in reader.map_err(|error| unreadable(&error))? {
             let batch = batch.map_err(|error| unreadable(&error))?;

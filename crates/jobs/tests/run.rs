@@ -485,6 +485,19 @@ async fn rejects_are_sealed_and_read_again_with_the_key() {
     assert_eq!(place.rows("messages").iter().map(RecordBatch::num_rows).sum::<usize>(), before);
     assert!(replayed.output.join("messages").is_dir());
 
+    // What is missing or was cut is an error that names it, not a replay of nothing.
+    let kept = place.path("out/rejects/feed");
+    let part = kept.join(first_file(&kept));
+    let bytes = fs::read(&part).unwrap();
+    fs::write(&part, b"").unwrap();
+    let error = place.job(&job_text("")).replay(RunOptions::default()).await.unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("part-"), "{error}");
+    fs::remove_dir_all(&kept).unwrap();
+    let error = place.job(&job_text("")).replay(RunOptions::default()).await.unwrap_err();
+    assert!(error.exit_code() == 1 && error.to_string().contains("rejects/feed"), "{error}");
+    fs::create_dir_all(&kept).unwrap();
+    fs::write(&part, bytes).unwrap();
+
     // Another key opens nothing.
     fs::remove_file(place.path("test.key")).unwrap();
     sutura_privacy::KeyRing::generate().unwrap().save_new(&place.path("test.key")).unwrap();
