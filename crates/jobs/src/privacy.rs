@@ -80,8 +80,8 @@ impl Privacy {
         let scope = Scope::new(spec.project(), spec.domain());
         let vault = match &section.vault {
             Some(path) => {
-                if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty()) {
-                    std::fs::create_dir_all(parent).map_err(|error| JobError::io(parent, error))?;
+                if let Some(parent) = Path::new(path).parent().filter(|parent| !parent.as_os_str().is_empty() && !parent.exists()) {
+                    crate::private::make_folder(parent)?;
                 }
                 Some(Arc::new(FileVault::open(Path::new(path), &keys, &scope)?) as Arc<dyn Vault>)
             }

@@ -164,6 +164,10 @@ pub(crate) fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
         fs::create_dir_all(parent)?;
         let staged = path.with_extension(format!("{}.tmp", path.extension().unwrap_or_default().to_string_lossy()));
         fs::write(&staged, bytes)?;
+        // What only its owner may read stays so.
+        if let Ok(before) = fs::metadata(path) {
+            fs::set_permissions(&staged, before.permissions())?;
+        }
         File::open(&staged)?.sync_all()?;
         fs::rename(&staged, path)?;
         sync_folder(parent)

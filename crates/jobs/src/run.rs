@@ -330,6 +330,7 @@ impl<'a> Run<'a> {
         consumers: &mut Vec<Consumer<Output>>,
     ) -> Result<()> {
         let Some(section) = &self.spec.rejects else { return Ok(()) };
+        private::make_folder(Path::new(&section.path))?;
         for source in &self.spec.sources {
             let frame = self.engine.sql(&format!("select * from {}.rejects", source.name)).await?;
             let keys = self.privacy.as_ref().filter(|_| section.originals).map(|privacy| &privacy.keys);

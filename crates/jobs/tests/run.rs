@@ -505,6 +505,56 @@ async fn rejects_are_sealed_and_read_again_with_the_key() {
     assert!(matches!(place.job(&job_text("")).replay(RunOptions::default()).await, Err(JobError::Privacy(_))));
 }
 
+/// What leads back to persons is for its owner alone, whatever the umask; what is de-identified follows the umask.
+#[cfg(unix)]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn identifying_outputs_are_for_their_owner_alone() {
+    use std::os::unix::fs::PermissionsExt;
+    let place = Place::new();
+    let sinks = r#"
+[[sink]]
+name = "raw"
+input = "feed.patients"
+allow_phi = true
+purpose = "treatment"
+
+[[sink]]
+name = "split"
+input = "feed.patients"
+partition_by = ["sex"]
+format = "csv"
+allow_phi = true
+purpose = "treatment"
+"#;
+    let text = job_text(sinks).replace("vault = \"test.vault\"", "vault = \"keep/test.vault\"");
+    place.run(&text).await.unwrap();
+    let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+    fn walk(path: &Path, look: &mut dyn FnMut(&Path)) {
+        look(path);
+        for entry in fs::read_dir(path).into_iter().flatten().flatten() {
+            walk(&entry.path(), look);
+        }
+    }
+    let mut seen = 0;
+    for private in ["out/raw", "out/split", "out/rejects", "keep"] {
+        walk(&place.path(private), &mut |path| {
+            let wanted = if path.is_dir() { 0o700 } else { 0o600 };
+            assert_eq!(mode(path), wanted, "{}", path.display());
+            seen += 1;
+        });
+    }
+    assert!(seen > 12, "{seen} private files and folders");
+    // A file made without asking for a mode shows the umask.
+    let usual = place.path("usual");
+    fs::write(&usual, b"").unwrap();
+    walk(&place.path("out/messages"), &mut |path| {
+        if path.is_file() {
+            assert_eq!(mode(path), mode(&usual), "{}", path.display());
+        }
+    });
+    assert_eq!(mode(&place.path("out/run.json")), mode(&usual));
+}
+
 /// A file name can identify: what travels calls files by number, and only a private file says which is which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_of_source_files_stand_only_in_a_private_file() {

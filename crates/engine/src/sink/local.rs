@@ -8,7 +8,7 @@
 
 use std::{
     fs::{self, File, TryLockError},
-    io::{self, ErrorKind},
+    io::{self, ErrorKind, Write},
     path::{Path, PathBuf},
     sync::atomic::{AtomicU64, Ordering},
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -30,6 +30,8 @@ pub(super) struct LocalStage {
     target: PathBuf,
     layout: Layout,
     overwrite: bool,
+    /// The output may hold identifying columns: nobody but the owner may read it, whatever the umask.
+    private: bool,
     failure: WriteFailure,
     /// Held as long as the run lives.
     _lock: File,
@@ -51,8 +53,16 @@ impl LocalStage {
         fs::create_dir_all(&parent).map_err(|source| failed(&parent.display().to_string(), source))?;
         sweep(&parent, &name);
         let stage = parent.join(format!(".tmp-{name}-{}", run_id()));
-        let lock = make_stage(&stage).map_err(|source| failed(&stage.display().to_string(), source))?;
-        Ok(Self { stage, target, layout: spec.layout, overwrite: spec.overwrite, failure: WriteFailure::default(), _lock: lock })
+        let lock = make_stage(&stage, spec.allow_phi.is_some()).map_err(|source| failed(&stage.display().to_string(), source))?;
+        Ok(Self {
+            stage,
+            target,
+            layout: spec.layout,
+            overwrite: spec.overwrite,
+            private: spec.allow_phi.is_some(),
+            failure: WriteFailure::default(),
+            _lock: lock,
+        })
     }
 
     fn data(&self) -> PathBuf {
@@ -64,9 +74,9 @@ impl LocalStage {
         let path = self.data().join(relative);
         let create = || {
             if let Some(folder) = path.parent() {
-                fs::create_dir_all(folder)?;
+                make_folder(folder, self.private)?;
             }
-            File::create_new(&path)
+            new_file(&path, self.private)
         };
         let file = create().map_err(|source| failed(&self.folder(), source))?;
         Ok(FileSink::local(file, self.failure.clone()))
@@ -88,8 +98,9 @@ impl LocalStage {
         let publish = || {
             if let Some(manifest) = manifest {
                 let path = self.data().join(manifest::MANIFEST);
-                fs::write(&path, manifest)?;
-                File::open(&path)?.sync_all()?;
+                let mut file = new_file(&path, self.private)?;
+                file.write_all(manifest)?;
+                file.sync_all()?;
             }
             sync_folders(&self.data())?;
             match self.layout {
@@ -231,9 +242,37 @@ fn abandoned(stage: &Path) -> bool {
     }
 }
 
+/// Makes a folder and those above it; with access for the owner only, if it is private.
+fn make_folder(folder: &Path, private: bool) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    if private {
+        use std::os::unix::fs::DirBuilderExt;
+        builder.mode(0o700);
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    builder.create(folder)
+}
+
+/// Makes a file that was not there; with access for the owner only, if it is private.
+fn new_file(path: &Path, private: bool) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    if private {
+        use std::os::unix::fs::OpenOptionsExt;
+        options.mode(0o600);
+    }
+    #[cfg(not(unix))]
+    let _ = private;
+    options.open(path)
+}
+
 /// Makes the stage; its lock appears under its name only once it is held.
-fn make_stage(stage: &Path) -> io::Result<File> {
-    fs::create_dir_all(stage.join("data"))?;
+fn make_stage(stage: &Path, private: bool) -> io::Result<File> {
+    make_folder(&stage.join("data"), private)?;
     let lock = File::create_new(stage.join("lock.new"))?;
     // A file system without locks: stages are then swept only by age... of which there is none, so never.
     let held = lock.try_lock().is_ok();
