@@ -33,6 +33,9 @@ pub struct Manifest {
     pub sources: Vec<ManifestSource>,
     /// What was written.
     pub sinks: Vec<ManifestSink>,
+    /// Folders that earlier runs wrote, that are no sink any more, and that are still there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub left_over: Vec<String>,
 }
 
 /// A source and its files.
@@ -114,7 +117,18 @@ impl Manifest {
             totals: report.totals.clone(),
             sources: report.sources.iter().map(source).collect(),
             sinks: report.sinks.iter().map(sink).collect(),
+            left_over: report.left_over.clone(),
         }
+    }
+
+    /// Folders of this run or an earlier one that are still there and that `current` does not write.
+    pub(crate) fn left_over(&self, current: &[String]) -> Vec<String> {
+        let places = self.sinks.iter().map(|sink| &sink.location).chain(&self.left_over);
+        let mut left: Vec<String> =
+            places.filter(|place| !current.contains(place) && !place.contains("://") && Path::new(place).is_dir()).cloned().collect();
+        left.sort();
+        left.dedup();
+        left
     }
 
     /// The manifest in an output folder, if a run was completed there.

@@ -81,6 +81,11 @@ pub struct RunReport {
     pub quality: Vec<QualityRecord>,
     /// What was written.
     pub sinks: Vec<SinkRecord>,
+    /// What the operator should look at, in sentences.
+    pub warnings: Vec<String>,
+    /// Folders that earlier runs of the job wrote and that are no sink any more. They are left as they are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_over: Vec<String>,
     /// Counts for the report's pictures.
     pub picture: Picture,
 }

@@ -26,7 +26,7 @@ use crate::{
     error::{JobError, Result},
     events::{EventHandler, JobEvent},
     manifest::{Manifest, ManifestFile},
-    model::{JobFile, QualityStep, StepSection},
+    model::{JobFile, QualityStep, SinkSection, StepSection},
     openlineage,
     privacy::Privacy,
     private,
@@ -179,7 +179,18 @@ impl<'a> Run<'a> {
         Some(report)
     }
 
+    /// Where the job writes.
+    fn places(&self) -> Vec<String> {
+        let rejects = self
+            .spec
+            .rejects
+            .iter()
+            .flat_map(|section| self.spec.sources.iter().map(|source| text(&Path::new(&section.path).join(&source.name))));
+        self.spec.sinks.iter().map(SinkSection::path).chain(rejects).collect()
+    }
+
     fn blank(&self, status: RunStatus) -> RunReport {
+        let left_over = Manifest::read(&self.output).map(|last| last.left_over(&self.places())).unwrap_or_default();
         RunReport {
             sutura_version: env!("CARGO_PKG_VERSION"),
             run_id: self.run_id.clone(),
@@ -201,6 +212,15 @@ impl<'a> Run<'a> {
             deidentification: Vec::new(),
             quality: Vec::new(),
             sinks: Vec::new(),
+            warnings: left_over
+                .iter()
+                .map(|place| {
+                    format!(
+                        "folder {place} was written by an earlier run of this job and is no longer a sink; remove it if nobody needs it"
+                    )
+                })
+                .collect(),
+            left_over,
             picture: crate::summary::Picture::default(),
         }
     }

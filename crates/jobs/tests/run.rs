@@ -555,6 +555,23 @@ purpose = "treatment"
     assert_eq!(mode(&place.path("out/run.json")), mode(&usual));
 }
 
+/// A sink that was taken out of the job leaves its folder; every run says so until it is gone.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn folders_of_sinks_that_are_gone_are_named() {
+    let place = Place::new();
+    assert!(place.run(&job_text("\n[[sink]]\nname = \"extra\"\ninput = \"messages\"\n")).await.unwrap().warnings.is_empty());
+    let extra = place.path("out/extra");
+    for force in [false, true, false] {
+        let report = place.job(&job_text("")).run(RunOptions { force, ..RunOptions::default() }).await.unwrap();
+        assert_eq!(report.left_over, [extra.display().to_string()], "{:?}", report.status);
+        assert!(report.warnings[0].contains("extra was written by an earlier run of this job and is no longer a sink"));
+        assert!(extra.join("_manifest.json").is_file(), "nothing is deleted");
+    }
+    assert!(fs::read_to_string(place.path("out/run.json")).unwrap().contains("no longer a sink"));
+    fs::remove_dir_all(&extra).unwrap();
+    assert!(place.run(&job_text("")).await.unwrap().warnings.is_empty());
+}
+
 /// A file name can identify: what travels calls files by number, and only a private file says which is which.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn names_of_source_files_stand_only_in_a_private_file() {

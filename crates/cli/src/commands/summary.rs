@@ -24,6 +24,9 @@ pub(crate) fn text(report: &RunReport, output: &str) -> String {
         let _ = writeln!(out, "  {reason}");
     }
     let _ = writeln!(out, "\n  {}", report.equation);
+    for warning in &report.warnings {
+        let _ = writeln!(out, "  warning: {warning}");
+    }
     for (code, count) in &report.totals.rejects {
         let _ = writeln!(out, "    rejected as {code}: {}", grouped(*count));
     }
