@@ -5,7 +5,7 @@ use std::{fmt, io};
 use datafusion::error::DataFusionError;
 use sutura_core::FormatError;
 
-use crate::error_text::{any_text, arrow_text, datafusion_text, is_about_the_query};
+use crate::error_text::{any_text, arrow_text, datafusion_text, io_words, is_about_the_query, store_text};
 
 /// Why the engine could not do what was asked. Messages name places, never field content.
 #[derive(Debug, thiserror::Error)]
@@ -52,7 +52,7 @@ pub enum EngineError {
         reason: String,
     },
     /// Reading failed (disk, network, permission).
-    #[error("reading {uri}: {source}")]
+    #[error("reading {uri}: {}", io_words(source))]
     Io {
         /// The source.
         uri: String,
@@ -60,7 +60,7 @@ pub enum EngineError {
         source: io::Error,
     },
     /// An object store refused.
-    #[error("object store, {uri}: {source}")]
+    #[error("object store, {uri}: {}", store_text(source))]
     ObjectStore {
         /// The source.
         uri: String,
@@ -184,7 +184,7 @@ pub fn storage_text(place: impl fmt::Display, error: &io::Error) -> String {
         io::ErrorKind::QuotaExceeded => "the disk quota there is used up: free some space, or give another place",
         io::ErrorKind::FileTooLarge => "a file may not grow so large there (ulimit -f, or a limit of the file system)",
         io::ErrorKind::ReadOnlyFilesystem => "the file system there can only be read: give another place",
-        _ => return format!("{place}: {error}"),
+        _ => return format!("{place}: {}", io_words(error)),
     };
     format!("{place}: {words}")
 }

@@ -25,7 +25,7 @@ pub(crate) fn datafusion_text(error: &DataFusionError) -> String {
         DataFusionError::ArrowError(inner, _) => arrow_text(inner),
         DataFusionError::External(inner) => any_text(inner.as_ref()),
         DataFusionError::IoError(inner) => io_text(inner),
-        DataFusionError::ObjectStore(inner) => chain(inner.as_ref()),
+        DataFusionError::ObjectStore(inner) => store_text(inner),
         DataFusionError::Execution(_) => withheld("a function could not work with a value"),
         _ => withheld("the query engine stopped"),
     }
@@ -71,8 +71,39 @@ fn io_text(error: &std::io::Error) -> String {
             "the disk for temporary files is full ({}): free some space, set TMPDIR to another folder, or raise the memory limit",
             std::env::temp_dir().display()
         ),
-        _ => error.to_string(),
+        _ => io_words(error),
     }
+}
+
+/// An I/O error, which can be one of an object store.
+pub(crate) fn io_words(error: &std::io::Error) -> String {
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<object_store::Error>()) {
+        Some(store) => store_text(store),
+        None => error.to_string(),
+    }
+}
+
+/// What an object store answered: its code and message, not the document around them.
+pub(crate) fn store_text(error: &object_store::Error) -> String {
+    let text = chain(error);
+    let element = |name: &str| {
+        let (_, rest) = text.split_once(&format!("<{name}>"))?;
+        rest.split_once(&format!("</{name}>")).map(|(inner, _)| short(inner))
+    };
+    match (element("Code"), element("Message")) {
+        (Some(code), Some(message)) if !message.is_empty() => format!("{code}: {message}"),
+        (Some(code), _) => code,
+        // A page of a proxy, or no document at all.
+        (None, _) => short(text.split('<').next().unwrap_or_default()),
+    }
+}
+
+/// One line of bounded length.
+fn short(text: &str) -> String {
+    let text = text.replace("&lt;", "<").replace("&gt;", ">").replace("&quot;", "\"").replace("&apos;", "'").replace("&amp;", "&");
+    let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let text = text.trim_end_matches([':', ' ', '-']);
+    if text.chars().count() <= 300 { text.to_owned() } else { text.chars().take(300).chain(['…']).collect() }
 }
 
 /// Whether what was asked for is wrong, rather than that it failed while running.
@@ -167,5 +198,19 @@ mod tests {
         assert!(written.starts_with("writing /out: the disk that holds it is full: free some space"), "{written}");
         let spilled = EngineError::from(DataFusionError::IoError(full()).context("while sorting"));
         assert!(spilled.to_string().contains("temporary files is full") && !spilled.is_configuration(), "{spilled}");
+    }
+
+    #[test]
+    fn of_a_stores_answer_only_code_and_message_are_told() {
+        let generic = |body: &str| object_store::Error::Generic { store: "S3", source: body.to_owned().into() };
+        let xml = "Server returned non-2xx status code: 403 Forbidden: <?xml version=\"1.0\"?>\n<Error><Code>AccessDenied</Code>\
+                   <Message>Access &quot;denied&quot;</Message><RequestId>SECRET</RequestId></Error>";
+        assert_eq!(store_text(&generic(xml)), "AccessDenied: Access \"denied\"");
+        let error = EngineError::ObjectStore { uri: "s3://b/".to_owned(), source: Box::new(generic(xml)) };
+        assert_eq!(error.to_string(), "object store, s3://b/: AccessDenied: Access \"denied\"");
+        let wrapped = EngineError::Io { uri: "s3://b/x".to_owned(), source: std::io::Error::other(generic(xml)) };
+        assert_eq!(wrapped.to_string(), "reading s3://b/x: AccessDenied: Access \"denied\"");
+        assert!(!store_text(&generic("502 Bad Gateway: <html><body>proxy</body></html>")).contains("proxy"));
+        assert!(store_text(&generic(&"x".repeat(9000))).len() < 400);
     }
 }

@@ -15,7 +15,7 @@ use sutura_core::Sha256Hash;
 use sutura_engine::{
     DataFrame, Engine, EngineError, SendableRecordBatchStream, lineage,
     pass::{AccountsHandler, Consumer, PassOptions, PassProgress, PassReport, SharedPass, SinkError, SourceSpec},
-    sink::{self, LateFacts, SinkReport},
+    sink::{self, HeldOutputs, LateFacts, SinkReport},
 };
 use sutura_privacy::{ColumnStatistics, SchemaPlan};
 use sutura_quality::QualityReport;
@@ -229,7 +229,8 @@ impl<'a> Run<'a> {
         let mut staging = Staging::new(&self.run_id);
         let export_time = now();
         let (facts_sender, facts) = LateFacts::channel();
-        let (mut planned, consumers) = self.consumers(&mut staging, &export_time, &facts).await?;
+        let held = HeldOutputs::default();
+        let (mut planned, consumers) = self.consumers(&mut staging, &held, &export_time, &facts).await?;
         let progress = Arc::new(PassProgress::default());
         let found = self.found();
         let (files, bytes) = found.iter().flat_map(|(_, files)| files).fold((0, 0), |(count, bytes), file| (count + 1, bytes + file.size));
@@ -257,12 +258,14 @@ impl<'a> Run<'a> {
         self.judge(&mut report);
         if report.status == RunStatus::Clean {
             complete_sink_manifests(&staging, &report)?;
+            held.publish(|manifest| complete_manifest(manifest, &report)).await?;
             let manifest =
                 serde_json::to_vec_pretty(&Manifest::of(&report, &export_time)).map_err(|error| JobError::Report(error.to_string()))?;
             staging.publish(&self.output.join(MANIFEST), &manifest)?;
             self.events.send(&JobEvent::Published { sinks: report.sinks.len() });
         } else {
             drop(staging);
+            held.abandon().await;
             report.sinks.clear();
         }
         report.finished = now();
@@ -275,6 +278,7 @@ impl<'a> Run<'a> {
     async fn consumers(
         &self,
         staging: &mut Staging,
+        held: &HeldOutputs,
         export_time: &str,
         facts: &LateFacts,
     ) -> Result<(Vec<PlannedSink>, Vec<Consumer<Output>>)> {
@@ -302,7 +306,8 @@ impl<'a> Run<'a> {
             let metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
             let place = section.path();
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
-            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..sink_spec(section, location, metadata) };
+            let spec = sink_spec(section, location, metadata);
+            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), hold: Some(held.clone()), ..spec };
             let origins = origins(&built.frame);
             consumers.push(self.sink_consumer(&section.name(), index, built.frame, Schema::clone(&schema), spec));
             planned.push(PlannedSink {
@@ -679,20 +684,24 @@ fn complete_sink_manifests(staging: &Staging, report: &RunReport) -> Result<()> 
         let path = staged.join(sutura_engine::sink::MANIFEST);
         let bytes = std::fs::read(&path).map_err(|error| JobError::io(&path, error))?;
         let mut manifest: serde_json::Value = serde_json::from_slice(&bytes).map_err(|error| JobError::Report(error.to_string()))?;
-        manifest["records"] = serde_json::json!({
-            "in": report.totals.records, "accepted": report.totals.accepted, "rejected": report.totals.rejected,
-        });
-        manifest["sources"] = report
-            .sources
-            .iter()
-            .map(|source| {
-                let hashes: Vec<&str> = source.files.iter().filter_map(|file| file.sha256.as_deref().or(file.etag.as_deref())).collect();
-                serde_json::json!({ "name": source.name, "format": source.format, "sha256": hashes })
-            })
-            .collect();
+        complete_manifest(&mut manifest, report);
         write_file(&path, &serde_json::to_vec_pretty(&manifest).map_err(|error| JobError::Report(error.to_string()))?)?;
     }
     Ok(())
+}
+
+fn complete_manifest(manifest: &mut serde_json::Value, report: &RunReport) {
+    manifest["records"] = serde_json::json!({
+        "in": report.totals.records, "accepted": report.totals.accepted, "rejected": report.totals.rejected,
+    });
+    manifest["sources"] = report
+        .sources
+        .iter()
+        .map(|source| {
+            let hashes: Vec<&str> = source.files.iter().filter_map(|file| file.sha256.as_deref().or(file.etag.as_deref())).collect();
+            serde_json::json!({ "name": source.name, "format": source.format, "sha256": hashes })
+        })
+        .collect();
 }
 
 /// One hash for a set of files as they were found: names, sizes, times.

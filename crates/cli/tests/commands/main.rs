@@ -6,6 +6,7 @@ mod canary;
 mod inspect;
 mod jobs;
 mod plumbing;
+mod s3;
 mod sql;
 
 use std::{

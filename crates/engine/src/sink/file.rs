@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use sutura_core::Sha256Hash;
 
 use super::remote::RemoteFile;
+use crate::error_text::io_words;
 
 /// Why the files of an output could not be written. Encoders reword what they are told, so it is kept here.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +29,7 @@ impl WriteFailure {
     /// The first error.
     pub(super) fn found(&self) -> Option<io::Error> {
         let error = self.0.get()?;
-        Some(error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error))
+        Some(error.raw_os_error().map_or_else(|| io::Error::new(error.kind(), io_words(error)), io::Error::from_raw_os_error))
     }
 }
 

@@ -283,7 +283,7 @@ fn make_stage(stage: &Path, private: bool) -> io::Result<File> {
 }
 
 /// A name that no other run has.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     static COUNT: AtomicU64 = AtomicU64::new(0);
     let nanos = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
     format!("{}-{nanos}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed))

@@ -4,11 +4,11 @@
 //! - refuse identifying columns that were not treated, and unclassified ones, unless the caller states
 //!   the [`Purpose`] for which the output may hold them;
 //! - write all or nothing: into a hidden folder beside the target, every file and folder synced, then
-//!   renamed into place (object stores: complete uploads, `_manifest.json` last);
+//!   renamed into place (object stores: uploads under new names, completed when all is written, `_manifest.json` last);
 //! - hash every file while it is written.
 //!
-//! A folder output holds `part-00000.<ext>`, ... (below `column=value` folders when partitioned) and
-//! `_manifest.json`. It belongs to the sink: replacing it needs `overwrite`, and a folder that holds
+//! A folder output holds `part-00000.<ext>`, ... (below `column=value` folders when partitioned; in object stores with the
+//! run in the name, `part-00000-sutura-<run>.<ext>`) and `_manifest.json`. It belongs to the sink: replacing it needs `overwrite`, and a folder that holds
 //! anything else is never replaced.
 //!
 //! Null and empty text look the same in CSV; the other formats keep them apart. Text that begins with
@@ -38,6 +38,7 @@ pub use display::{DisplayFormat, Printer, mask_identifying};
 pub use guard::RefusedColumn;
 pub use late::{LateFacts, LateFactsSender};
 pub use manifest::MANIFEST;
+pub use remote::HeldOutputs;
 
 /// What a file is encoded as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -156,6 +157,8 @@ pub struct SinkSpec {
     /// More of them, known only when the sources were read to their ends: Parquet and Arrow footer, manifest. A file that must be
     /// closed before (`rows_per_file`, `open_files`) is without them; the manifest is not.
     pub late_metadata: Option<LateFacts>,
+    /// Object stores: where the output waits to be published. A local output is held back by writing it into a folder of one's own.
+    pub hold: Option<HeldOutputs>,
     /// Set when the output may hold identifying columns.
     pub allow_phi: Option<Purpose>,
     /// Whether an existing output is replaced.
@@ -175,6 +178,7 @@ impl SinkSpec {
             compression: None,
             metadata: BTreeMap::new(),
             late_metadata: None,
+            hold: None,
             allow_phi: None,
             overwrite: false,
             limits: SinkLimits::default(),
@@ -265,10 +269,18 @@ struct Shared {
 /// Where the bytes go.
 enum Place {
     Local(local::LocalStage),
-    Remote(remote::RemoteStage),
+    Remote(Arc<remote::RemoteStage>),
 }
 
 impl Place {
+    /// The name of a file in this place.
+    fn name(&self, name: String) -> String {
+        match self {
+            Place::Local(_) => name,
+            Place::Remote(stage) => stage.fresh_name(name),
+        }
+    }
+
     fn create(&self, relative: &str) -> Result<file::FileSink> {
         match self {
             Place::Local(stage) => stage.create(relative),
@@ -285,10 +297,14 @@ impl Place {
         failure.unwrap_or(error)
     }
 
-    async fn publish(&self, files: &[WrittenFile], manifest: Option<Vec<u8>>) -> Result<()> {
-        match self {
-            Place::Local(stage) => stage.publish(manifest.as_deref()),
-            Place::Remote(stage) => stage.publish(files, manifest).await,
+    async fn publish(&self, files: &[WrittenFile], manifest: Option<Vec<u8>>, hold: Option<&HeldOutputs>) -> Result<()> {
+        match (self, hold) {
+            (Place::Local(stage), _) => stage.publish(manifest.as_deref()),
+            (Place::Remote(stage), None) => stage.publish(files, manifest).await,
+            (Place::Remote(stage), Some(held)) => {
+                held.add(Arc::clone(stage), files.to_vec(), manifest);
+                Ok(())
+            }
         }
     }
 }
@@ -303,7 +319,7 @@ impl Output {
     async fn open(engine: &Engine, schema: SchemaRef, spec: SinkSpec) -> Result<Self> {
         let allowed = guard::check(&schema, &spec)?;
         let place = if spec.location.contains("://") && !spec.location.starts_with("file://") {
-            Place::Remote(remote::RemoteStage::open(engine, &spec).await?)
+            Place::Remote(Arc::new(remote::RemoteStage::open(engine, &spec).await?))
         } else {
             Place::Local(local::LocalStage::open(&spec)?)
         };
@@ -331,7 +347,7 @@ impl Output {
             allowed_columns: self.allowed,
         };
         let manifest = (spec.layout != Layout::File).then(|| manifest::render(spec, &report));
-        self.shared.place.publish(&report.files, manifest).await?;
+        self.shared.place.publish(&report.files, manifest, spec.hold.as_ref()).await?;
         Ok(report)
     }
 

@@ -134,6 +134,7 @@ impl PartWriter {
             Layout::File => self.shared.spec.location.rsplit(['/', '\\']).next().unwrap_or_default().to_owned(),
             Layout::Parts | Layout::Single => self.shared.encoding.file_name(self.part, *sequence),
         };
+        let name = self.shared.place.name(name);
         if self.shared.spec.layout == Layout::File && *sequence > 0 {
             return Err(EngineError::BadOutput {
                 location: self.shared.spec.location.clone(),

@@ -349,7 +349,8 @@ async fn objects_are_whole_and_the_manifest_last() {
     assert_eq!((report.rows, report.files.len()), (300, 5));
     let names = objects().await;
     assert!(
-        names.contains(&"lake/t/kind=b%2Fc/part-00000.parquet".to_owned()) && names.contains(&"lake/t/_manifest.json".to_owned()),
+        names.iter().any(|name| name.starts_with("lake/t/kind=b%2Fc/part-00000-sutura-"))
+            && names.contains(&"lake/t/_manifest.json".to_owned()),
         "{names:?}"
     );
     let file = &report.files[4];
@@ -362,8 +363,33 @@ async fn objects_are_whole_and_the_manifest_last() {
     ));
     out.overwrite = true;
     out.partition_by.clear();
-    write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap();
-    assert_eq!(objects().await, ["lake/t/_manifest.json", "lake/t/part-00000.parquet"]);
+    // A run that died before its manifest was there.
+    let left = ObjectPath::from("lake/t/part-00000-sutura-1-2-3.parquet");
+    store.put(&left, "half".into()).await.unwrap();
+    let report = write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap();
+    assert_eq!(objects().await, ["lake/t/_manifest.json".to_owned(), format!("lake/t/{}", report.files[0].path)]);
+
+    // Held back, it changes nothing; published, it is what the manifest names.
+    let before = objects().await;
+    for publish in [false, true] {
+        let held = HeldOutputs::default();
+        out.hold = Some(held.clone());
+        write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap();
+        assert_eq!(objects().await, before);
+        if publish {
+            held.publish(|manifest| manifest["records"] = 7.into()).await.unwrap();
+        } else {
+            held.abandon().await;
+            assert_eq!(objects().await, before);
+        }
+    }
+    out.hold = None;
+    let after = objects().await;
+    assert!(after.len() == 2 && after[1] != before[1], "{after:?}");
+    let manifest = store.get(&ObjectPath::from("lake/t/_manifest.json")).await.unwrap().bytes().await.unwrap();
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest).unwrap();
+    assert_eq!(manifest["records"], 7);
+    assert_eq!(format!("lake/t/{}", manifest["files"][0]["path"].as_str().unwrap()), after[1]);
 
     store.put(&ObjectPath::from("lake/t/notes.txt"), "mine".into()).await.unwrap();
     let error = write(&engine, frame(&engine, "select id from t").await, out.clone()).await.unwrap_err();
