@@ -108,6 +108,12 @@ pub trait BlockDecoder: Send {
 
     /// Ends the input (or the range) and gives out what is left.
     fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError>;
+
+    /// Ends an input that broke off (a packed file that is cut): what is left may be the beginning of a record only, and is to be
+    /// rejected by formats whose records do not say where they end.
+    fn break_off(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
+        self.finish(out)
+    }
 }
 
 /// A format: its tables, and decoders for them.

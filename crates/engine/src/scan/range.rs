@@ -98,6 +98,7 @@ pub(crate) fn scan_range(
     let mut out = emit;
     let mut pushed = 0u64;
     let mut damaged = None;
+    let mut breaks_off = false;
     loop {
         if input.stop.as_ref().is_some_and(|stop| stop.load(Ordering::Relaxed)) {
             return Ok(None);
@@ -106,7 +107,8 @@ pub(crate) fn scan_range(
             Ok(Some(block)) => block,
             Ok(None) => break,
             Err(ReadError::Storage(source)) => return Err(failed(source)),
-            Err(ReadError::Unpack) => {
+            Err(ReadError::Unpack { inside }) => {
+                breaks_off = inside;
                 damaged = Some(damaged_reject(file, pushed));
                 break;
             }
@@ -119,7 +121,8 @@ pub(crate) fn scan_range(
             Err(error) => return Err(error.into()),
         }
     }
-    let mut stats = match decoder.finish(&mut out) {
+    let ended = if breaks_off { decoder.break_off(&mut out) } else { decoder.finish(&mut out) };
+    let mut stats = match ended {
         Ok(stats) => stats,
         Err(FormatError::Stopped) => return Ok(None),
         Err(error) => return Err(error.into()),

@@ -47,6 +47,8 @@ pub(crate) struct Blocks {
     seen: Arc<Seen>,
     hash: Option<Arc<std::sync::Mutex<Sha256>>>,
     block_bytes: usize,
+    /// The unpacker has failed. It need not say so again.
+    failed: Option<ReadError>,
 }
 
 /// Why there is no next block.
@@ -55,7 +57,11 @@ pub(crate) enum ReadError {
     /// Disk or network.
     Storage(io::Error),
     /// The packed bytes are damaged or cut off.
-    Unpack,
+    Unpack {
+        /// Whether what was unpacked so far breaks off. Not so when something that is not packed follows what is, or when only the
+        /// checksum does not fit.
+        inside: bool,
+    },
 }
 
 impl Blocks {
@@ -89,20 +95,29 @@ impl Blocks {
             }
             _ => input.block_bytes,
         };
-        Ok(Self { reader, seen, hash, block_bytes: block_bytes.max(1) })
+        Ok(Self { reader, seen, hash, block_bytes: block_bytes.max(1), failed: None })
     }
 
     /// The next block; `None` at the end.
     pub(crate) fn next(&mut self) -> Result<Option<Bytes>, ReadError> {
+        if let Some(failed) = self.failed.take() {
+            return Err(failed);
+        }
         let mut block = Vec::with_capacity(self.block_bytes);
         let read = self.reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block);
         match read {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some(block.into())),
-            // What was unpacked before the damage still counts; the error comes again at the next call.
-            Err(_) if !block.is_empty() && !self.seen.storage_failed.load(Ordering::Relaxed) => Ok(Some(block.into())),
             Err(error) if self.seen.storage_failed.load(Ordering::Relaxed) => Err(ReadError::Storage(error)),
-            Err(_) => Err(ReadError::Unpack),
+            Err(error) => {
+                let failed = ReadError::Unpack { inside: breaks_off(&error) };
+                if block.is_empty() {
+                    return Err(failed);
+                }
+                // What was unpacked before the damage still counts.
+                self.failed = Some(failed);
+                Ok(Some(block.into()))
+            }
         }
     }
 
@@ -117,6 +132,12 @@ impl Blocks {
         let hash = Arc::into_inner(self.hash?)?.into_inner().ok()?;
         Some(Sha256Hash(hash.finalize().into()))
     }
+}
+
+/// Whether the unpacker stopped inside of what it unpacks. It has no other words for that than its message.
+fn breaks_off(error: &io::Error) -> bool {
+    let text = error.to_string();
+    !["invalid gzip header", "matching checksum", "Unknown frame descriptor"].iter().any(|outside| text.contains(outside))
 }
 
 /// Counts and hashes what passes.

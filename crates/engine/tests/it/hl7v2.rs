@@ -38,7 +38,7 @@ fn add(feed: &mut String, text: std::fmt::Arguments<'_>) {
     std::fmt::Write::write_fmt(feed, text).unwrap();
 }
 
-fn feed(messages: usize) -> String {
+pub(crate) fn feed(messages: usize) -> String {
     let mut feed = String::from("FHS|^~\\&|A|B\rBHS|^~\\&|A|B\r");
     for number in 0..messages {
         let (day, results) = (number % 28 + 1, number % 5);

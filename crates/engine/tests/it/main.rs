@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod hl7v2;
+mod packed;
 mod pass;
 mod read;
 mod s3;

@@ -46,6 +46,8 @@ pub struct Decoder {
     stats: ReadStats,
     /// Inside an MLLP frame that has not ended.
     in_frame: bool,
+    /// The input ended where it should not: its last message may be a part of one.
+    breaks_off: bool,
     /// Messages since the last batch envelope segment.
     messages_in_batch: u64,
     encoding: SourceEncoding,
@@ -80,6 +82,7 @@ impl Decoder {
             findings: Vec::new(),
             stats: ReadStats::default(),
             in_frame: false,
+            breaks_off: false,
             messages_in_batch: 0,
         })
     }
@@ -240,6 +243,11 @@ impl Decoder {
         };
         let mut record = Piece { start: unit.start, end: content + terminator };
         self.stats.envelope_bytes += (unit.end - record.end) as u64;
+        if self.breaks_off && span.end == bytes.len() {
+            self.messages_in_batch += 1;
+            let reason = "the input breaks off in this message, or just behind it; the sender should send the file again";
+            return self.reject(splitter, &record, "cut-off", "", reason, out);
+        }
         let header_end = bytes[record.start..record.end]
             .iter()
             .position(|byte| matches!(byte, b'\r' | b'\n'))
@@ -479,6 +487,11 @@ impl BlockDecoder for Decoder {
         let tail = BatchEvent { offset: u64::MAX, kind: "END", declared: None, messages: self.messages_in_batch };
         self.stats.batch_events.push(tail);
         Ok(std::mem::take(&mut self.stats))
+    }
+
+    fn break_off(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
+        self.breaks_off = true;
+        self.finish(out)
     }
 }
 
