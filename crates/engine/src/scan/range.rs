@@ -147,7 +147,7 @@ fn splittable(input: &RangeInput, request: &RangeRequest) -> io::Result<bool> {
         Ok(block) => Ok(request.format.splittable_from(block.as_deref().unwrap_or_default())),
         Err(ReadError::Storage(error)) => Err(error),
         // Found again, and told, where the file is read.
-        Err(ReadError::Unpack) => Ok(true),
+        Err(ReadError::Unpack { .. }) => Ok(true),
     }
 }
 
