@@ -563,7 +563,7 @@ fn hash(shared: &Shared, file: &Arc<SourceFile>) -> Result<Option<Sha256Hash>> {
             Ok(Some(_)) => {}
             Ok(None) => return Ok(blocks.into_hash()),
             Err(ReadError::Storage(error)) => return Err(failed(error)),
-            Err(ReadError::Unpack) => return Ok(None),
+            Err(ReadError::Unpack { .. }) => return Ok(None),
         }
     }
 }
