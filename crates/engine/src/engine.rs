@@ -98,6 +98,11 @@ impl FormatRegistry {
     }
 }
 
+/// The formats of this build: the one list of them.
+pub fn formats() -> Vec<Arc<dyn Format>> {
+    vec![Arc::new(sutura_hl7v2::Hl7v2)]
+}
+
 /// What reading needs of the engine. Tables and table functions hold this, not the engine: its session holds them.
 #[derive(Clone)]
 pub(crate) struct Readers {
@@ -147,7 +152,9 @@ impl Engine {
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         let engine = Self { session, readers };
-        engine.register_format(Arc::new(sutura_hl7v2::Hl7v2));
+        for format in formats() {
+            engine.register_format(format);
+        }
         Ok(engine)
     }
 

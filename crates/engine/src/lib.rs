@@ -15,13 +15,14 @@ pub mod files;
 pub mod functions;
 pub mod lineage;
 pub mod pass;
+pub mod query;
 mod scan;
 pub mod sink;
 mod table_function;
 
 pub use column_function::{ColumnFunction, column};
 pub use deid::deidentify;
-pub use engine::{Engine, EngineOptions};
+pub use engine::{Engine, EngineOptions, formats};
 pub use error::{EngineError, Result};
 pub use files::{Compression, SourceFile};
 pub use scan::range::CODE_DAMAGED_COMPRESSION;

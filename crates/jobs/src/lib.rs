@@ -34,10 +34,6 @@ mod sourcefacts;
 mod sourcenames;
 pub mod summary;
 
-use std::sync::Arc;
-
-use sutura_core::Format;
-
 pub use config::{ConfigProblem, Job, LoadOptions};
 pub use error::{JobError, Result};
 pub use events::{EventHandler, JobEvent};
@@ -45,8 +41,3 @@ pub use plan::JobPlan;
 pub use record::{RunReport, RunStatus};
 pub use replay::ReplayReport;
 pub use run::RunOptions;
-
-/// The formats this build knows.
-pub fn formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(sutura_hl7v2::Hl7v2)]
-}

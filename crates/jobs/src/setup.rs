@@ -6,7 +6,6 @@ use arrow::datatypes::Schema;
 use sutura_core::Sha256Hash;
 use sutura_engine::{
     Engine, EngineOptions,
-    datafusion::{catalog::MemorySchemaProvider, catalog::SchemaProvider, datasource::empty::EmptyTable},
     sink::{self, Purpose, SinkSpec},
 };
 use sutura_privacy::Policy;
@@ -44,15 +43,8 @@ impl Job {
     /// Registers the tables of a source without any row.
     pub(crate) fn register_empty(&self, engine: &Engine, source: &SourceSection) -> Result<()> {
         let Some(format) = self.format(&source.format) else { return Ok(()) };
-        let schema = MemorySchemaProvider::new();
         let rejects = sutura_core::reject::rejects_table();
-        for table in std::iter::once(rejects).chain(format.tables()) {
-            let empty = Arc::new(EmptyTable::new(table.schema()));
-            schema.register_table(table.name.clone(), empty).map_err(|error| JobError::Config(plain(error)))?;
-        }
-        let catalog_name = engine.session().state().config_options().catalog.default_catalog.clone();
-        let catalog = engine.session().catalog(&catalog_name).ok_or_else(|| JobError::Config("the session has no catalog".into()))?;
-        catalog.register_schema(&source.name, Arc::new(schema)).map_err(|error| JobError::Config(plain(error)))?;
+        engine.register_empty(&source.name, format.tables().iter().chain([rejects]))?;
         Ok(())
     }
 

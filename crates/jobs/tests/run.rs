@@ -626,3 +626,56 @@ async fn the_shared_data_balances() {
     assert!(report.status == RunStatus::Clean && report.totals.balances() && report.totals.accepted > 0);
     assert_eq!(report.totals.records, report.totals.accepted + report.totals.rejected);
 }
+
+/// A reader that loses a record.
+#[derive(Debug)]
+struct Forgetful(Vec<sutura_core::TableDef>);
+
+struct ForgetfulDecoder;
+
+impl sutura_core::Format for Forgetful {
+    fn name(&self) -> &'static str {
+        "forgetful"
+    }
+    fn extensions(&self) -> &'static [&'static str] {
+        &["txt"]
+    }
+    fn tables(&self) -> &[sutura_core::TableDef] {
+        &self.0
+    }
+    fn splittable(&self) -> bool {
+        false
+    }
+    fn check_options(&self, _: &serde_json::Value) -> Result<(), sutura_core::FormatError> {
+        Ok(())
+    }
+    fn decoder(&self, _: sutura_core::DecoderSpec) -> Result<Box<dyn sutura_core::BlockDecoder>, sutura_core::FormatError> {
+        Ok(Box::new(ForgetfulDecoder))
+    }
+}
+
+impl sutura_core::BlockDecoder for ForgetfulDecoder {
+    fn push(&mut self, _: bytes::Bytes, _: &mut dyn sutura_core::DecodedSink) -> Result<sutura_core::Progress, sutura_core::FormatError> {
+        Ok(sutura_core::Progress::More)
+    }
+    fn finish(&mut self, _: &mut dyn sutura_core::DecodedSink) -> Result<sutura_core::ReadStats, sutura_core::FormatError> {
+        Ok(sutura_core::ReadStats { records: 3, accepted: 1, rejected: 1, ..Default::default() })
+    }
+}
+
+#[tokio::test]
+async fn an_account_that_does_not_balance_publishes_nothing() {
+    let place = Place::new();
+    fs::write(place.path("data/x.txt"), "x").unwrap();
+    let column =
+        sutura_core::ColumnDef::new("id", arrow::datatypes::DataType::Utf8View, "", sutura_core::PhiClass::Operational, "a column");
+    let table = sutura_core::TableDef::new("things", "a table", vec![column]);
+    let text = "[job]\nname = \"account\"\noutput = \"out\"\n[[source]]\nname = \"feed\"\nformat = \"forgetful\"\npath = \"data\"\n\
+                [[sink]]\ninput = \"feed.things\"\nallow_phi = true\npurpose = \"test\"\n";
+    let options = LoadOptions { formats: vec![Arc::new(Forgetful(vec![table]))], ..LoadOptions::default() };
+    let job = Job::parse(&place.path("job.toml"), text, &options).unwrap_or_else(|problems| panic!("{problems:#?}"));
+    let error = job.run(RunOptions::default()).await.unwrap_err();
+    assert!(matches!(&error, JobError::NotBalanced { records: 3, accepted: 1, rejected: 1, .. }), "{error}");
+    assert!(error.to_string().contains("does not balance") && error.exit_code() == 1, "{error}");
+    assert!(!place.path("out/feed_things").exists() && !place.path("out/manifest.json").exists());
+}

@@ -31,7 +31,7 @@ pub struct LoadOptions {
 
 impl Default for LoadOptions {
     fn default() -> Self {
-        Self { set: Vec::new(), environment: None, formats: crate::formats() }
+        Self { set: Vec::new(), environment: None, formats: sutura_engine::formats() }
     }
 }
 
