@@ -100,29 +100,40 @@ pub fn separators(bytes: &[u8], separator: u8, base: u32, out: &mut Vec<u32>) {
     simd::positions1(bytes, separator, base, out);
 }
 
-/// As [`separators`], but no more than the first `most` of them.
+/// What a segment holds beside field separators, as far as it was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// An escape character.
+    pub escapes: bool,
+    /// A repetition separator.
+    pub repeats: bool,
+}
+
+/// Appends to `out` the positions (plus `base`) of the first `most` field separators of a segment, and says whether anything in it up to
+/// there needs a closer look.
 #[inline]
-pub(crate) fn first_separators(bytes: &[u8], separator: u8, most: usize, base: u32, out: &mut Vec<u32>) {
+pub(crate) fn segment_fields(bytes: &[u8], delimiters: &Delimiters, most: usize, base: u32, out: &mut Vec<u32>) -> Marks {
     const STEP: usize = 512;
-    if bytes.len() <= STEP {
-        return simd::positions1(bytes, separator, base, out);
-    }
+    let wanted = [delimiters.field, delimiters.escape.unwrap_or(delimiters.field), delimiters.repetition.unwrap_or(delimiters.field)];
+    let mut seen = [false; 2];
     let from = out.len();
     for (number, part) in bytes.chunks(STEP).enumerate() {
-        simd::positions1(part, separator, base + (number * STEP) as u32, out);
+        let marks = simd::fields(part, wanted, base + (number * STEP) as u32, out);
+        seen = [seen[0] | marks[0], seen[1] | marks[1]];
         if out.len() - from >= most {
             out.truncate(from + most);
-            return;
+            break;
         }
     }
+    Marks { escapes: seen[0] && delimiters.escape.is_some(), repeats: seen[1] && delimiters.repetition.is_some() }
 }
 
 #[cfg(target_arch = "x86_64")]
 #[allow(unsafe_code)]
 mod simd {
     use std::arch::x86_64::{
-        __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm256_cmpeq_epi8,
-        _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
+        __m128i, __m256i, _mm_cmpeq_epi8, _mm_loadu_si128, _mm_movemask_epi8, _mm_or_si128, _mm_set1_epi8, _mm_setzero_si128,
+        _mm256_cmpeq_epi8, _mm256_loadu_si256, _mm256_movemask_epi8, _mm256_or_si256, _mm256_set1_epi8,
     };
 
     /// Positions of any of three bytes.
@@ -139,6 +150,39 @@ mod simd {
     #[inline]
     pub(super) fn positions1(bytes: &[u8], wanted: u8, base: u32, out: &mut Vec<u32>) {
         positions_sse2(bytes, [wanted], base, out);
+    }
+
+    /// Positions of the first byte, and whether the second and the third are there.
+    #[inline]
+    pub(super) fn fields(bytes: &[u8], wanted: [u8; 3], base: u32, out: &mut Vec<u32>) -> [bool; 2] {
+        if bytes.len() < 16 {
+            tail(bytes, 0, [wanted[0]], base, out);
+            return [bytes.contains(&wanted[1]), bytes.contains(&wanted[2])];
+        }
+        // SAFETY: SSE2 is part of x86-64; loads stay inside `bytes`, which holds sixteen of them.
+        unsafe {
+            let [field, second, third] = wanted.map(|byte| _mm_set1_epi8(byte as i8));
+            let (mut seconds, mut thirds) = (_mm_setzero_si128(), _mm_setzero_si128());
+            let mut matches = |part: *const u8| -> u32 {
+                #[allow(clippy::cast_ptr_alignment)]
+                let v = _mm_loadu_si128(part.cast::<__m128i>());
+                seconds = _mm_or_si128(seconds, _mm_cmpeq_epi8(v, second));
+                thirds = _mm_or_si128(thirds, _mm_cmpeq_epi8(v, third));
+                _mm_movemask_epi8(_mm_cmpeq_epi8(v, field)) as u32
+            };
+            let mut at = 0;
+            while at + 16 <= bytes.len() {
+                drain(u64::from(matches(bytes.as_ptr().add(at))), base + at as u32, out);
+                at += 16;
+            }
+            let rest = bytes.len() - at;
+            if rest > 0 {
+                // The last 16 bytes overlap what is done: shift those bits away.
+                let mask = matches(bytes.as_ptr().add(bytes.len() - 16)) >> (16 - rest);
+                drain(u64::from(mask), base + at as u32, out);
+            }
+            [_mm_movemask_epi8(seconds) != 0, _mm_movemask_epi8(thirds) != 0]
+        }
     }
 
     #[inline]
@@ -217,6 +261,11 @@ mod simd {
     pub(super) fn positions1(bytes: &[u8], wanted: u8, base: u32, out: &mut Vec<u32>) {
         out.extend(memchr::memchr_iter(wanted, bytes).map(|at| base + at as u32));
     }
+
+    pub(super) fn fields(bytes: &[u8], wanted: [u8; 3], base: u32, out: &mut Vec<u32>) -> [bool; 2] {
+        positions1(bytes, wanted[0], base, out);
+        [bytes.contains(&wanted[1]), bytes.contains(&wanted[2])]
+    }
 }
 
 #[cfg(test)]
@@ -256,6 +305,13 @@ mod tests {
             prop_assert_eq!(fast, plain);
             let mut fast = Vec::new();
             separators(&bytes, b'|', 3, &mut fast);
+            let mut fields = Vec::new();
+            let marks = segment_fields(&bytes, &Delimiters::STANDARD, usize::MAX, 3, &mut fields);
+            prop_assert_eq!(&fields, &fast);
+            prop_assert_eq!(marks, Marks { escapes: bytes.contains(&b'\\'), repeats: bytes.contains(&b'~') });
+            let mut first = Vec::new();
+            segment_fields(&bytes, &Delimiters::STANDARD, 3, 3, &mut first);
+            prop_assert_eq!(&first[..], &fields[..fields.len().min(3)]);
             let plain: Vec<u32> = bytes.iter().enumerate().filter(|(_, b)| **b == b'|').map(|(at, _)| at as u32 + 3).collect();
             prop_assert_eq!(fast, plain);
         }

@@ -15,7 +15,7 @@ use sutura_core::{Decoded, DecodedSink, Finding, FormatError, Sha256Hash};
 
 use super::{
     columns::Cell,
-    plan::{At, Plan, TablePlan, Tag, tag},
+    plan::{At, CutFrom, Plan, TablePlan, Tag, tag},
     spec::{Computed, Rows},
 };
 use crate::{lex::Delimiters, options::Zone};
@@ -160,7 +160,7 @@ impl Work {
     /// Finds the field separators of every segment and counts them: the full index, for those who want all of it.
     pub(crate) fn index_all(&mut self, text: &str, delimiters: Delimiters) -> usize {
         for at in 0..self.segs.len() {
-            self.separators(at, text.as_bytes(), delimiters.field);
+            self.separators(at, text.as_bytes(), &delimiters);
         }
         self.tape.len() - self.segs.len()
     }
@@ -250,56 +250,50 @@ impl Work {
         out: &mut dyn DecodedSink,
     ) -> Result<(), FormatError> {
         self.fill(context, table, facts, force, row);
-        self.append(context, table, out)
+        Self::end_row(table, out)
     }
 
-    /// Adds the filled cells as a row; the batch goes out when it is full.
-    fn append(&self, context: &Context<'_>, table: &mut TablePlan, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        let full = table.columns.append(&table.cells, context.text, &self.scratch);
+    /// Ends a row; the batch goes out when it is full.
+    fn end_row(table: &mut TablePlan, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let full = table.columns.end_row();
         if full { out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? }) } else { Ok(()) }
     }
 
-    /// Fills the cells of one row.
+    /// Sets the columns of one row, as far as they can have changed since the row before.
     fn fill(&mut self, context: &Context<'_>, table: &mut TablePlan, facts: &mut Facts, force: InForce, row: u32) {
-        for at in 0..table.groups.len() {
-            let segment = self.find(table.groups[at].at, &table.row_tags, force, row);
-            let group = &mut table.groups[at];
+        let TablePlan { groups, choices, computed, columns, row_tags, .. } = table;
+        for group in groups {
+            let segment = self.find(group.at, row_tags, force, row).map_or(CutFrom::NoSegment, CutFrom::Segment);
+            if group.cut_from == segment {
+                continue;
+            }
+            group.cut_from = segment;
             match segment {
-                Some(segment) if group.cut_from == segment => {}
-                Some(segment) => {
-                    group.cut_from = segment;
-                    self.cut_group(context, group, &mut table.cells, facts, segment);
-                }
-                None => {
-                    group.cut_from = u32::MAX;
-                    for (_, out) in &group.columns {
-                        table.cells[*out] = Cell::Null;
-                    }
-                }
+                CutFrom::Segment(segment) => self.cut_group(context, group, columns, facts, segment),
+                _ => group.columns.iter().for_each(|(_, out)| columns.set(*out, Cell::Null, (context.text, &self.scratch))),
             }
         }
-        for (sources, out) in &table.choices {
-            table.cells[*out] = Cell::Null;
+        for (sources, out) in choices {
+            let mut chosen = Cell::Null;
             for source in sources {
-                let Some(segment) = self.find(source.at, &table.row_tags, force, row) else { continue };
-                let cell = self.cut(context, source.field, facts, segment);
-                if cell != Cell::Null {
-                    table.cells[*out] = cell;
+                let Some(segment) = self.find(source.at, row_tags, force, row) else { continue };
+                chosen = self.cut(context, source.field, facts, segment);
+                if chosen != Cell::Null {
                     break;
                 }
             }
+            columns.set(*out, chosen, (context.text, &self.scratch));
         }
-        if table.computed.is_empty() {
+        if computed.is_empty() {
             return;
         }
-        let observation =
-            table.computed.iter().any(|(computed, _)| matches!(computed, Computed::Obx(_))).then(|| self.observation(context, row));
-        for at in 0..table.computed.len() {
-            let (computed, out) = table.computed[at];
-            table.cells[out] = match (computed, observation) {
+        let observation = computed.iter().any(|(computed, _)| matches!(computed, Computed::Obx(_))).then(|| self.observation(context, row));
+        for &mut (computed, out) in computed {
+            let cell = match (computed, observation) {
                 (Computed::Obx(part), Some(observation)) => observation.part(part),
                 _ => self.compute(context, computed, facts, force, row),
             };
+            columns.set(out, cell, (context.text, &self.scratch));
         }
     }
 
@@ -357,15 +351,16 @@ impl Work {
             self.fill(context, table, facts, self.whole_message(), 0);
             for position in 0..table.computed.len() {
                 let (computed, place) = table.computed[position];
-                table.cells[place] = match computed {
+                let cell = match computed {
                     Computed::FindingCode => Cell::Static(finding.code),
                     Computed::FindingSeverity => Cell::Static(finding.severity.as_str()),
                     Computed::FindingLocation => self.keep(&finding.location),
                     Computed::FindingMessage => self.keep(&finding.message),
                     _ => continue,
                 };
+                table.columns.set(place, cell, (context.text, &self.scratch));
             }
-            self.append(context, table, out)?;
+            Self::end_row(table, out)?;
         }
         Ok(())
     }

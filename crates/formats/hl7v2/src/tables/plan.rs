@@ -7,7 +7,7 @@ use arrow::datatypes::Schema;
 use sutura_core::{FormatError, TableRequest};
 
 use super::{
-    columns::{Cell, Columns},
+    columns::Columns,
     spec::{self, Computed, Kind, Rows},
 };
 
@@ -61,8 +61,19 @@ pub(crate) struct FieldSource {
 pub(crate) struct Group {
     pub at: At,
     pub columns: Vec<(FieldSource, usize)>,
-    /// The segment the cells were last cut from, within the current message.
-    pub cut_from: u32,
+    /// What the cells were last cut from.
+    pub cut_from: CutFrom,
+}
+
+/// What the columns of a group hold now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum CutFrom {
+    /// Something of a message before.
+    Unknown,
+    /// Nulls: the message has no such segment there.
+    NoSegment,
+    /// The values of this segment.
+    Segment(u32),
 }
 
 /// One requested table.
@@ -75,7 +86,6 @@ pub(crate) struct TablePlan {
     /// Columns with several sources: the first that holds a value wins.
     pub choices: Vec<(Vec<Source>, usize)>,
     pub computed: Vec<(Computed, usize)>,
-    pub cells: Vec<Cell>,
     pub columns: Columns,
 }
 
@@ -83,7 +93,7 @@ impl TablePlan {
     /// Forgets what was cut for the rows so far: the text it points into is about to change.
     pub(crate) fn forget_cells(&mut self) {
         for group in &mut self.groups {
-            group.cut_from = u32::MAX;
+            group.cut_from = CutFrom::Unknown;
         }
         self.columns.forget();
     }
@@ -156,7 +166,7 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
         match (sources.len(), sources.pop()) {
             (1, Some(only)) => match groups.iter_mut().find(|group| group.at == only.at) {
                 Some(group) => group.columns.push((only.field, out)),
-                None => groups.push(Group { at: only.at, columns: vec![(only.field, out)], cut_from: u32::MAX }),
+                None => groups.push(Group { at: only.at, columns: vec![(only.field, out)], cut_from: CutFrom::Unknown }),
             },
             (_, last) => {
                 sources.extend(last);
@@ -165,11 +175,10 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
         }
     }
     for group in &mut groups {
-        group.columns.sort_by_key(|(source, _)| (source.field, source.medical_record));
+        group.columns.sort_by_key(|(source, _)| (source.field, source.medical_record, source.component));
     }
-    let cells = vec![Cell::Null; wanted.len()];
     let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, 8192));
-    Ok(TablePlan { request, rows: table.rows, row_tags, groups, choices, computed, cells, columns })
+    Ok(TablePlan { request, rows: table.rows, row_tags, groups, choices, computed, columns })
 }
 
 /// Reads `SEG-f[.c[.s]]`, optionally with `(MR)` after the field.

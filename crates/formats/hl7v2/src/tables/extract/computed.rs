@@ -158,11 +158,9 @@ impl Work {
                 OBX => {}
                 _ => continue,
             }
-            let is_text = self
-                .field(context, at, 2)
-                .is_some_and(|(from, to)| matches!(&context.text[from as usize..to as usize], "ST" | "TX" | "FT"));
-            let Some((from, to)) = self.field(context, at, 5).filter(|_| is_text) else { continue };
-            let cell = self.all_text(context, (from, to));
+            let is_text = self.field(context, at, 2).is_some_and(|kind| matches!(kind.of(context.text), "ST" | "TX" | "FT"));
+            let Some(value) = self.field(context, at, 5).filter(|_| is_text) else { continue };
+            let cell = self.all_text(context, value);
             if !content.is_empty() {
                 content.push('\n');
             }

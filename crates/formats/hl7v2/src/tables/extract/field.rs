@@ -2,18 +2,46 @@
 
 use super::{Context, Facts, HeaderOffset, MSH, Work};
 use crate::{
-    escape, lex,
+    escape,
+    lex::{self, Delimiters, Marks},
     tables::{
-        columns::Cell,
+        columns::{Cell, Columns},
         plan::{FieldSource, Group, Tag},
         spec::Kind,
     },
     timestamp::{self, TimestampValue},
 };
 
+/// A stretch of the message text.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Stretch {
+    pub(super) from: u32,
+    pub(super) to: u32,
+    /// Whether its segment holds escapes or repetitions anywhere: most hold none, and need no search in every value.
+    pub(super) marks: Marks,
+}
+
+impl Stretch {
+    pub(super) fn of(self, text: &str) -> &str {
+        &text[self.from as usize..self.to as usize]
+    }
+
+    fn bytes(self, text: &str) -> &[u8] {
+        &text.as_bytes()[self.from as usize..self.to as usize]
+    }
+
+    pub(super) fn cell(self) -> Cell {
+        Cell::Text(self.from, self.to)
+    }
+}
+
+/// In the first number of a segment's tape, beside the count.
+const ESCAPES: u32 = 1 << 31;
+const REPEATS: u32 = 1 << 30;
+
 impl Work {
     /// The separators of a segment, found once.
-    pub(super) fn separators(&mut self, at: usize, bytes: &[u8], separator: u8) {
+    pub(super) fn separators(&mut self, at: usize, bytes: &[u8], delimiters: &Delimiters) {
         let seg = &mut self.segs[at];
         if seg.fields_from == u32::MAX {
             let from = self.tape.len();
@@ -21,132 +49,144 @@ impl Work {
             self.indexed.push(at as u32);
             self.tape.push(0);
             let segment = &bytes[seg.start as usize..seg.end as usize];
-            lex::first_separators(segment, separator, self.separators_wanted, seg.start, &mut self.tape);
-            self.tape[from] = (self.tape.len() - from - 1) as u32;
+            let marks = lex::segment_fields(segment, delimiters, self.separators_wanted, seg.start, &mut self.tape);
+            let count = (self.tape.len() - from - 1) as u32;
+            self.tape[from] = count | if marks.escapes { ESCAPES } else { 0 } | if marks.repeats { REPEATS } else { 0 };
         }
     }
 
-    /// The range of a field in the text, by its position among the separators.
-    pub(super) fn field(&mut self, context: &Context<'_>, segment: u32, field: u16) -> Option<(u32, u32)> {
-        self.separators(segment as usize, context.text.as_bytes(), context.delimiters.field);
+    /// A field of a segment, by its position among the separators.
+    pub(super) fn field(&mut self, context: &Context<'_>, segment: u32, field: u16) -> Option<Stretch> {
+        self.separators(segment as usize, context.text.as_bytes(), &context.delimiters);
         let seg = self.segs[segment as usize];
-        let (number, first) = (usize::from(field), seg.fields_from as usize);
-        let count = self.tape[first] as usize;
+        let (number, tape) = (usize::from(field), &self.tape[seg.fields_from as usize..]);
+        let count = (tape[0] & !(ESCAPES | REPEATS)) as usize;
         if number == 0 || number > count {
             return None;
         }
-        let from = self.tape[first + number] + 1;
-        let to = if number < count { self.tape[first + number + 1] } else { seg.end };
-        (to > from).then_some((from, to))
+        let from = tape[number] + 1;
+        let to = if number < count { tape[number + 1] } else { seg.end };
+        let marks = Marks { escapes: tape[0] & ESCAPES != 0, repeats: tape[0] & REPEATS != 0 };
+        (to > from).then_some(Stretch { from, to, marks })
     }
 
-    pub(super) fn cut_group(&mut self, context: &Context<'_>, group: &Group, cells: &mut [Cell], facts: &mut Facts, segment: u32) {
-        let mut at = 0;
-        while at < group.columns.len() {
-            let (first, _) = group.columns[at];
-            let same = group.columns[at..]
-                .iter()
-                .take_while(|(source, _)| (source.field, source.medical_record) == (first.field, first.medical_record))
-                .count();
-            let range = self.field(context, segment, first.field);
-            let repetition = range.map(|range| Self::repetition(context, range, first.medical_record));
-            for (source, out) in &group.columns[at..at + same] {
-                cells[*out] = match (range, repetition) {
-                    (Some(whole), _) if source.kind == Kind::AllText => self.all_text(context, whole),
-                    (_, Some(repetition)) => self.part(context, *source, repetition, facts),
-                    _ => Cell::Null,
+    /// Cuts the columns that come from one segment. They are sorted by field and component, and cut in one walk.
+    pub(super) fn cut_group(&mut self, context: &Context<'_>, group: &Group, columns: &mut Columns, facts: &mut Facts, segment: u32) {
+        let mut rest = group.columns.as_slice();
+        while let [(first, _), ..] = rest {
+            let same = rest.iter().take_while(|(source, _)| (source.field, source.medical_record) == (first.field, first.medical_record));
+            let (of_field, others) = rest.split_at(same.count());
+            rest = others;
+            let Some(whole) = self.field(context, segment, first.field) else {
+                for (_, out) in of_field {
+                    columns.set(*out, Cell::Null, (context.text, &self.scratch));
+                }
+                continue;
+            };
+            let repetition = Self::repetition(context, whole, first.medical_record);
+            let mut components = Components::of(repetition);
+            for (source, out) in of_field {
+                let cell = if source.kind == Kind::AllText {
+                    self.all_text(context, whole)
+                } else {
+                    match components.nth(context, source.component) {
+                        Some(component) => self.part(context, *source, component, facts),
+                        None => Cell::Null,
+                    }
                 };
+                columns.set(*out, cell, (context.text, &self.scratch));
             }
-            at += same;
         }
     }
 
     pub(super) fn cut(&mut self, context: &Context<'_>, source: FieldSource, facts: &mut Facts, segment: u32) -> Cell {
-        let Some(range) = self.field(context, segment, source.field) else { return Cell::Null };
+        let Some(whole) = self.field(context, segment, source.field) else { return Cell::Null };
         if source.kind == Kind::AllText {
-            return self.all_text(context, range);
+            return self.all_text(context, whole);
         }
-        let repetition = Self::repetition(context, range, source.medical_record);
-        self.part(context, source, repetition, facts)
+        let repetition = Self::repetition(context, whole, source.medical_record);
+        match component(context, repetition, source.component) {
+            Some(component) => self.part(context, source, component, facts),
+            None => Cell::Null,
+        }
     }
 
-    pub(super) fn simple(&mut self, context: &Context<'_>, name: Tag, field: u16, component: u8) -> Cell {
+    pub(super) fn simple(&mut self, context: &Context<'_>, name: Tag, field: u16, number: u8) -> Cell {
         let segment = if name == MSH { Some(0) } else { self.first(name) };
-        let Some(range) = segment.and_then(|segment| self.field(context, segment, field)) else { return Cell::Null };
-        let repetition = Self::repetition(context, range, false);
-        match component_range(context, repetition, component) {
-            Some(range) => self.text(context, range),
+        let Some(whole) = segment.and_then(|segment| self.field(context, segment, field)) else { return Cell::Null };
+        match component(context, Self::repetition(context, whole, false), number) {
+            Some(component) => self.text(context, component),
             None => Cell::Null,
         }
     }
 
     /// The first repetition, or the one of identifier type MR; with `medical_record` an empty
     /// first repetition is passed over.
-    pub(super) fn repetition(context: &Context<'_>, (from, to): (u32, u32), medical_record: bool) -> (u32, u32) {
-        let Some(separator) = context.delimiters.repetition else { return (from, to) };
-        let field = &context.text.as_bytes()[from as usize..to as usize];
-        let Some(first_end) = memchr::memchr(separator, field) else { return (from, to) };
-        let first = (from, from + first_end as u32);
+    pub(super) fn repetition(context: &Context<'_>, field: Stretch, medical_record: bool) -> Stretch {
+        let Some(separator) = context.delimiters.repetition.filter(|_| field.marks.repeats) else { return field };
+        let bytes = field.bytes(context.text);
+        let Some(first_end) = memchr::memchr(separator, bytes) else { return field };
+        let first = Stretch { to: field.from + first_end as u32, ..field };
         if !medical_record {
             return first;
         }
         let mut fallback = None;
-        let mut start = from;
-        for part in field.split(|&byte| byte == separator) {
-            let range = (start, start + part.len() as u32);
-            start = range.1 + 1;
+        let mut start = field.from;
+        for part in bytes.split(|&byte| byte == separator) {
+            let repetition = Stretch { from: start, to: start + part.len() as u32, ..field };
+            start = repetition.to + 1;
             if part.is_empty() || part[0] == context.delimiters.component {
                 continue;
             }
-            if component_range(context, range, 5).is_some_and(|(from, to)| &context.text.as_bytes()[from as usize..to as usize] == b"MR") {
-                return range;
+            if component(context, repetition, 5).is_some_and(|kind| kind.bytes(context.text) == b"MR") {
+                return repetition;
             }
-            fallback.get_or_insert(range);
+            fallback.get_or_insert(repetition);
         }
         fallback.unwrap_or(first)
     }
 
-    fn part(&mut self, context: &Context<'_>, source: FieldSource, repetition: (u32, u32), facts: &mut Facts) -> Cell {
-        let Some(mut range) = component_range(context, repetition, source.component) else { return Cell::Null };
-        if source.subcomponent > 0 {
-            match subcomponent_range(context, range, source.subcomponent) {
-                Some(part) => range = part,
+    /// The cell of a component, or of the sub-component that is wanted of it.
+    fn part(&mut self, context: &Context<'_>, source: FieldSource, component: Stretch, facts: &mut Facts) -> Cell {
+        let part = match (source.subcomponent, context.delimiters.subcomponent) {
+            (0, _) | (1, None) => component,
+            (_, None) => return Cell::Null,
+            (number, Some(delimiter)) => match nth(context, component, delimiter, number) {
+                Some(part) => part,
                 None => return Cell::Null,
-            }
-        }
-        let raw = &context.text[range.0 as usize..range.1 as usize];
+            },
+        };
         match source.kind {
-            Kind::Text | Kind::AllText | Kind::Computed(_) => self.text(context, range),
-            Kind::Number => number(raw).map_or(Cell::Null, Cell::Number),
-            Kind::Integer => raw.trim().parse().map_or(Cell::Null, Cell::Integer),
-            Kind::DateTime => self.iso(component_only(context, raw)),
-            Kind::Instant => self.instant(context, component_only(context, raw), facts),
+            Kind::Text | Kind::AllText | Kind::Computed(_) => self.text(context, part),
+            Kind::Number => number(part.of(context.text)).map_or(Cell::Null, Cell::Number),
+            Kind::Integer => part.of(context.text).trim().parse().map_or(Cell::Null, Cell::Integer),
+            Kind::DateTime => self.iso(component_only(context, part.of(context.text))),
+            Kind::Instant => self.instant(context, component_only(context, part.of(context.text)), facts),
         }
     }
 
-    /// The text of a range with escapes resolved; empty and `""` are null.
-    pub(super) fn text(&mut self, context: &Context<'_>, (from, to): (u32, u32)) -> Cell {
-        let raw = &context.text[from as usize..to as usize];
-        if raw.is_empty() || raw == "\"\"" {
+    /// The text of a stretch with escapes resolved; empty and `""` are null.
+    pub(super) fn text(&mut self, context: &Context<'_>, part: Stretch) -> Cell {
+        let bytes = part.bytes(context.text);
+        if bytes.is_empty() || bytes == b"\"\"" {
             return Cell::Null;
         }
         match context.delimiters.escape {
-            Some(mark) if memchr::memchr(mark, raw.as_bytes()).is_some() => {
+            Some(mark) if part.marks.escapes && memchr::memchr(mark, bytes).is_some() => {
                 let start = self.scratch.len();
-                escape::unescape_into(raw, &context.delimiters, &mut self.scratch, None);
+                escape::unescape_into(part.of(context.text), &context.delimiters, &mut self.scratch, None);
                 self.scratch_from(start)
             }
-            _ => Cell::Text(from, to),
+            _ => part.cell(),
         }
     }
 
     /// All repetitions as text, one a line.
-    pub(super) fn all_text(&mut self, context: &Context<'_>, (from, to): (u32, u32)) -> Cell {
-        let raw = &context.text[from as usize..to as usize];
+    pub(super) fn all_text(&mut self, context: &Context<'_>, field: Stretch) -> Cell {
         match context.delimiters.repetition {
-            Some(separator) if memchr::memchr(separator, raw.as_bytes()).is_some() => {
+            Some(separator) if field.marks.repeats && memchr::memchr(separator, field.bytes(context.text)).is_some() => {
                 let start = self.scratch.len();
-                for (at, part) in raw.split(char::from(separator)).enumerate() {
+                for (at, part) in field.of(context.text).split(char::from(separator)).enumerate() {
                     if at > 0 {
                         self.scratch.push('\n');
                     }
@@ -154,7 +194,7 @@ impl Work {
                 }
                 self.scratch_from(start)
             }
-            _ => self.text(context, (from, to)),
+            _ => self.text(context, field),
         }
     }
 
@@ -185,8 +225,8 @@ impl Work {
     }
 
     pub(super) fn header_offset(&mut self, context: &Context<'_>) -> Option<i16> {
-        let (from, to) = self.field(context, 0, 6)?;
-        match timestamp::parse(component_only(context, &context.text[from as usize..to as usize])) {
+        let sent = self.field(context, 0, 6)?;
+        match timestamp::parse(component_only(context, sent.of(context.text))) {
             TimestampValue::Value(value) => value.offset_minutes(),
             _ => None,
         }
@@ -217,34 +257,62 @@ impl Work {
     }
 }
 
+/// The components of a repetition, walked once from the left.
+struct Components {
+    repetition: Stretch,
+    /// The component the walk is at, from 1; 0 before the first.
+    number: u8,
+    current: Stretch,
+    /// Where the next one begins; past the end when there is none.
+    next: u32,
+}
+
+impl Components {
+    fn of(repetition: Stretch) -> Self {
+        Self { repetition, number: 0, current: repetition, next: repetition.from }
+    }
+
+    /// A component, not before the last one asked for; 0 is the whole repetition. `None` when it is absent or empty.
+    #[inline]
+    fn nth(&mut self, context: &Context<'_>, number: u8) -> Option<Stretch> {
+        if number == 0 {
+            return Some(self.repetition).filter(|whole| whole.to > whole.from);
+        }
+        while self.number < number {
+            if self.next > self.repetition.to {
+                return None;
+            }
+            let rest = &context.text.as_bytes()[self.next as usize..self.repetition.to as usize];
+            let length = rest.iter().position(|&byte| byte == context.delimiters.component).unwrap_or(rest.len());
+            self.current = Stretch { from: self.next, to: self.next + length as u32, ..self.repetition };
+            self.next = self.current.to + 1;
+            self.number += 1;
+        }
+        Some(self.current).filter(|component| component.to > component.from)
+    }
+}
+
 /// A component of a repetition; 0 is the whole repetition. `None` when it is absent or empty.
-pub(super) fn component_range(context: &Context<'_>, (from, to): (u32, u32), component: u8) -> Option<(u32, u32)> {
-    nth_range(context.text.as_bytes(), (from, to), context.delimiters.component, component)
+pub(super) fn component(context: &Context<'_>, repetition: Stretch, number: u8) -> Option<Stretch> {
+    Components::of(repetition).nth(context, number)
 }
 
-fn subcomponent_range(context: &Context<'_>, range: (u32, u32), subcomponent: u8) -> Option<(u32, u32)> {
-    match context.delimiters.subcomponent {
-        Some(delimiter) => nth_range(context.text.as_bytes(), range, delimiter, subcomponent),
-        None => (subcomponent == 1).then_some(range),
-    }
-}
-
-fn nth_range(bytes: &[u8], (from, to): (u32, u32), delimiter: u8, number: u8) -> Option<(u32, u32)> {
-    if number == 0 {
-        return (to > from).then_some((from, to));
-    }
-    let part = &bytes[from as usize..to as usize];
-    let mut start = 0usize;
+/// A part between delimiters, from 1. `None` when it is absent or empty.
+fn nth(context: &Context<'_>, of: Stretch, delimiter: u8, number: u8) -> Option<Stretch> {
+    let bytes = of.bytes(context.text);
+    let mut start = 0;
     for _ in 1..number {
-        start += part[start..].iter().position(|&byte| byte == delimiter)? + 1;
+        start += bytes[start..].iter().position(|&byte| byte == delimiter)? + 1;
     }
-    let length = part[start..].iter().position(|&byte| byte == delimiter).unwrap_or(part.len() - start);
-    (length > 0).then_some((from + start as u32, from + (start + length) as u32))
+    let length = bytes[start..].iter().position(|&byte| byte == delimiter).unwrap_or(bytes.len() - start);
+    let from = of.from + start as u32;
+    (length > 0).then_some(Stretch { from, to: from + length as u32, ..of })
 }
 
 /// The first component of a text: old timestamps carry their precision in a second one.
 pub(super) fn component_only<'t>(context: &Context<'_>, raw: &'t str) -> &'t str {
-    raw.split(char::from(context.delimiters.component)).next().unwrap_or(raw).trim()
+    let end = raw.bytes().position(|byte| byte == context.delimiters.component).unwrap_or(raw.len());
+    raw[..end].trim()
 }
 
 /// A finite decimal number as HL7 NM states it.

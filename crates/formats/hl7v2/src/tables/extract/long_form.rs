@@ -45,8 +45,8 @@ impl Work {
             let ordinal = *ordinal;
             let kept = self.scratch.len();
             let name_cell = self.keep(shown);
-            put(&mut table.cells, places.segment, name_cell);
-            put(&mut table.cells, places.ordinal, Cell::Integer(ordinal));
+            self.put(context, table, places.segment, name_cell);
+            self.put(context, table, places.ordinal, Cell::Integer(ordinal));
             if shown != name && !name.is_empty() {
                 let row_start = self.scratch.len();
                 let place = LongPlace { name: shown, ordinal, field: 0, repetition: 1, component: 1, subcomponent: 1 };
@@ -75,7 +75,6 @@ impl Work {
                 }
             }
             self.scratch.truncate(kept);
-            table.columns.forget();
         }
         Ok(())
     }
@@ -91,18 +90,17 @@ impl Work {
         atomic: bool,
         out: &mut dyn DecodedSink,
     ) -> Result<(), FormatError> {
-        let cells = &mut table.cells;
-        put(cells, places.field, Cell::Integer(place.field as i64));
-        put(cells, places.repetition, Cell::Integer(place.repetition as i64));
-        put(cells, places.component, Cell::Integer(place.component as i64));
-        put(cells, places.subcomponent, Cell::Integer(place.subcomponent as i64));
+        self.put(context, table, places.field, Cell::Integer(place.field as i64));
+        self.put(context, table, places.repetition, Cell::Integer(place.repetition as i64));
+        self.put(context, table, places.component, Cell::Integer(place.component as i64));
+        self.put(context, table, places.subcomponent, Cell::Integer(place.subcomponent as i64));
         if places.path.is_some() {
             let start = self.scratch.len();
             place.write(&mut self.scratch);
-            put(cells, places.path, self.scratch_from(start));
+            self.put(context, table, places.path, self.scratch_from(start));
         }
         let deletes = raw == "\"\"";
-        put(cells, places.state, Cell::Static(if deletes { "null" } else { "value" }));
+        self.put(context, table, places.state, Cell::Static(if deletes { "null" } else { "value" }));
         if places.value.is_some() {
             let start = self.scratch.len();
             if atomic {
@@ -110,13 +108,16 @@ impl Work {
             } else {
                 escape::unescape_into(raw, &context.delimiters, &mut self.scratch, None);
             }
-            put(cells, places.value, if deletes { Cell::Null } else { self.scratch_from(start) });
+            self.put(context, table, places.value, if deletes { Cell::Null } else { self.scratch_from(start) });
         }
-        // The scratch buffer is cut back to the beginning of the row after every row.
-        for column in [places.path, places.value].into_iter().flatten() {
-            table.columns.forget_column(column);
+        Self::end_row(table, out)
+    }
+
+    /// Sets a column that is wanted. The scratch buffer is cut back after every row: what stands there now is always something new.
+    fn put(&self, context: &Context<'_>, table: &mut TablePlan, column: Option<usize>, cell: Cell) {
+        if let Some(column) = column {
+            table.columns.set_anew(column, cell, (context.text, &self.scratch));
         }
-        self.append(context, table, out)
     }
 }
 
@@ -162,12 +163,6 @@ impl LongPlace<'_> {
         if self.subcomponent > 1 {
             let _ = write!(out, ".{}", self.subcomponent);
         }
-    }
-}
-
-fn put(cells: &mut [Cell], out: Option<usize>, cell: Cell) {
-    if let Some(out) = out {
-        cells[out] = cell;
     }
 }
 

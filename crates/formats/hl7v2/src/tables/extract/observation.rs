@@ -2,7 +2,7 @@
 
 use super::{
     Context, Work,
-    field::{component_only, component_range, number},
+    field::{Stretch, component, component_only, number},
 };
 use crate::{
     escape,
@@ -13,26 +13,23 @@ impl Work {
     /// The typed value of an OBX (HL7 v2.9 chapter 7.4.2, value type in OBX-2).
     pub(super) fn observation(&mut self, context: &Context<'_>, row: u32) -> Observation {
         let mut seen = Observation::default();
-        let Some(range) = self.field(context, row, 5) else { return seen };
-        let value_type = self.field(context, row, 2).map_or("", |(from, to)| context.text[from as usize..to as usize].trim());
-        let first = Self::repetition(context, range, false);
-        let part =
-            |work: &mut Self, component| component_range(context, first, component).map_or(Cell::Null, |range| work.text(context, range));
+        let Some(value) = self.field(context, row, 5) else { return seen };
+        let value_type = self.field(context, row, 2).map_or("", |field| field.of(context.text).trim());
+        let first = Self::repetition(context, value, false);
+        let part = |work: &mut Self, at| component(context, first, at).map_or(Cell::Null, |part| work.text(context, part));
         match value_type {
             "NM" | "SI" => {
-                seen.number = number(&context.text[first.0 as usize..first.1 as usize]).map_or(Cell::Null, Cell::Number);
-                seen.text = self.all_text(context, range);
+                seen.number = number(first.of(context.text)).map_or(Cell::Null, Cell::Number);
+                seen.text = self.all_text(context, value);
             }
             "SN" => {
                 // Text in the place of the comparator is a sender's mistake and may say anything; it stays in the text column.
                 let comparator = part(self, 1);
                 seen.comparator = if is_comparator(self.cell_text(context, comparator)) { comparator } else { Cell::Null };
-                let component = |number_at| {
-                    component_range(context, first, number_at).and_then(|(from, to)| number(&context.text[from as usize..to as usize]))
-                };
-                seen.number = component(2).map_or(Cell::Null, Cell::Number);
-                seen.number_high = component(4).map_or(Cell::Null, Cell::Number);
-                seen.text = self.joined_components(context, range);
+                let numeric = |at| component(context, first, at).and_then(|part| number(part.of(context.text)));
+                seen.number = numeric(2).map_or(Cell::Null, Cell::Number);
+                seen.number_high = numeric(4).map_or(Cell::Null, Cell::Number);
+                seen.text = self.joined_components(context, value);
             }
             "CE" | "CWE" | "CNE" | "IS" | "ID" => {
                 (seen.code, seen.code_text, seen.code_system) = (part(self, 1), part(self, 2), part(self, 3));
@@ -45,8 +42,8 @@ impl Work {
                 seen.text = if text == Cell::Null { seen.code } else { text };
             }
             "DT" | "TM" | "TS" | "DTM" => {
-                seen.datetime = self.iso(component_only(context, &context.text[first.0 as usize..first.1 as usize]));
-                seen.text = self.all_text(context, range);
+                seen.datetime = self.iso(component_only(context, first.of(context.text)));
+                seen.text = self.all_text(context, value);
             }
             "ED" => {
                 let (kind, subtype) = (part(self, 2), part(self, 3));
@@ -58,21 +55,21 @@ impl Work {
                 };
                 seen.data_encoding = part(self, 4);
                 // Base64 and hexadecimal hold no escapes; what stands here is passed on as sent.
-                seen.data = component_range(context, first, 5).map_or(Cell::Null, |(from, to)| Cell::Text(from, to));
+                seen.data = component(context, first, 5).map_or(Cell::Null, Stretch::cell);
             }
             "RP" => {
                 seen.data_type = part(self, 3);
                 seen.data = part(self, 1);
             }
-            _ => seen.text = self.all_text(context, range),
+            _ => seen.text = self.all_text(context, value),
         }
         seen
     }
 
     /// A structured value as people read it: its components without their separators.
-    fn joined_components(&mut self, context: &Context<'_>, (from, to): (u32, u32)) -> Cell {
+    fn joined_components(&mut self, context: &Context<'_>, value: Stretch) -> Cell {
         let start = self.scratch.len();
-        for part in context.text[from as usize..to as usize].split(char::from(context.delimiters.component)) {
+        for part in value.of(context.text).split(char::from(context.delimiters.component)) {
             escape::unescape_into(part, &context.delimiters, &mut self.scratch, None);
         }
         if self.scratch.len() > start { self.scratch_from(start) } else { Cell::Null }
