@@ -102,11 +102,40 @@ pub fn separators(bytes: &[u8], separator: u8, base: u32, out: &mut Vec<u32>) {
 
 /// What a segment holds beside field separators, as far as it was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Marks {
-    /// An escape character.
-    pub escapes: bool,
-    /// A repetition separator.
-    pub repeats: bool,
+pub(crate) struct Marks(u8);
+
+impl Marks {
+    const ESCAPES: u8 = 1;
+    const REPEATS: u8 = 2;
+
+    pub(crate) fn new(escapes: bool, repeats: bool) -> Self {
+        Self(if escapes { Self::ESCAPES } else { 0 } | if repeats { Self::REPEATS } else { 0 })
+    }
+
+    /// As two bits.
+    pub(crate) fn bits(self) -> u32 {
+        self.0.into()
+    }
+
+    pub(crate) fn from_bits(bits: u32) -> Self {
+        Self((bits & 3) as u8)
+    }
+
+    /// Whether there is an escape character.
+    pub(crate) fn escapes(self) -> bool {
+        self.0 & Self::ESCAPES != 0
+    }
+
+    /// Whether there is a repetition separator.
+    pub(crate) fn repeats(self) -> bool {
+        self.0 & Self::REPEATS != 0
+    }
+}
+
+/// Where a byte first stands in `bytes[from..to]`; `to` when it does not. For the few bytes of a component.
+#[inline]
+pub(crate) fn find(bytes: &[u8], byte: u8, from: usize, to: usize) -> usize {
+    simd::find(bytes, byte, from, to)
 }
 
 /// Appends to `out` the positions (plus `base`) of the first `most` field separators of a segment, and says whether anything in it up to
@@ -125,7 +154,7 @@ pub(crate) fn segment_fields(bytes: &[u8], delimiters: &Delimiters, most: usize,
             break;
         }
     }
-    Marks { escapes: seen[0] && delimiters.escape.is_some(), repeats: seen[1] && delimiters.repetition.is_some() }
+    Marks::new(seen[0] && delimiters.escape.is_some(), seen[1] && delimiters.repetition.is_some())
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -150,6 +179,27 @@ mod simd {
     #[inline]
     pub(super) fn positions1(bytes: &[u8], wanted: u8, base: u32, out: &mut Vec<u32>) {
         positions_sse2(bytes, [wanted], base, out);
+    }
+
+    #[inline]
+    pub(super) fn find(bytes: &[u8], byte: u8, from: usize, to: usize) -> usize {
+        let mut at = from;
+        while at < to {
+            let Some(part) = bytes.get(at..at + 16) else {
+                return bytes[at..to].iter().position(|&other| other == byte).map_or(to, |more| at + more);
+            };
+            // SAFETY: SSE2 is part of x86-64; `part` holds sixteen bytes.
+            let mask = unsafe {
+                #[allow(clippy::cast_ptr_alignment)]
+                let v = _mm_loadu_si128(part.as_ptr().cast::<__m128i>());
+                _mm_movemask_epi8(_mm_cmpeq_epi8(v, _mm_set1_epi8(byte as i8))) as u32
+            };
+            if mask != 0 {
+                return (at + mask.trailing_zeros() as usize).min(to);
+            }
+            at += 16;
+        }
+        to
     }
 
     /// Positions of the first byte, and whether the second and the third are there.
@@ -262,6 +312,10 @@ mod simd {
         out.extend(memchr::memchr_iter(wanted, bytes).map(|at| base + at as u32));
     }
 
+    pub(super) fn find(bytes: &[u8], byte: u8, from: usize, to: usize) -> usize {
+        bytes[from..to].iter().position(|&other| other == byte).map_or(to, |at| from + at)
+    }
+
     pub(super) fn fields(bytes: &[u8], wanted: [u8; 3], base: u32, out: &mut Vec<u32>) -> [bool; 2] {
         positions1(bytes, wanted[0], base, out);
         [bytes.contains(&wanted[1]), bytes.contains(&wanted[2])]
@@ -308,7 +362,10 @@ mod tests {
             let mut fields = Vec::new();
             let marks = segment_fields(&bytes, &Delimiters::STANDARD, usize::MAX, 3, &mut fields);
             prop_assert_eq!(&fields, &fast);
-            prop_assert_eq!(marks, Marks { escapes: bytes.contains(&b'\\'), repeats: bytes.contains(&b'~') });
+            prop_assert_eq!(marks, Marks::new(bytes.contains(&b'\\'), bytes.contains(&b'~')));
+            for (from, to) in [(0, bytes.len()), (bytes.len() / 3, bytes.len() / 2), (bytes.len(), bytes.len())] {
+                prop_assert_eq!(find(&bytes, b'|', from, to), bytes[from..to].iter().position(|&byte| byte == b'|').map_or(to, |at| from + at));
+            }
             let mut first = Vec::new();
             segment_fields(&bytes, &Delimiters::STANDARD, 3, 3, &mut first);
             prop_assert_eq!(&first[..], &fields[..fields.len().min(3)]);

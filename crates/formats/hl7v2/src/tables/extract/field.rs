@@ -1,5 +1,7 @@
 //! Cutting one field, component or sub-component out of a segment, and making a cell of it.
 
+use std::num::NonZeroU64;
+
 use super::{Context, Facts, HeaderOffset, MSH, Work};
 use crate::{
     escape,
@@ -12,32 +14,48 @@ use crate::{
     timestamp::{self, TimestampValue},
 };
 
-/// A stretch of the message text.
+/// A stretch of the message text that is not empty. (Two words, so that it travels in registers.)
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Stretch {
-    pub(super) from: u32,
-    pub(super) to: u32,
+    /// `to` in the upper half, `from` in the lower.
+    place: NonZeroU64,
     /// Whether its segment holds escapes or repetitions anywhere: most hold none, and need no search in every value.
-    pub(super) marks: Marks,
+    marks: Marks,
 }
 
 impl Stretch {
-    pub(super) fn of(self, text: &str) -> &str {
-        &text[self.from as usize..self.to as usize]
+    #[inline]
+    fn new(from: u32, to: u32, marks: Marks) -> Option<Self> {
+        let place = NonZeroU64::new(u64::from(to) << 32 | u64::from(from))?;
+        (to > from).then_some(Self { place, marks })
     }
 
+    #[inline]
+    fn from(self) -> u32 {
+        self.place.get() as u32
+    }
+
+    #[inline]
+    fn to(self) -> u32 {
+        (self.place.get() >> 32) as u32
+    }
+
+    pub(super) fn of(self, text: &str) -> &str {
+        &text[self.from() as usize..self.to() as usize]
+    }
+
+    #[inline]
     fn bytes(self, text: &str) -> &[u8] {
-        &text.as_bytes()[self.from as usize..self.to as usize]
+        &text.as_bytes()[self.from() as usize..self.to() as usize]
     }
 
     pub(super) fn cell(self) -> Cell {
-        Cell::Text(self.from, self.to)
+        Cell::Text(self.from(), self.to())
     }
 }
 
-/// In the first number of a segment's tape, beside the count.
-const ESCAPES: u32 = 1 << 31;
-const REPEATS: u32 = 1 << 30;
+/// In the first number of a segment's tape the count has the lower bits, the marks the upper two.
+const MARKS_AT: u32 = 30;
 
 impl Work {
     /// The separators of a segment, found once.
@@ -51,7 +69,7 @@ impl Work {
             let segment = &bytes[seg.start as usize..seg.end as usize];
             let marks = lex::segment_fields(segment, delimiters, self.separators_wanted, seg.start, &mut self.tape);
             let count = (self.tape.len() - from - 1) as u32;
-            self.tape[from] = count | if marks.escapes { ESCAPES } else { 0 } | if marks.repeats { REPEATS } else { 0 };
+            self.tape[from] = count | marks.bits() << MARKS_AT;
         }
     }
 
@@ -60,14 +78,13 @@ impl Work {
         self.separators(segment as usize, context.text.as_bytes(), &context.delimiters);
         let seg = self.segs[segment as usize];
         let (number, tape) = (usize::from(field), &self.tape[seg.fields_from as usize..]);
-        let count = (tape[0] & !(ESCAPES | REPEATS)) as usize;
+        let count = (tape[0] & ((1 << MARKS_AT) - 1)) as usize;
         if number == 0 || number > count {
             return None;
         }
         let from = tape[number] + 1;
         let to = if number < count { tape[number + 1] } else { seg.end };
-        let marks = Marks { escapes: tape[0] & ESCAPES != 0, repeats: tape[0] & REPEATS != 0 };
-        (to > from).then_some(Stretch { from, to, marks })
+        Stretch::new(from, to, Marks::from_bits(tape[0] >> MARKS_AT))
     }
 
     /// Cuts the columns that come from one segment. They are sorted by field and component, and cut in one walk.
@@ -122,28 +139,26 @@ impl Work {
 
     /// The first repetition, or the one of identifier type MR; with `medical_record` an empty
     /// first repetition is passed over.
-    pub(super) fn repetition(context: &Context<'_>, field: Stretch, medical_record: bool) -> Stretch {
-        let Some(separator) = context.delimiters.repetition.filter(|_| field.marks.repeats) else { return field };
+    pub(super) fn repetition(context: &Context<'_>, field: Stretch, medical_record: bool) -> Option<Stretch> {
+        let Some(separator) = context.delimiters.repetition.filter(|_| field.marks.repeats()) else { return Some(field) };
         let bytes = field.bytes(context.text);
-        let Some(first_end) = memchr::memchr(separator, bytes) else { return field };
-        let first = Stretch { to: field.from + first_end as u32, ..field };
+        let Some(first_end) = memchr::memchr(separator, bytes) else { return Some(field) };
+        let first = Stretch::new(field.from(), field.from() + first_end as u32, field.marks);
         if !medical_record {
             return first;
         }
         let mut fallback = None;
-        let mut start = field.from;
+        let mut start = field.from();
         for part in bytes.split(|&byte| byte == separator) {
-            let repetition = Stretch { from: start, to: start + part.len() as u32, ..field };
-            start = repetition.to + 1;
-            if part.is_empty() || part[0] == context.delimiters.component {
-                continue;
-            }
-            if component(context, repetition, 5).is_some_and(|kind| kind.bytes(context.text) == b"MR") {
-                return repetition;
+            let repetition = Stretch::new(start, start + part.len() as u32, field.marks);
+            start += part.len() as u32 + 1;
+            let Some(repetition) = repetition.filter(|_| part[0] != context.delimiters.component) else { continue };
+            if component(context, Some(repetition), 5).is_some_and(|kind| kind.bytes(context.text) == b"MR") {
+                return Some(repetition);
             }
             fallback.get_or_insert(repetition);
         }
-        fallback.unwrap_or(first)
+        fallback.or(first)
     }
 
     /// The cell of a component, or of the sub-component that is wanted of it.
@@ -168,11 +183,11 @@ impl Work {
     /// The text of a stretch with escapes resolved; empty and `""` are null.
     pub(super) fn text(&mut self, context: &Context<'_>, part: Stretch) -> Cell {
         let bytes = part.bytes(context.text);
-        if bytes.is_empty() || bytes == b"\"\"" {
+        if bytes == b"\"\"" {
             return Cell::Null;
         }
         match context.delimiters.escape {
-            Some(mark) if part.marks.escapes && memchr::memchr(mark, bytes).is_some() => {
+            Some(mark) if part.marks.escapes() && memchr::memchr(mark, bytes).is_some() => {
                 let start = self.scratch.len();
                 escape::unescape_into(part.of(context.text), &context.delimiters, &mut self.scratch, None);
                 self.scratch_from(start)
@@ -184,7 +199,7 @@ impl Work {
     /// All repetitions as text, one a line.
     pub(super) fn all_text(&mut self, context: &Context<'_>, field: Stretch) -> Cell {
         match context.delimiters.repetition {
-            Some(separator) if field.marks.repeats && memchr::memchr(separator, field.bytes(context.text)).is_some() => {
+            Some(separator) if field.marks.repeats() && memchr::memchr(separator, field.bytes(context.text)).is_some() => {
                 let start = self.scratch.len();
                 for (at, part) in field.of(context.text).split(char::from(separator)).enumerate() {
                     if at > 0 {
@@ -259,41 +274,43 @@ impl Work {
 
 /// The components of a repetition, walked once from the left.
 struct Components {
-    repetition: Stretch,
+    repetition: Option<Stretch>,
     /// The component the walk is at, from 1; 0 before the first.
     number: u8,
-    current: Stretch,
+    current: Option<Stretch>,
     /// Where the next one begins; past the end when there is none.
     next: u32,
 }
 
 impl Components {
-    fn of(repetition: Stretch) -> Self {
-        Self { repetition, number: 0, current: repetition, next: repetition.from }
+    #[inline]
+    fn of(repetition: Option<Stretch>) -> Self {
+        Self { repetition, number: 0, current: None, next: repetition.map_or(0, Stretch::from) }
     }
 
     /// A component, not before the last one asked for; 0 is the whole repetition. `None` when it is absent or empty.
     #[inline]
     fn nth(&mut self, context: &Context<'_>, number: u8) -> Option<Stretch> {
+        let repetition = self.repetition?;
         if number == 0 {
-            return Some(self.repetition).filter(|whole| whole.to > whole.from);
+            return Some(repetition);
         }
         while self.number < number {
-            if self.next > self.repetition.to {
+            if self.next > repetition.to() {
                 return None;
             }
-            let rest = &context.text.as_bytes()[self.next as usize..self.repetition.to as usize];
-            let length = rest.iter().position(|&byte| byte == context.delimiters.component).unwrap_or(rest.len());
-            self.current = Stretch { from: self.next, to: self.next + length as u32, ..self.repetition };
-            self.next = self.current.to + 1;
+            let (from, end) = (self.next as usize, repetition.to() as usize);
+            let to = lex::find(context.text.as_bytes(), context.delimiters.component, from, end) as u32;
+            self.current = Stretch::new(self.next, to, repetition.marks);
+            self.next = to + 1;
             self.number += 1;
         }
-        Some(self.current).filter(|component| component.to > component.from)
+        self.current
     }
 }
 
 /// A component of a repetition; 0 is the whole repetition. `None` when it is absent or empty.
-pub(super) fn component(context: &Context<'_>, repetition: Stretch, number: u8) -> Option<Stretch> {
+pub(super) fn component(context: &Context<'_>, repetition: Option<Stretch>, number: u8) -> Option<Stretch> {
     Components::of(repetition).nth(context, number)
 }
 
@@ -305,8 +322,8 @@ fn nth(context: &Context<'_>, of: Stretch, delimiter: u8, number: u8) -> Option<
         start += bytes[start..].iter().position(|&byte| byte == delimiter)? + 1;
     }
     let length = bytes[start..].iter().position(|&byte| byte == delimiter).unwrap_or(bytes.len() - start);
-    let from = of.from + start as u32;
-    (length > 0).then_some(Stretch { from, to: from + length as u32, ..of })
+    let from = of.from() + start as u32;
+    Stretch::new(from, from + length as u32, of.marks)
 }
 
 /// The first component of a text: old timestamps carry their precision in a second one.

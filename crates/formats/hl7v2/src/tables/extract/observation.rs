@@ -19,7 +19,7 @@ impl Work {
         let part = |work: &mut Self, at| component(context, first, at).map_or(Cell::Null, |part| work.text(context, part));
         match value_type {
             "NM" | "SI" => {
-                seen.number = number(first.of(context.text)).map_or(Cell::Null, Cell::Number);
+                seen.number = number(first.map_or("", |first| first.of(context.text))).map_or(Cell::Null, Cell::Number);
                 seen.text = self.all_text(context, value);
             }
             "SN" => {
@@ -42,7 +42,7 @@ impl Work {
                 seen.text = if text == Cell::Null { seen.code } else { text };
             }
             "DT" | "TM" | "TS" | "DTM" => {
-                seen.datetime = self.iso(component_only(context, first.of(context.text)));
+                seen.datetime = self.iso(component_only(context, first.map_or("", |first| first.of(context.text))));
                 seen.text = self.all_text(context, value);
             }
             "ED" => {
