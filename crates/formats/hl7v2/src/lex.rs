@@ -209,8 +209,18 @@ mod simd {
             tail(bytes, 0, [wanted[0]], base, out);
             return [bytes.contains(&wanted[1]), bytes.contains(&wanted[2])];
         }
-        // SAFETY: SSE2 is part of x86-64; loads stay inside `bytes`, which holds sixteen of them.
+        out.reserve(bytes.len());
+        // SAFETY: SSE2 is part of x86-64; loads stay inside `bytes`, which holds sixteen of them. There is room in `out` for a
+        // position a byte, and no byte gives two.
         unsafe {
+            let mut end = out.as_mut_ptr().add(out.len());
+            let mut keep = |mut mask: u32, at: u32| {
+                while mask != 0 {
+                    end.write(at + mask.trailing_zeros());
+                    end = end.add(1);
+                    mask &= mask - 1;
+                }
+            };
             let [field, second, third] = wanted.map(|byte| _mm_set1_epi8(byte as i8));
             let (mut seconds, mut thirds) = (_mm_setzero_si128(), _mm_setzero_si128());
             let mut matches = |part: *const u8| -> u32 {
@@ -222,15 +232,16 @@ mod simd {
             };
             let mut at = 0;
             while at + 16 <= bytes.len() {
-                drain(u64::from(matches(bytes.as_ptr().add(at))), base + at as u32, out);
+                keep(matches(bytes.as_ptr().add(at)), base + at as u32);
                 at += 16;
             }
             let rest = bytes.len() - at;
             if rest > 0 {
                 // The last 16 bytes overlap what is done: shift those bits away.
-                let mask = matches(bytes.as_ptr().add(bytes.len() - 16)) >> (16 - rest);
-                drain(u64::from(mask), base + at as u32, out);
+                keep(matches(bytes.as_ptr().add(bytes.len() - 16)) >> (16 - rest), base + at as u32);
             }
+            let length = end.offset_from_unsigned(out.as_ptr());
+            out.set_len(length);
             [_mm_movemask_epi8(seconds) != 0, _mm_movemask_epi8(thirds) != 0]
         }
     }

@@ -3,7 +3,7 @@
 //! A column is told of a row only when its value changes: between changes the value before goes on. In a table joined from several
 //! segments most columns stay as they are from one row to the next (the patient, the order, what nobody sends), and cost nothing.
 
-use std::sync::Arc;
+use std::{ops::Range, sync::Arc};
 
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, NullBufferBuilder, PrimitiveArray, RecordBatch, RecordBatchOptions, StringViewArray},
@@ -12,19 +12,47 @@ use arrow::{
     error::ArrowError,
 };
 
-/// One value on its way into a column. Text points into the message or into the scratch buffer.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// One value on its way into a column. Text points into the message or into the scratch buffer. (Two words of the same kinds
+/// in every case, so that a cell travels in registers.)
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cell {
     Null,
-    /// Bytes `from..to` of the message text.
-    Text(u32, u32),
-    /// Bytes `from..to` of the scratch buffer.
-    Scratch(u32, u32),
+    /// A place in the message text: its end in the upper half, its beginning in the lower.
+    Text(u64),
+    /// A place in the scratch buffer.
+    Scratch(u64),
     /// A word that is always the same.
-    Static(&'static str),
-    Number(f64),
+    Static(&'static &'static str),
+    /// The bits of a number.
+    Number(u64),
     Integer(i64),
-    Flag(bool),
+    /// One or zero.
+    Flag(u64),
+}
+
+impl Cell {
+    /// Bytes `from..to` of the message text.
+    pub(crate) fn text(from: u32, to: u32) -> Self {
+        Self::Text(u64::from(to) << 32 | u64::from(from))
+    }
+
+    /// Bytes `from..to` of the scratch buffer.
+    pub(crate) fn scratch(from: u32, to: u32) -> Self {
+        Self::Scratch(u64::from(to) << 32 | u64::from(from))
+    }
+
+    pub(crate) fn number(value: f64) -> Self {
+        Self::Number(value.to_bits())
+    }
+
+    pub(crate) fn flag(value: bool) -> Self {
+        Self::Flag(value.into())
+    }
+}
+
+/// The bytes of a place in a text.
+pub(crate) fn place(place: u64) -> Range<usize> {
+    place as u32 as usize..(place >> 32) as usize
 }
 
 /// Text bytes a buffer of a column holds before the next one is begun.
@@ -85,10 +113,10 @@ impl TextColumn {
         let buffers = self.full.len();
         self.fill_to(row);
         (self.cell, self.generation) = (cell, generation);
-        let (from, to, of) = match cell {
-            Cell::Text(from, to) => (from as usize, to as usize, text),
-            Cell::Scratch(from, to) => (from as usize, to as usize, scratch),
-            Cell::Static(word) => (0, word.len(), word),
+        let (Range { start: from, end: to }, of) = match cell {
+            Cell::Text(at) => (place(at), text),
+            Cell::Scratch(at) => (place(at), scratch),
+            Cell::Static(word) => (0..word.len(), *word),
             _ => {
                 self.current = Current::Null;
                 return self.full.len() > buffers;
@@ -281,11 +309,11 @@ impl Columns {
                     self.bytes = self.text_bytes();
                 }
             }
-            (Builder::Number(column), Cell::Number(value)) => column.set(row, Some(value)),
+            (Builder::Number(column), Cell::Number(bits)) => column.set(row, Some(f64::from_bits(bits))),
             (Builder::Number(column), _) => column.set(row, None),
             (Builder::Integer(column), Cell::Integer(value)) => column.set(row, Some(value)),
             (Builder::Integer(column), _) => column.set(row, None),
-            (Builder::Flag(column), Cell::Flag(value)) => column.set(row, Some(value.into())),
+            (Builder::Flag(column), Cell::Flag(flag)) => column.set(row, Some(flag as i64)),
             (Builder::Flag(column), _) => column.set(row, None),
             (Builder::Instant(column), Cell::Integer(micros)) => column.set(row, Some(micros)),
             (Builder::Instant(column), _) => column.set(row, None),

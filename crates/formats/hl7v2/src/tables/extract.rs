@@ -18,7 +18,10 @@ use super::{
     plan::{At, CutFrom, Plan, TablePlan, Tag, tag},
     spec::{Computed, Rows},
 };
-use crate::{lex::Delimiters, options::Zone};
+use crate::{
+    lex::{self, Delimiters},
+    options::Zone,
+};
 
 const MSH: Tag = tag(b"MSH");
 const PID: Tag = tag(b"PID");
@@ -159,10 +162,10 @@ impl Work {
 
     /// Finds the field separators of every segment and counts them: the full index, for those who want all of it.
     pub(crate) fn index_all(&mut self, text: &str, delimiters: Delimiters) -> usize {
-        for at in 0..self.segs.len() {
-            self.separators(at, text.as_bytes(), &delimiters);
+        for seg in &self.segs {
+            lex::separators(&text.as_bytes()[seg.start as usize..seg.end as usize], delimiters.field, seg.start, &mut self.tape);
         }
-        self.tape.len() - self.segs.len()
+        self.tape.len()
     }
 
     /// Adds the rows of the message to every requested table. Batches that are full go out at once.
@@ -352,8 +355,8 @@ impl Work {
             for position in 0..table.computed.len() {
                 let (computed, place) = table.computed[position];
                 let cell = match computed {
-                    Computed::FindingCode => Cell::Static(finding.code),
-                    Computed::FindingSeverity => Cell::Static(finding.severity.as_str()),
+                    Computed::FindingCode => self.keep(finding.code),
+                    Computed::FindingSeverity => self.keep(finding.severity.as_str()),
                     Computed::FindingLocation => self.keep(&finding.location),
                     Computed::FindingMessage => self.keep(&finding.message),
                     _ => continue,

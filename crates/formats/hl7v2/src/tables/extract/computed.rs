@@ -27,7 +27,7 @@ impl Work {
             Computed::MessageType => facts.message_type,
             Computed::TriggerEvent => facts.trigger,
             Computed::MessageStructure => self.structure(context, facts),
-            Computed::CharacterSet => Cell::Static(context.character_set),
+            Computed::CharacterSet => self.keep(context.character_set),
             Computed::SegmentCount => Cell::Integer(self.segs.len() as i64),
             Computed::ObservationCount => Cell::Integer(self.count(OBX)),
             Computed::LabResultCount => self.lab_results(context, facts),
@@ -38,11 +38,11 @@ impl Work {
             Computed::MissingSegments => self.missing_segments(context, facts),
             Computed::KnownMessageType => {
                 let (message_type, trigger) = (self.cell_text(context, facts.message_type), self.cell_text(context, facts.trigger));
-                Cell::Flag(defs::known_message_type(message_type, trigger))
+                Cell::flag(defs::known_message_type(message_type, trigger))
             }
             Computed::RowSegment => {
                 let start = self.segs[row as usize].start;
-                Cell::Text(start, start + 3)
+                Cell::text(start, start + 3)
             }
             Computed::DeletedFields => self.deleted_fields(context, row),
             Computed::DocumentText => self.document_text(context, row),
@@ -52,7 +52,7 @@ impl Work {
                     let raw = &context.text[seg.start as usize..seg.end as usize];
                     let name = raw.split(char::from(context.delimiters.field)).next().unwrap_or("").trim_end();
                     // A wrapped line has no name, and its first bytes may be anything.
-                    if shown_name(name) == name { Cell::Text(seg.start, seg.start + name.len() as u32) } else { Cell::Static("?") }
+                    if shown_name(name) == name { Cell::text(seg.start, seg.start + name.len() as u32) } else { Cell::Static(&"?") }
                 }
                 None => Cell::Null,
             },
@@ -85,7 +85,7 @@ impl Work {
             return stated;
         }
         let (message_type, trigger) = (self.cell_text(context, facts.message_type), self.cell_text(context, facts.trigger));
-        defs::structure(message_type, trigger).map_or(Cell::Null, |structure| Cell::Static(structure.name))
+        defs::structure(message_type, trigger).map_or(Cell::Null, |structure| Cell::Static(&structure.name))
     }
 
     fn lab_results(&mut self, context: &Context<'_>, facts: &Facts) -> Cell {

@@ -7,7 +7,7 @@ use crate::{
     escape,
     lex::{self, Delimiters, Marks},
     tables::{
-        columns::{Cell, Columns},
+        columns::{Cell, Columns, place},
         plan::{FieldSource, Group, Tag},
         spec::Kind,
     },
@@ -50,7 +50,7 @@ impl Stretch {
     }
 
     pub(super) fn cell(self) -> Cell {
-        Cell::Text(self.from(), self.to())
+        Cell::Text(self.place.get())
     }
 }
 
@@ -173,7 +173,7 @@ impl Work {
         };
         match source.kind {
             Kind::Text | Kind::AllText | Kind::Computed(_) => self.text(context, part),
-            Kind::Number => number(part.of(context.text)).map_or(Cell::Null, Cell::Number),
+            Kind::Number => number(part.of(context.text)).map_or(Cell::Null, Cell::number),
             Kind::Integer => part.of(context.text).trim().parse().map_or(Cell::Null, Cell::Integer),
             Kind::DateTime => self.iso(component_only(context, part.of(context.text))),
             Kind::Instant => self.instant(context, component_only(context, part.of(context.text)), facts),
@@ -250,7 +250,7 @@ impl Work {
     /// What was added to the scratch buffer since it was `start` bytes long.
     pub(super) fn scratch_from(&self, start: usize) -> Cell {
         match (u32::try_from(start), u32::try_from(self.scratch.len())) {
-            (Ok(from), Ok(to)) => Cell::Scratch(from, to),
+            (Ok(from), Ok(to)) => Cell::scratch(from, to),
             _ => Cell::Null,
         }
     }
@@ -264,8 +264,8 @@ impl Work {
 
     pub(super) fn cell_text<'t>(&'t self, context: &Context<'t>, cell: Cell) -> &'t str {
         match cell {
-            Cell::Text(from, to) => &context.text[from as usize..to as usize],
-            Cell::Scratch(from, to) => &self.scratch[from as usize..to as usize],
+            Cell::Text(at) => &context.text[place(at)],
+            Cell::Scratch(at) => &self.scratch[place(at)],
             Cell::Static(word) => word,
             _ => "",
         }

@@ -100,7 +100,7 @@ impl Work {
             self.put(context, table, places.path, self.scratch_from(start));
         }
         let deletes = raw == "\"\"";
-        self.put(context, table, places.state, Cell::Static(if deletes { "null" } else { "value" }));
+        self.put(context, table, places.state, Cell::Static(if deletes { &"null" } else { &"value" }));
         if places.value.is_some() {
             let start = self.scratch.len();
             if atomic {

@@ -19,7 +19,7 @@ impl Work {
         let part = |work: &mut Self, at| component(context, first, at).map_or(Cell::Null, |part| work.text(context, part));
         match value_type {
             "NM" | "SI" => {
-                seen.number = number(first.map_or("", |first| first.of(context.text))).map_or(Cell::Null, Cell::Number);
+                seen.number = number(first.map_or("", |first| first.of(context.text))).map_or(Cell::Null, Cell::number);
                 seen.text = self.all_text(context, value);
             }
             "SN" => {
@@ -27,8 +27,8 @@ impl Work {
                 let comparator = part(self, 1);
                 seen.comparator = if is_comparator(self.cell_text(context, comparator)) { comparator } else { Cell::Null };
                 let numeric = |at| component(context, first, at).and_then(|part| number(part.of(context.text)));
-                seen.number = numeric(2).map_or(Cell::Null, Cell::Number);
-                seen.number_high = numeric(4).map_or(Cell::Null, Cell::Number);
+                seen.number = numeric(2).map_or(Cell::Null, Cell::number);
+                seen.number_high = numeric(4).map_or(Cell::Null, Cell::number);
                 seen.text = self.joined_components(context, value);
             }
             "CE" | "CWE" | "CNE" | "IS" | "ID" => {
