@@ -23,7 +23,8 @@ use crate::{
     method::Method,
     policy::Policy,
     profile::{Profile, RuleOf},
-    transform::{Surroundings, Treatment, as_text, output_type, types_of},
+    shape::CodeShape,
+    transform::{Surroundings, Treatment, as_text, is_text, output_type, types_of},
     vault::Vault,
 };
 
@@ -260,6 +261,12 @@ impl Deidentifier {
         };
         if matches!(method, Method::VaultCode { .. }) && self.context.vault().is_none() {
             return Err("vault-code needs a vault, and none is open; name a vault file".into());
+        }
+        let shape = meta.path.as_deref().and_then(CodeShape::of_path);
+        let checked =
+            *method == Method::Keep && *class == PhiClass::Operational && self.policy.profile != Profile::None && is_text(data_type);
+        if let Some(shape) = shape.filter(|_| checked) {
+            return Ok(Some((Treatment::Codes(shape), output)));
         }
         Ok(Some((Treatment::of(method, &class.as_str(), column), output)))
     }

@@ -28,6 +28,7 @@ use crate::{
     error::PrivacyError,
     method::{AgeScheme, Method},
     places::{NO_ZIP3, zip3},
+    shape::CodeShape,
 };
 
 /// What a masked value looks like.
@@ -37,6 +38,8 @@ pub const MASKED: &str = "***";
 #[derive(Debug, Clone)]
 pub(crate) enum Treatment {
     Keep,
+    /// Codes stay; what has not the shape of a code goes.
+    Codes(CodeShape),
     Redact,
     Mask,
     Pseudonym {
@@ -167,6 +170,7 @@ impl Treatment {
         let present = tally.rows - tally.nulls;
         let out: ArrayRef = match self {
             Treatment::Keep => compact(values),
+            Treatment::Codes(shape) => codes(*shape, values, &mut tally)?,
             Treatment::Redact => {
                 tally.suppressed = present;
                 new_null_array(values.data_type(), values.len())
@@ -213,6 +217,24 @@ impl Treatment {
         };
         Ok((out, tally))
     }
+}
+
+/// A kept array of codes, in which what is no code became null.
+fn codes(shape: CodeShape, values: &ArrayRef, tally: &mut Tally) -> Result<ArrayRef, PrivacyError> {
+    let text = as_text(values)?;
+    let mut last = ("", true);
+    let mut fits = |value| {
+        if last.0 != value {
+            last = (value, shape.fits(value));
+        }
+        last.1
+    };
+    tally.suppressed = text.iter().flatten().filter(|value| !fits(value)).count() as u64;
+    if tally.suppressed == 0 {
+        return Ok(compact(values));
+    }
+    let kept: StringViewArray = text.iter().map(|value| value.filter(|value| shape.fits(value))).collect();
+    Ok(cast(&kept, values.data_type())?)
 }
 
 /// A kept array without the bytes it does not show. A string view may point into a buffer that holds

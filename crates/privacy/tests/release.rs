@@ -270,6 +270,25 @@ fn a_vault_code_for_texts_pictures_or_dates_does_not_load() {
 }
 
 #[test]
+fn text_in_the_place_of_a_code_is_suppressed_and_counted() {
+    let array = text(&[Some("ADT"), Some("JOHN SMITH 555-0100"), None, Some("ORU"), Some("1980-01-01")]);
+    let column = |path: &str| {
+        let meta = ColumnMeta { path: Some(path.into()), ..ColumnMeta::of(PhiClass::Operational) };
+        meta.apply(Field::new("code", array.data_type().clone(), true))
+    };
+    for (profile, path, kept) in [("hipaa-safe-harbor", "MSH-9.1", 2), ("hipaa-safe-harbor", "Z-1", 4), ("gdpr-pseudonymised", "OBX-2", 2)]
+    {
+        let schema = Arc::new(Schema::new(vec![column(path)]));
+        let plan = builtin(profile).plan(&schema).unwrap();
+        let out = plan.apply(&RecordBatch::try_new(Arc::clone(&schema), vec![Arc::clone(&array)]).unwrap()).unwrap();
+        let values: Vec<Option<&str>> = out.column(0).as_string_view().iter().collect();
+        assert_eq!(values.iter().flatten().count(), kept, "{values:?}");
+        assert_eq!((values[0], values[3]), (Some("ADT"), Some("ORU")));
+        assert_eq!(plan.statistics()[0].suppressed, 4 - kept as u64);
+    }
+}
+
+#[test]
 fn columns_that_cannot_be_released_are_all_named() {
     let number: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let batch = table(vec![

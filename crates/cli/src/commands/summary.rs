@@ -67,11 +67,7 @@ fn message_types(out: &mut String, report: &RunReport) {
     }
     out.push_str("\nMessages by type\n");
     for entry in &report.picture.by_type {
-        let count = match (entry.count, report.picture.smallest_cell) {
-            (Some(count), _) => grouped(count),
-            (None, Some(smallest)) => format!("under {smallest}"),
-            (None, None) => "few".to_owned(),
-        };
+        let count = entry.count.map_or_else(|| "not shown".to_owned(), grouped);
         let _ = writeln!(out, "  {:<20} {count:>12}", entry.label);
     }
 }

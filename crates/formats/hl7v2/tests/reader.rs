@@ -251,6 +251,22 @@ fn rows_do_not_depend_on_blocks_or_ranges() {
 }
 
 #[test]
+fn what_follows_a_code_in_its_component_is_in_no_column_that_is_kept() {
+    let message = "MSH|^~\\&|A|B|||2026||ORU^R01|1|P|2.5\rPID|1||1\rOBR|1|||80048&CANARY^Panel&CANARY^LN\rOBX|1|CE|1&CANARY^H \\T\\ P&CANARY^LN&CANARY||P&CANARY^Positive&CANARY^L&CANARY\r";
+    let read = read(message.as_bytes(), &["observations"], 1 << 16);
+    let batch = &read.tables["observations"];
+    let cell = |name: &str| column(batch, name).remove(0).unwrap();
+    let cells = ["order_code", "observation_code", "observation_name", "value_code", "value_code_text", "value_coding_system"].map(cell);
+    assert_eq!(cells, ["80048", "1", "H & P", "P", "Positive", "L"]);
+    assert_eq!(cell("value_text"), "Positive&CANARY", "free text is whole");
+    for field in batch.schema().fields().iter().filter(|field| *field.data_type() == arrow::datatypes::DataType::Utf8View) {
+        let class = field.metadata().get("sutura.phi").map(String::as_str);
+        let leaks = column(batch, field.name()).iter().flatten().any(|value| value.contains("CANARY"));
+        assert!(!leaks || !matches!(class, Some("operational" | "clinical" | "quasi")), "{} ({class:?})", field.name());
+    }
+}
+
+#[test]
 fn projection_gives_the_same_columns() {
     let bytes = FEED.as_bytes();
     let whole = read(bytes, &["observations"], 1 << 16);

@@ -14,7 +14,7 @@ const MOST_BARS: usize = 12;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub(super) struct Bar {
     label: String,
-    /// The count in words; `fewer than 11` when it is kept back.
+    /// The count in words; `not shown` when it is kept back.
     text: String,
     /// Length in percent of the longest.
     percent: f64,
@@ -23,7 +23,7 @@ pub(super) struct Bar {
 }
 
 /// Bars for counts, the longest list cut and added up.
-pub(super) fn bars(counts: &[Count], total: u64, smallest_cell: Option<u64>) -> Vec<Bar> {
+pub(super) fn bars(counts: &[Count], total: u64) -> Vec<Bar> {
     // What is added up may be longer than every bar; it is cut at full length, so that the others stay readable.
     let longest = counts.iter().filter_map(|count| count.count).max().unwrap_or(0).max(1);
     let mut counts = counts.to_vec();
@@ -36,16 +36,15 @@ pub(super) fn bars(counts: &[Count], total: u64, smallest_cell: Option<u64>) -> 
         .into_iter()
         .map(|Count { label, count }| Bar {
             label,
-            text: count.map_or_else(|| kept_back(smallest_cell), grouped),
+            text: count.map_or_else(|| KEPT_BACK.to_owned(), grouped),
             percent: round(count.unwrap_or(0) as f64 / longest as f64 * 100.0).min(100.0),
             share: count.filter(|_| total > 0).map(|count| round(count as f64 / total as f64 * 100.0)),
         })
         .collect()
 }
 
-fn kept_back(smallest_cell: Option<u64>) -> String {
-    format!("fewer than {}", smallest_cell.unwrap_or(11))
-}
+/// Not `fewer than 11`: a count is also kept back so that a small one cannot be worked out from it.
+const KEPT_BACK: &str = "not shown";
 
 /// A column of the hours' picture, in a drawing 480 by 160.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,13 +59,13 @@ pub(super) struct Column {
 }
 
 /// The columns of the day; `None` when no message has an hour.
-pub(super) fn hours(counts: &[Count], smallest_cell: Option<u64>) -> Option<Vec<Column>> {
+pub(super) fn hours(counts: &[Count]) -> Option<Vec<Column>> {
     let highest = counts.iter().filter_map(|count| count.count).max().filter(|highest| *highest > 0)?;
     let columns = counts.iter().enumerate().map(|(hour, count)| {
         let height = round(count.count.unwrap_or(0) as f64 / highest as f64 * 128.0);
         Column {
             label: count.label.clone(),
-            text: count.count.map_or_else(|| kept_back(smallest_cell), grouped),
+            text: count.count.map_or_else(|| KEPT_BACK.to_owned(), grouped),
             x: hour as f64 * 20.0,
             y: 132.0 - height,
             height,
@@ -92,7 +91,7 @@ struct AgePart {
 }
 
 /// Age groups, youngest first, each bar cut by sex.
-pub(super) fn ages(bands: &[AgeBand], smallest_cell: Option<u64>) -> Vec<AgeRow> {
+pub(super) fn ages(bands: &[AgeBand]) -> Vec<AgeRow> {
     let sum = |band: &AgeBand| band.counts.iter().filter_map(|count| count.count).sum::<u64>();
     let longest = bands.iter().map(sum).max().unwrap_or(0).max(1);
     let mut rows: Vec<AgeRow> = bands
@@ -103,7 +102,7 @@ pub(super) fn ages(bands: &[AgeBand], smallest_cell: Option<u64>) -> Vec<AgeRow>
                 .iter()
                 .map(|count| AgePart {
                     sex: count.label.clone(),
-                    text: count.count.map_or_else(|| kept_back(smallest_cell), grouped),
+                    text: count.count.map_or_else(|| KEPT_BACK.to_owned(), grouped),
                     percent: round(count.count.unwrap_or(0) as f64 / longest as f64 * 100.0),
                 })
                 .collect();
@@ -112,7 +111,7 @@ pub(super) fn ages(bands: &[AgeBand], smallest_cell: Option<u64>) -> Vec<AgeRow>
             // What is kept back must not look like nothing.
             let hidden = band.counts.iter().any(|count| count.count.is_none());
             let text = match (sum(band), hidden) {
-                (0, true) => kept_back(smallest_cell),
+                (0, true) => KEPT_BACK.to_owned(),
                 (sum, true) => format!("over {}", grouped(sum)),
                 (sum, false) => grouped(sum),
             };
@@ -196,10 +195,10 @@ mod tests {
     #[test]
     fn long_lists_are_cut_and_small_counts_stay_hidden() {
         let counts: Vec<Count> = (0..20).map(|index| count(&index.to_string(), 100 - index)).collect();
-        let bars = bars(&counts, 1000, None);
+        let bars = bars(&counts, 1000);
         assert_eq!((bars.len(), bars[0].percent, bars[11].label.as_str()), (12, 100.0, "9 more"));
-        let hidden = super::bars(&[Count { label: "x".into(), count: None }], 10, Some(11));
-        assert_eq!((hidden[0].text.as_str(), hidden[0].percent), ("fewer than 11", 0.0));
+        let hidden = super::bars(&[Count { label: "x".into(), count: None }], 10);
+        assert_eq!((hidden[0].text.as_str(), hidden[0].percent), ("not shown", 0.0));
     }
 
     #[test]
@@ -225,10 +224,10 @@ mod tests {
     fn age_groups_are_in_order() {
         let bands = ["90+", "not stated", "0-9", "10-19"]
             .map(|band| AgeBand { band: band.into(), counts: vec![count("male", 5), count("female", 5)] });
-        let rows = ages(&bands, None);
+        let rows = ages(&bands);
         assert_eq!(rows.iter().map(|row| row.band.as_str()).collect::<Vec<_>>(), ["0-9", "10-19", "90+", "not stated"]);
         assert_eq!(rows[0].parts[0].sex, "female");
         let hidden = AgeBand { band: "0-9".into(), counts: vec![Count { label: "male".into(), count: None }] };
-        assert_eq!(ages(&[hidden], Some(11))[0].text, "fewer than 11");
+        assert_eq!(ages(&[hidden])[0].text, "not shown");
     }
 }

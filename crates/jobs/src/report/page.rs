@@ -23,7 +23,6 @@ pub fn html(title: &str, report: &RunReport) -> Result<String> {
     environment.add_filter("last_part", |path: String| path.rsplit('/').next().unwrap_or_default().to_owned());
     environment.add_template("report.html", TEMPLATE).map_err(broken)?;
     let picture = &report.picture;
-    let small = picture.smallest_cell;
     let mut rejects: Vec<Count> =
         report.totals.rejects.iter().map(|(code, count)| Count { label: code.clone(), count: Some(*count) }).collect();
     rejects.sort_by(|a, b| b.count.cmp(&a.count).then_with(|| a.label.cmp(&b.label)));
@@ -35,12 +34,12 @@ pub fn html(title: &str, report: &RunReport) -> Result<String> {
         run => Value::from_serialize(report),
         balances => report.totals.balances(),
         rejected_share => report.totals.rejected_share(),
-        by_type => chart::bars(&picture.by_type, picture.messages, small),
-        by_facility => chart::bars(&picture.by_facility, picture.messages, small),
-        hours => chart::hours(&picture.by_hour, small),
-        ages => chart::ages(&picture.age_and_sex, small),
+        by_type => chart::bars(&picture.by_type, picture.messages),
+        by_facility => chart::bars(&picture.by_facility, picture.messages),
+        hours => chart::hours(&picture.by_hour),
+        ages => chart::ages(&picture.age_and_sex),
         labs => chart::labs(&picture.lab_tests),
-        rejects => chart::bars(&rejects, report.totals.rejected, None),
+        rejects => chart::bars(&rejects, report.totals.rejected),
         written_bytes => report.sinks.iter().map(|sink| sink.bytes).sum::<u64>(),
     };
     environment.get_template("report.html").and_then(|template| template.render(page)).map_err(broken)

@@ -140,6 +140,20 @@ impl Summary {
         }
     }
 
+    /// Messages by type; in a release, what is no message type (text in its place) is not named.
+    fn types(&self, release: bool) -> Vec<(String, u64)> {
+        let mut types = self.by_type.clone();
+        if release {
+            let is_type = |label: &str| label == OTHER || label == NOT_STATED || sutura_privacy::CodeShape::Event.fits(label);
+            let odd: Vec<String> = types.0.keys().filter(|label| !is_type(label)).cloned().collect();
+            for label in odd {
+                let count = types.0.remove(&label).unwrap_or_default();
+                *types.0.entry(OTHER.to_owned()).or_default() += count;
+            }
+        }
+        sorted(&types)
+    }
+
     /// The counts as they may be shown.
     pub fn picture(&self, rules: PictureRules) -> Picture {
         let facilities = sorted(&self.by_facility);
@@ -166,24 +180,23 @@ impl Summary {
                 high: high?,
             })
         });
+        // The messages of a day and those without an hour make up all messages.
+        let mut hours: Vec<Count> =
+            self.by_hour.iter().enumerate().map(|(hour, count)| Count { label: format!("{hour:02}"), count: Some(*count) }).collect();
+        hours.push(Count { label: NOT_STATED.to_owned(), count: Some(self.without_hour) });
+        rules.keep_back(&mut hours.iter_mut().map(|count| &mut count.count).collect::<Vec<_>>());
+        let without_hour = hours.pop().and_then(|count| count.count);
         let mut age_and_sex: BTreeMap<String, Vec<Count>> = BTreeMap::new();
         for ((band, sex), count) in &self.by_age_and_sex {
-            age_and_sex
-                .entry((*band).to_owned())
-                .or_default()
-                .push(Count { label: sex.clone(), count: rules.shows(*count).then_some(*count) });
+            age_and_sex.entry((*band).to_owned()).or_default().push(Count { label: sex.clone(), count: Some(*count) });
         }
+        rules.keep_back(&mut age_and_sex.values_mut().flatten().map(|count| &mut count.count).collect::<Vec<_>>());
         Picture {
             messages: self.messages,
-            by_type: rules.group(sorted(&self.by_type).into_iter()),
+            by_type: rules.group(self.types(rules.release).into_iter()),
             by_facility: rules.group(facilities),
-            by_hour: self
-                .by_hour
-                .iter()
-                .enumerate()
-                .map(|(hour, count)| Count { label: format!("{hour:02}"), count: rules.shows(*count).then_some(*count) })
-                .collect(),
-            without_hour: self.without_hour,
+            by_hour: hours,
+            without_hour,
             age_and_sex: age_and_sex.into_iter().map(|(band, counts)| AgeBand { band, counts }).collect(),
             lab_tests: lab_tests.collect(),
             lab_tests_in_all: self.tests.len(),
@@ -208,9 +221,30 @@ impl PictureRules {
         !self.release || count == 0 || count >= self.smallest_cell
     }
 
-    /// Small cells go together into one; if that is still small, its count is kept back.
+    /// Keeps small counts back, and with them so many of the next larger ones that none can be worked out from the total: what is kept back
+    /// is two counts at least and not small together. Zero is shown: it is nobody.
+    fn keep_back(&self, counts: &mut [&mut Option<u64>]) {
+        let (mut kept, mut sum) = (0, 0);
+        for count in counts.iter_mut() {
+            if let Some(small) = count.filter(|count| !self.shows(*count)) {
+                (kept, sum) = (kept + 1, sum + small);
+                **count = None;
+            }
+        }
+        while kept > 0 && (kept < 2 || !self.shows(sum)) {
+            let next = counts.iter_mut().filter(|count| count.is_some_and(|count| count > 0)).min_by_key(|count| count.unwrap_or_default());
+            let Some(next) = next else { break };
+            (kept, sum) = (kept + 1, sum + next.take().unwrap_or_default());
+        }
+    }
+
+    /// Small cells go together into one, and larger ones after them until what is there together is not small: the total of the list is known.
     fn group(&self, counts: impl Iterator<Item = (String, u64)>) -> Vec<Count> {
-        let (shown, small): (Vec<_>, Vec<_>) = counts.partition(|(_, count)| self.shows(*count));
+        let (mut shown, mut small): (Vec<_>, Vec<_>) = counts.partition(|(_, count)| self.shows(*count));
+        while !small.is_empty() && !self.shows(small.iter().map(|(_, count)| count).sum()) {
+            let Some(next) = (0..shown.len()).filter(|at| shown[*at].1 > 0).min_by_key(|at| shown[*at].1) else { break };
+            small.push(shown.remove(next));
+        }
         let mut list: Vec<Count> = shown.into_iter().map(|(label, count)| Count { label, count: Some(count) }).collect();
         if !small.is_empty() {
             let sum: u64 = small.iter().map(|(_, count)| count).sum();
@@ -232,8 +266,8 @@ pub struct Picture {
     pub by_facility: Vec<Count>,
     /// By local hour of the message time, `00` to `23`.
     pub by_hour: Vec<Count>,
-    /// Messages whose time has no hour.
-    pub without_hour: u64,
+    /// Messages whose time has no hour; `None` when the count is kept back.
+    pub without_hour: Option<u64>,
     /// By age group and sex.
     pub age_and_sex: Vec<AgeBand>,
     /// Numeric results by test, the most frequent first.
@@ -245,7 +279,7 @@ pub struct Picture {
     pub smallest_cell: Option<u64>,
 }
 
-/// A label and its count; `None` for a count that is kept back because it is small.
+/// A label and its count; `None` for a count that is kept back: it is small, or a small one could be worked out from it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Count {
     /// What was counted.
@@ -340,13 +374,47 @@ mod tests {
         let open = summary.picture(rules(false));
         assert_eq!(open.by_facility[0], Count { label: "St. Mary".into(), count: Some(20) });
         assert_eq!(open.by_type.len(), 3);
-        assert_eq!((open.by_hour[15].count, open.without_hour), (Some(20), 2));
+        assert_eq!((open.by_hour[15].count, open.without_hour), (Some(20), Some(2)));
 
         let release = summary.picture(rules(true));
-        assert_eq!(release.by_facility[0], Count { label: "facility 1".into(), count: Some(20) });
-        assert_eq!(release.by_type[1], Count { label: "2 small groups".into(), count: None });
+        assert_eq!(release.by_facility, [Count { label: "2 small groups".into(), count: Some(22) }]);
+        assert_eq!((release.by_hour[15].count, release.without_hour), (None, None));
+        assert_eq!(
+            release.by_type,
+            [Count { label: "3 small groups".into(), count: Some(22) }],
+            "one group could be worked out from the other"
+        );
         let shown = serde_json::to_string(&release).unwrap();
         assert!(!shown.contains("Mary") && !shown.contains("Clinic"), "{shown}");
+    }
+
+    #[test]
+    fn no_count_that_is_kept_back_can_be_worked_out_from_the_total() {
+        let kept_back = |counts: &[u64]| {
+            let mut counts: Vec<Option<u64>> = counts.iter().copied().map(Some).collect();
+            rules(true).keep_back(&mut counts.iter_mut().collect::<Vec<_>>());
+            counts
+        };
+        assert_eq!(kept_back(&[40, 3, 20, 0]), [Some(40), None, None, Some(0)], "the next larger one goes with it");
+        assert_eq!(kept_back(&[40, 3, 3, 20]), [Some(40), None, None, None], "two that are small together do not do");
+        assert_eq!(kept_back(&[40, 8, 9, 20]), [Some(40), None, None, Some(20)]);
+        assert_eq!(kept_back(&[40, 20]), [Some(40), Some(20)]);
+        assert_eq!(kept_back(&[0, 3]), [Some(0), None]);
+        let group = |counts: &[u64]| {
+            let list = rules(true).group(counts.iter().enumerate().map(|(at, count)| (at.to_string(), *count)));
+            list.into_iter().map(|count| count.count).collect::<Vec<_>>()
+        };
+        assert_eq!(group(&[40, 20, 3]), [Some(40), Some(23)]);
+        assert_eq!(group(&[40, 20, 8, 3]), [Some(40), Some(20), Some(11)]);
+    }
+
+    #[test]
+    fn text_in_the_place_of_a_type_is_not_named_in_a_release() {
+        let mut summary = Summary::default();
+        let rows = [["JOHN SMITH", "a", "", "", ""]; 20];
+        summary.add_messages(&messages(&rows)).unwrap();
+        assert_eq!(summary.picture(rules(true)).by_type, [Count { label: OTHER.into(), count: Some(20) }]);
+        assert_eq!(summary.picture(rules(false)).by_type[0].label, "JOHN SMITH");
     }
 
     #[test]

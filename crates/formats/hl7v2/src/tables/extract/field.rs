@@ -315,7 +315,7 @@ pub(super) fn component(context: &Context<'_>, repetition: Option<Stretch>, numb
 }
 
 /// A part between delimiters, from 1. `None` when it is absent or empty.
-fn nth(context: &Context<'_>, of: Stretch, delimiter: u8, number: u8) -> Option<Stretch> {
+pub(super) fn nth(context: &Context<'_>, of: Stretch, delimiter: u8, number: u8) -> Option<Stretch> {
     let bytes = of.bytes(context.text);
     let mut start = 0;
     for _ in 1..number {

@@ -2,7 +2,7 @@
 
 use super::{
     Context, Work,
-    field::{Stretch, component, component_only, number},
+    field::{Stretch, component, component_only, nth, number},
 };
 use crate::{
     escape,
@@ -32,8 +32,17 @@ impl Work {
                 seen.text = self.joined_components(context, value);
             }
             "CE" | "CWE" | "CNE" | "IS" | "ID" => {
-                (seen.code, seen.code_text, seen.code_system) = (part(self, 1), part(self, 2), part(self, 3));
-                seen.text = if seen.code_text == Cell::Null { seen.code } else { seen.code_text };
+                let (code, text) = (part(self, 1), part(self, 2));
+                seen.text = if text == Cell::Null { code } else { text };
+                // A code or its name is one sub-component; what follows may say anything and stays in the text column.
+                let word = |work: &mut Self, at| {
+                    let part = component(context, first, at).and_then(|part| match context.delimiters.subcomponent {
+                        Some(delimiter) => nth(context, part, delimiter, 1),
+                        None => Some(part),
+                    });
+                    part.map_or(Cell::Null, |part| work.text(context, part))
+                };
+                (seen.code, seen.code_text, seen.code_system) = (word(self, 1), word(self, 2), word(self, 3));
             }
             // Its second component is formatted text, not the name of a code.
             "CF" => {
