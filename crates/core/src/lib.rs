@@ -7,7 +7,7 @@
 //! - [`table`]: how a format describes its tables and columns ([`TableDef`], [`ColumnDef`]),
 //! - [`record`]: the identity of a record (`_source`, `_offset`, `_length`, `_sha256`),
 //! - [`reject`] and [`finding`]: what could not be read, and what was read but is not right,
-//! - [`format`]: the contract between a reader and the engine ([`Format`], [`BlockDecoder`]),
+//! - [`mod@format`]: the contract between a reader and the engine ([`Format`], [`BlockDecoder`]),
 //! - [`time`]: dates and times that keep the precision and offset they were sent with,
 //! - [`secret`]: bytes that never reach a log line.
 //!

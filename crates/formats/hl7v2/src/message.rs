@@ -3,7 +3,7 @@
 //! The view borrows the decoded text (see [`crate::charset`]: a message is decoded to UTF-8 before
 //! it is split, so a delimiter is never found inside a multi-byte character). Nothing is allocated
 //! per field. It is the model for people and for cold paths; the columnar reader works on the same
-//! [`segment_ranges`].
+//! `segment_ranges`.
 
 use std::borrow::Cow;
 

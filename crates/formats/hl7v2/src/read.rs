@@ -1,7 +1,7 @@
 //! The reader: bytes in, batches and rejects out.
 //!
 //! One decoder serves one byte range of one source. It cuts the bytes into units
-//! ([`crate::split`]), takes framing and batch envelopes off, decodes and indexes each message and
+//! (`split`), takes framing and batch envelopes off, decodes and indexes each message and
 //! lets the plan fill its tables. Every byte ends in a record, a reject or the envelope.
 
 use std::sync::Arc;
