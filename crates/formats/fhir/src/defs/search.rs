@@ -1,0 +1,82 @@
+//! Search parameters and the patient compartment, parsed when first asked for.
+
+use std::{collections::HashMap, sync::OnceLock};
+
+use super::load::{columns, lines};
+
+const SEARCH: &str = include_str!("../../data/search.tsv");
+const PATIENT: &str = include_str!("../../data/patient_compartment.tsv");
+
+/// One search parameter.
+#[derive(Debug)]
+pub struct SearchParameter {
+    /// The name in a query: `birthdate`.
+    pub code: &'static str,
+    /// `token`, `reference`, `date`, `string`, `quantity`, `number`, `uri`, `composite` or `special`.
+    pub kind: &'static str,
+    /// The resource types it works on.
+    pub bases: Vec<&'static str>,
+    /// The FHIRPath expression over all its resource types; empty for special ones.
+    pub expression: &'static str,
+    /// The resource types that a reference may point at.
+    pub targets: Vec<&'static str>,
+    /// The parts of a composite.
+    pub components: Vec<SearchComponent>,
+}
+
+/// One part of a composite search parameter.
+#[derive(Debug)]
+pub struct SearchComponent {
+    /// The id of the search parameter that defines it.
+    pub definition: &'static str,
+    /// The expression relative to the composite's.
+    pub expression: &'static str,
+}
+
+fn words(text: &'static str) -> Vec<&'static str> {
+    text.split(' ').filter(|word| !word.is_empty()).collect()
+}
+
+fn parameters() -> &'static [SearchParameter] {
+    static PARAMETERS: OnceLock<Vec<SearchParameter>> = OnceLock::new();
+    PARAMETERS.get_or_init(|| {
+        lines(SEARCH)
+            .map(|line| {
+                let [code, kind, bases, expression, targets, components] = columns(line);
+                let components = components
+                    .split(';')
+                    .filter_map(|part| part.split_once('='))
+                    .map(|(definition, expression)| SearchComponent { definition, expression })
+                    .collect();
+                SearchParameter { code, kind, bases: words(bases), expression, targets: words(targets), components }
+            })
+            .collect()
+    })
+}
+
+pub(super) fn parameters_of(resource: &str) -> impl Iterator<Item = &'static SearchParameter> {
+    static BY_BASE: OnceLock<HashMap<&'static str, Vec<&'static SearchParameter>>> = OnceLock::new();
+    let map = BY_BASE.get_or_init(|| {
+        let mut map: HashMap<_, Vec<_>> = HashMap::new();
+        for parameter in parameters() {
+            for base in &parameter.bases {
+                map.entry(*base).or_default().push(parameter);
+            }
+        }
+        map
+    });
+    ["Resource", "DomainResource", resource].into_iter().filter_map(|base| map.get(base)).flatten().copied()
+}
+
+pub(super) fn patient_compartment(resource: &str) -> Option<&'static [&'static str]> {
+    static RESOURCES: OnceLock<HashMap<&'static str, Vec<&'static str>>> = OnceLock::new();
+    let map = RESOURCES.get_or_init(|| {
+        lines(PATIENT)
+            .map(|line| {
+                let [resource, parameters] = columns(line);
+                (resource, words(parameters))
+            })
+            .collect()
+    });
+    map.get(resource).map(Vec::as_slice)
+}
