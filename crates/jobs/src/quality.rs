@@ -20,7 +20,35 @@ use crate::{
     build::first_column,
     config::files::{LIST_LIMIT, read_text},
     model::QualityStep,
+    sourcenames::SourceNames,
 };
+
+/// Most failed records that the private file names for each check; the total is exact.
+const LISTED_FAILURES: usize = 1000;
+/// Most of them in `run.json` of a job that does not de-identify.
+const SHOWN_FAILURES: usize = 20;
+
+/// The private file that names the failed records of a job that de-identifies.
+pub(crate) const FAILURES_FILE: &str = "quality-failures.ndjson";
+
+/// Takes the identities of failed records out of a report that travels, or cuts them to a sample in one that does not. Gives the lines of the
+/// private file.
+pub(crate) fn take_failures(step: &str, report: &mut QualityReport, names: &SourceNames) -> Vec<serde_json::Value> {
+    let mut lines = Vec::new();
+    for check in &mut report.checks {
+        if !names.are_hidden() {
+            check.failed.sample.truncate(SHOWN_FAILURES);
+            continue;
+        }
+        for record in std::mem::take(&mut check.failed.sample) {
+            lines.push(serde_json::json!({
+                "step": step, "check": check.name, "source": names.of(&record.source), "offset": record.offset,
+                "length": record.length, "sha256": record.sha256,
+            }));
+        }
+    }
+    lines
+}
 
 /// The checks of a step, ready for its input.
 #[derive(Debug, Clone)]
@@ -54,7 +82,8 @@ impl Checks {
         wanted.extend([record::COL_SOURCE, record::COL_OFFSET, record::COL_LENGTH, record::COL_SHA256].map(str::to_owned));
         let fields: Vec<_> = schema.fields().iter().filter(|field| wanted.contains(field.name())).cloned().collect();
         let schema = Arc::new(Schema::new(fields));
-        let plan = QualityPlan::with(&step.checks, &schema, &references, PlanOptions::default()).map_err(|error| error.to_string())?;
+        let plan = QualityPlan::with(&step.checks, &schema, &references, PlanOptions { sample: LISTED_FAILURES, ..PlanOptions::default() })
+            .map_err(|error| error.to_string())?;
         Ok(Self { plan, score: step.record_score.clone(), schema })
     }
 

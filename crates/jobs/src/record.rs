@@ -79,6 +79,9 @@ pub struct RunReport {
     pub deidentification: Vec<TreatmentRecord>,
     /// What the quality steps measured.
     pub quality: Vec<QualityRecord>,
+    /// Where the private file is that names the failed records of each check, when `quality` may not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub quality_failures: Option<String>,
     /// What was written.
     pub sinks: Vec<SinkRecord>,
     /// What the operator should look at, in sentences.
@@ -286,7 +289,7 @@ pub struct QualityRecord {
     pub step: String,
     /// The table it checked.
     pub input: String,
-    /// The measurements, without the identities of failed records.
+    /// The measurements. Failed records are named by a sample here only where no policy de-identifies.
     pub report: QualityReport,
     /// The gate's decision.
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -31,7 +31,7 @@ use crate::{
     privacy::Privacy,
     private,
     publish::{MANIFEST, OutputLock, Staging, write_file},
-    quality::Checks,
+    quality::{Checks, FAILURES_FILE, take_failures},
     record::{
         Account, ColumnOrigin, ColumnRecord, FileRecord, Performance, PolicyRecord, QualityRecord, RunReport, RunStatus, SinkRecord,
         SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
@@ -211,6 +211,7 @@ impl<'a> Run<'a> {
             sources: Vec::new(),
             deidentification: Vec::new(),
             quality: Vec::new(),
+            quality_failures: None,
             sinks: Vec::new(),
             warnings: left_over
                 .iter()
@@ -247,7 +248,8 @@ impl<'a> Run<'a> {
         let done = done?;
         let pass_seconds = reading.elapsed().as_secs_f64();
 
-        let mut report = self.report(done, &mut planned, pass_seconds);
+        let (mut report, failures) = self.report(done, &mut planned, pass_seconds);
+        report.quality_failures = self.write_failures(&report, &failures)?;
         for source in &report.sources {
             if !source.account.balances() {
                 let Account { records, accepted, rejected, .. } = source.account;
@@ -393,7 +395,7 @@ impl<'a> Run<'a> {
         Ok(Consumer::new(format!("quality of {}", step.name), frame, move |stream| async move {
             let mut counter = checks.counter();
             each(stream, |batch| counter.update(batch)).await?;
-            let report = counter.finish().without_samples();
+            let report = counter.finish();
             let passed = gate.is_none_or(|gate| !gate.decide(&report).stops());
             events.send(&JobEvent::QualityMeasured { step: name, score: report.overall, passed });
             Ok(Output::Quality { index, report })
@@ -488,8 +490,9 @@ impl<'a> Run<'a> {
         })
     }
 
-    fn report(&self, done: PassReport<Output>, planned: &mut [PlannedSink], pass_seconds: f64) -> RunReport {
+    fn report(&self, done: PassReport<Output>, planned: &mut [PlannedSink], pass_seconds: f64) -> (RunReport, Vec<serde_json::Value>) {
         let mut report = self.blank(RunStatus::Clean);
+        let mut failures = Vec::new();
         for source in &self.spec.sources {
             let files: Vec<FileRecord> =
                 done.files.iter().filter(|file| file.source == source.name).map(|file| FileRecord::of(file, &self.names)).collect();
@@ -509,7 +512,8 @@ impl<'a> Run<'a> {
                     Some(sink) => (sink, report),
                     None => continue,
                 },
-                Output::Quality { index, report: measured } => {
+                Output::Quality { index, report: mut measured } => {
+                    failures.extend(take_failures(self.spec.steps[index].name(), &mut measured, &self.names));
                     report.quality.push(self.quality_record(index, measured));
                     continue;
                 }
@@ -541,7 +545,18 @@ impl<'a> Run<'a> {
         };
         report.picture = summary.picture(rules);
         report.performance = self.performance(&report.totals, pass_seconds);
-        report
+        (report, failures)
+    }
+
+    /// Names the failed records of each check in the private folder; says where.
+    fn write_failures(&self, report: &RunReport, failures: &[serde_json::Value]) -> Result<Option<String>> {
+        if !self.names.are_hidden() || report.quality.is_empty() {
+            return Ok(None);
+        }
+        let path = private::folder_of(self.spec, &self.output).join(FAILURES_FILE);
+        let lines: String = failures.iter().map(|line| format!("{line}\n")).collect();
+        private::write(&path, lines.as_bytes())?;
+        Ok(Some(text(&path)))
     }
 
     fn quality_record(&self, index: usize, report: QualityReport) -> QualityRecord {

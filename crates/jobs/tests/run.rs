@@ -393,7 +393,8 @@ input = "good"
     let report = place.run(&job_text(extra)).await.unwrap();
     assert_eq!((report.status, report.status.exit_code()), (RunStatus::GateStopped, 1));
     assert!(report.reason.as_deref().unwrap_or_default().contains("good"));
-    let after: BTreeSet<_> = place.listing().into_iter().filter(|file| file.contains('/')).collect();
+    let mut after: BTreeSet<_> = place.listing().into_iter().filter(|file| file.contains('/')).collect();
+    assert!(after.remove("rejects/quality-failures.ndjson"), "which records failed is what the operator needs now");
     assert_eq!(before, after, "nothing was published, nothing half written is left");
 
     let report = place.run(&job_text("\n[gates]\nrejects_max_share = 0.01\n")).await.unwrap();
@@ -570,6 +571,42 @@ async fn folders_of_sinks_that_are_gone_are_named() {
     assert!(fs::read_to_string(place.path("out/run.json")).unwrap().contains("no longer a sink"));
     fs::remove_dir_all(&extra).unwrap();
     assert!(place.run(&job_text("")).await.unwrap().warnings.is_empty());
+}
+
+/// The failed records of each check are named: in `run.json` without a policy, in a private file with one.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn failed_records_are_named_where_the_operator_alone_looks() {
+    let place = Place::new();
+    let step = "\n[[step]]\ntype = \"quality\"\nname = \"checked\"\ninput = \"feed.messages\"\n\n[[step.check]]\nkind = \"required\"\ncolumn = \"patient_id\"\n";
+    let report = place.run(&job_text(step)).await.unwrap();
+    let failed = &report.quality[0].report.checks[0].failed;
+    assert_eq!((failed.total, failed.sample.len()), (10, 0));
+    let file = place.path("out/rejects/quality-failures.ndjson");
+    assert_eq!(report.quality_failures.as_deref(), file.to_str());
+    let lines: Vec<serde_json::Value> =
+        fs::read_to_string(&file).unwrap().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(lines.len(), 10);
+    let feed = fs::read(place.path("data/a.hl7")).unwrap();
+    for line in &lines {
+        assert_eq!((line["step"].as_str(), line["check"].as_str()), (Some("checked"), Some("required:patient_id")));
+        assert_eq!(line["source"], "feed/000001");
+        let (offset, length) = (line["offset"].as_u64().unwrap() as usize, line["length"].as_u64().unwrap() as usize);
+        assert_eq!(line["sha256"], Sha256Hash::of(&feed[offset..offset + length]).to_string(), "it leads to the record");
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    let open = format!(
+        "[job]\nname = \"open\"\nproject = \"p\"\noutput = \"open\"\n[[source]]\nname = \"feed\"\nformat = \"hl7v2\"\npath = \"data\"\n{step}\n\
+         [[step]]\ntype = \"sql\"\nname = \"n\"\nquery = \"select count(*) as n from checked\"\n\n[[sink]]\ninput = \"n\"\n"
+    );
+    let report = place.run(&open).await.unwrap();
+    let failed = &report.quality[0].report.checks[0].failed;
+    assert_eq!((failed.total, failed.sample.len(), report.quality_failures), (10, 10, None));
+    assert!(failed.sample[0].source.ends_with("a.hl7") && failed.sample[0].sha256.is_some());
 }
 
 /// A file name can identify: what travels calls files by number, and only a private file says which is which.
