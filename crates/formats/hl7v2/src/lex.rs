@@ -84,9 +84,10 @@ fn encoding_characters(segment: &[u8]) -> &[u8] {
     &rest[..end]
 }
 
-/// Whether a byte can be a delimiter: printable ASCII punctuation or a control other than line ends.
+/// Whether a byte can be a delimiter: printable ASCII punctuation or a control other than line ends, framing and ESC (with what
+/// follows it, it would announce another character set of ISO 2022).
 fn is_separator(byte: u8) -> bool {
-    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'\r' | b'\n' | b' ' | 0 | 0x0B | 0x1C)
+    byte.is_ascii() && !byte.is_ascii_alphanumeric() && !matches!(byte, b'\r' | b'\n' | b' ' | 0 | 0x0B | 0x1B | 0x1C)
 }
 
 /// Appends to `out` the positions (plus `base`) of every CR, LF and VT in `bytes`.
@@ -347,7 +348,7 @@ mod tests {
         let custom = Delimiters::from_header(b"MSH$%*?@$APP").unwrap();
         assert_eq!((custom.field, custom.component, custom.subcomponent), (b'$', b'%', Some(b'@')));
         assert_eq!(custom.encoding_characters(), "%*?@");
-        for bad in [&b"MSH"[..], b"MSH|", b"MSH||APP", b"MSHA^~\\&", b"PID|^~\\&|", b"MSH\r^~\\&"] {
+        for bad in [&b"MSH"[..], b"MSH|", b"MSH||APP", b"MSHA^~\\&", b"PID|^~\\&|", b"MSH\r^~\\&", b"MSH\x1b$)@\\\r"] {
             assert_eq!(Delimiters::from_header(bad), None);
         }
     }

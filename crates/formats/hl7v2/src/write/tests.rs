@@ -182,3 +182,10 @@ proptest! {
         }
     }
 }
+
+/// Found by the fuzz target `write`: an edit put the bytes of an ISO 2022 shift together.
+#[test]
+fn an_escape_is_no_separator() {
+    let raw = b"MSH\x1b$)@\\\r$\xfc\x1bMS";
+    assert_eq!(MessageBuf::parse(raw, Charset::Windows1252).unwrap_err(), MessageError::BadDelimiters);
+}
