@@ -1,0 +1,254 @@
+//! From units to records: parsed, looked into for Bundles, handed to the tables. Every byte is accounted for.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sutura_core::{
+    BlockDecoder, Decoded, DecodedSink, DecoderSpec, Finding, FormatError, Progress, ReadStats, RecordId, Reject, Severity, Sha256Hash,
+};
+
+use super::{
+    options::Options,
+    split::{BYTE_ORDER_MARK, Splitter, Unit},
+    types::is_resource_type,
+};
+use crate::{
+    json::{JsonError, Kind, Parser, Value},
+    tables::{Plan, Record},
+};
+
+/// Reads one byte range.
+#[derive(Debug)]
+pub struct Decoder {
+    splitter: Splitter,
+    parser: Parser,
+    records: Records,
+    max_record_bytes: usize,
+}
+
+impl Decoder {
+    /// A decoder for the range and tables of `spec`.
+    ///
+    /// # Errors
+    /// When a table or column does not exist, or an option is wrong.
+    pub fn new(spec: DecoderSpec) -> Result<Self, FormatError> {
+        let options = Options::from_json(&spec.options)?;
+        Ok(Self {
+            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
+            parser: Parser::new(options.limits()),
+            records: Records {
+                plan: Plan::compile(&spec.requests, spec.batch_rows)?,
+                source: spec.source,
+                stats: ReadStats::default(),
+                in_records: 0,
+            },
+            max_record_bytes: options.max_record_bytes,
+        })
+    }
+
+    fn drain(&mut self, at_end: bool, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        while let Some(unit) = self.splitter.next_unit(at_end) {
+            let (range, is_entry) = match unit {
+                Unit::Envelope(length) => {
+                    self.records.stats.bytes += length as u64;
+                    self.records.stats.envelope_bytes += length as u64;
+                    continue;
+                }
+                Unit::Oversized { offset, length, sha256, beginning } => {
+                    self.records.oversized(offset, length, sha256, beginning, self.max_record_bytes, out)?;
+                    continue;
+                }
+                Unit::Junk(range) => {
+                    let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
+                    self.records.whole(piece, out, |records, piece, out| {
+                        records.reject(piece, "json-syntax", "", "no JSON value begins here".to_owned(), out)
+                    })?;
+                    continue;
+                }
+                Unit::Line(range) | Unit::Value(range) => (range, false),
+                Unit::Entry(range) => (range, true),
+            };
+            let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
+            let parser = &mut self.parser;
+            self.records.whole(piece, out, |records, piece, out| match parser.parse(piece.bytes) {
+                Ok(document) if is_entry => records.entry(document.root(), piece.offset, 0, out),
+                Ok(document) => records.outermost(document.root(), piece.offset, out),
+                Err(error) => records.reject(piece, error.kind.code(), "", json_reason(error), out),
+            })?;
+        }
+        Ok(())
+    }
+}
+
+impl BlockDecoder for Decoder {
+    fn push(&mut self, block: Bytes, out: &mut dyn DecodedSink) -> Result<Progress, FormatError> {
+        self.splitter.push(&block);
+        self.drain(false, out)?;
+        Ok(if self.splitter.is_done() { Progress::Done } else { Progress::More })
+    }
+
+    fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
+        self.splitter.push(&[]);
+        self.drain(true, out)?;
+        if self.splitter.ended_inside() {
+            self.records.stats.count_finding(&Finding::new(
+                "document-unterminated",
+                Severity::Error,
+                "",
+                "the file ends inside a Bundle or array; it may have been cut off",
+            ));
+        }
+        self.records.plan.finish(out)?;
+        Ok(std::mem::take(&mut self.records.stats))
+    }
+}
+
+fn json_reason(error: JsonError) -> String {
+    format!("byte {} of the record: {}", error.offset, error.kind)
+}
+
+/// Bytes of the source.
+#[derive(Clone, Copy)]
+struct Piece<'p> {
+    bytes: &'p [u8],
+    offset: u64,
+}
+
+/// What comes of the values.
+#[derive(Debug)]
+struct Records {
+    source: Arc<str>,
+    plan: Plan,
+    stats: ReadStats,
+    /// Bytes of the current unit that are in records or rejects.
+    in_records: u64,
+}
+
+impl Records {
+    /// Accounts for a unit: what no record or reject takes of it is envelope. Blanks around it are.
+    fn whole(
+        &mut self,
+        unit: Piece<'_>,
+        out: &mut dyn DecodedSink,
+        read: impl FnOnce(&mut Self, Piece<'_>, &mut dyn DecodedSink) -> Result<(), FormatError>,
+    ) -> Result<(), FormatError> {
+        let mark = if unit.offset == 0 { BYTE_ORDER_MARK } else { b"" };
+        let from_start = unit.bytes.strip_prefix(mark).unwrap_or(unit.bytes).trim_ascii_start();
+        let piece = Piece { bytes: from_start.trim_ascii_end(), offset: unit.offset + (unit.bytes.len() - from_start.len()) as u64 };
+        self.in_records = 0;
+        if !piece.bytes.is_empty() {
+            read(self, piece, out)?;
+        }
+        let length = unit.bytes.len() as u64;
+        self.stats.bytes += length;
+        self.stats.envelope_bytes += length - self.in_records;
+        Ok(())
+    }
+
+    /// A line, a document or an element of its outermost array.
+    fn outermost(&mut self, value: Value<'_>, base: u64, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        if value.kind() != Kind::Array {
+            return self.resource(value, None, base, 0, out);
+        }
+        value.items().try_for_each(|item| self.resource(item, None, base, 0, out))
+    }
+
+    /// One entry of a Bundle that has `above` Bundles around it. An entry without resource (a response, a deletion) is envelope.
+    fn entry(&mut self, entry: Value<'_>, base: u64, above: u8, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        if entry.kind() != Kind::Object {
+            return self.reject_value(entry, base, "not-a-resource", "Bundle.entry", "an entry of a Bundle has to be an object", out);
+        }
+        match entry.get("resource") {
+            Some(resource) => self.resource(resource, entry.get("fullUrl"), base, above + 1, out),
+            None => Ok(()),
+        }
+    }
+
+    /// A resource, or a Bundle of them.
+    fn resource(
+        &mut self,
+        value: Value<'_>,
+        full_url: Option<Value<'_>>,
+        base: u64,
+        above: u8,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
+        if value.kind() != Kind::Object {
+            return self.reject_value(value, base, "not-a-resource", "", "a resource has to be a JSON object", out);
+        }
+        let Some(stated) = value.get("resourceType") else {
+            let reason = "the object has no resourceType; nothing says what it is";
+            return self.reject_value(value, base, "resource-type-missing", "resourceType", reason, out);
+        };
+        let Some(name) = stated.as_str().filter(|name| is_resource_type(name)) else {
+            let reason = "resourceType is none of FHIR R4's resource types";
+            return self.reject_value(value, base, "resource-type-unknown", "resourceType", reason, out);
+        };
+        if name == "Bundle" && above < 2 {
+            let Some(entries) = value.get("entry") else { return Ok(()) };
+            if entries.kind() != Kind::Array {
+                return self.reject_value(value, base, "not-a-resource", "Bundle.entry", "Bundle.entry has to be an array", out);
+            }
+            return entries.items().try_for_each(|entry| self.entry(entry, base, above, out));
+        }
+        let length = value.raw().len() as u64;
+        self.stats.records += 1;
+        self.stats.accepted += 1;
+        self.stats.accepted_bytes += length;
+        self.in_records += length;
+        let record = Record { resource: value, resource_type: name, full_url, source: &self.source, offset: base + value.offset() as u64 };
+        self.plan.record(&record, out)
+    }
+
+    fn reject_value(
+        &mut self,
+        value: Value<'_>,
+        base: u64,
+        code: &'static str,
+        location: &str,
+        reason: &str,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
+        self.reject(Piece { bytes: value.raw(), offset: base + value.offset() as u64 }, code, location, reason.to_owned(), out)
+    }
+
+    fn reject(
+        &mut self,
+        piece: Piece<'_>,
+        code: &'static str,
+        location: &str,
+        reason: String,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
+        let length = piece.bytes.len() as u64;
+        self.in_records += length;
+        self.stats.rejected_bytes += length;
+        let id = RecordId { source: Arc::clone(&self.source), offset: piece.offset, length, sha256: Sha256Hash::of(piece.bytes) };
+        let bytes = Bytes::copy_from_slice(piece.bytes);
+        self.push_reject(Reject { id, code, location: location.to_owned(), reason, bytes, truncated: false }, out)
+    }
+
+    fn oversized(
+        &mut self,
+        offset: u64,
+        length: u64,
+        sha256: Sha256Hash,
+        beginning: Bytes,
+        limit: usize,
+        out: &mut dyn DecodedSink,
+    ) -> Result<(), FormatError> {
+        self.stats.bytes += length;
+        self.stats.rejected_bytes += length;
+        let reason = format!("the record is larger than max_record_bytes ({limit}); raise the option to read it");
+        let id = RecordId { source: Arc::clone(&self.source), offset, length, sha256 };
+        let code = "record-too-large";
+        self.push_reject(Reject { id, code, location: String::new(), reason, bytes: beginning, truncated: true }, out)
+    }
+
+    fn push_reject(&mut self, reject: Reject, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        self.stats.records += 1;
+        self.stats.rejected += 1;
+        *self.stats.rejects_by_code.entry(reject.code.to_owned()).or_default() += 1;
+        out.emit(Decoded::Reject(reject))
+    }
+}

@@ -1,0 +1,41 @@
+//! FHIR R4 as a format the engine can read.
+
+use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
+
+use super::{decoder::Decoder, options::Options, split};
+use crate::tables;
+
+/// The FHIR format: `read_fhir(path [, table])`.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Fhir;
+
+impl Format for Fhir {
+    fn name(&self) -> &'static str {
+        "fhir"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["ndjson", "jsonl", "json"]
+    }
+
+    fn tables(&self) -> &[TableDef] {
+        tables::definitions()
+    }
+
+    fn splittable(&self) -> bool {
+        true
+    }
+
+    /// Lines can be read by range; a document of many lines has to be read from its beginning.
+    fn splittable_from(&self, beginning: &[u8]) -> bool {
+        split::is_lines(beginning)
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError> {
+        Options::from_json(options).map(|_| ())
+    }
+
+    fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {
+        Ok(Box::new(Decoder::new(spec)?))
+    }
+}

@@ -1,0 +1,208 @@
+//! From requested columns to a plan, and from a resource to rows.
+
+use std::sync::Arc;
+
+use arrow::datatypes::Schema;
+use sutura_core::{Decoded, DecodedSink, FormatError, Sha256Hash, TableRequest};
+
+use super::{
+    columns::Columns,
+    path::{Found, Tree, elements},
+    spec::{self, Computed, Kind},
+};
+use crate::json::Value;
+
+/// A resource and where it came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Record<'d> {
+    /// The resource.
+    pub resource: Value<'d>,
+    /// Its `resourceType`.
+    pub resource_type: &'d str,
+    /// `Bundle.entry.fullUrl`.
+    pub full_url: Option<Value<'d>>,
+    /// URI of the source.
+    pub source: &'d str,
+    /// Offset of the resource in the source.
+    pub offset: u64,
+}
+
+/// All requested tables.
+#[derive(Debug)]
+pub struct Plan {
+    tables: Vec<TablePlan>,
+}
+
+/// One requested table.
+#[derive(Debug)]
+struct TablePlan {
+    request: usize,
+    resource: Option<&'static str>,
+    each: Option<&'static str>,
+    kinds: Vec<Kind>,
+    /// What is wanted of the resource, and of each element that is a row.
+    of_resource: Tree,
+    of_row: Tree,
+    found: Vec<Found>,
+    in_row: Vec<bool>,
+    /// The id of a Patient is that of the patient.
+    patient_column: Option<usize>,
+    columns: Columns,
+}
+
+impl Plan {
+    /// Compiles the requests.
+    ///
+    /// # Errors
+    /// When a table or column does not exist.
+    pub fn compile(requests: &[TableRequest], batch_rows: usize) -> Result<Self, FormatError> {
+        let compile = |(request, wanted): (usize, &TableRequest)| {
+            let at = spec::tables().iter().position(|table| table.name == wanted.table).ok_or_else(|| FormatError::UnknownTable {
+                format: "fhir",
+                table: wanted.table.clone(),
+                known: spec::tables().iter().map(|table| table.name).collect::<Vec<_>>().join(", "),
+            })?;
+            TablePlan::compile(request, at, wanted.columns.as_deref(), batch_rows)
+        };
+        Ok(Self { tables: requests.iter().enumerate().map(compile).collect::<Result<_, _>>()? })
+    }
+
+    /// Adds the rows of a resource. Batches that are full go out at once.
+    ///
+    /// # Errors
+    /// When the sink wants no more.
+    pub fn record(&mut self, record: &Record<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let mut hash = None;
+        for table in &mut self.tables {
+            if table.resource.is_none_or(|wanted| wanted == record.resource_type) {
+                table.record(record, &mut hash, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives out the rows that are left.
+    ///
+    /// # Errors
+    /// When the sink wants no more.
+    pub fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        for table in &mut self.tables {
+            if table.columns.rows() > 0 {
+                out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? })?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl TablePlan {
+    fn compile(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows: usize) -> Result<Self, FormatError> {
+        let (table, definition) = (&spec::tables()[at], &spec::definitions()[at]);
+        let all: Vec<usize> = (0..table.columns.len()).collect();
+        let wanted = wanted.unwrap_or(&all);
+        let (mut kinds, mut in_row, mut fields) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut of_resource, mut of_row, mut patient_column) = (Tree::default(), Tree::default(), None);
+        for (out, &index) in wanted.iter().enumerate() {
+            let Some(column) = table.columns.get(index) else {
+                return Err(FormatError::BadOption {
+                    format: "fhir",
+                    option: "columns".into(),
+                    reason: format!("table {} has no column {index}", table.name),
+                });
+            };
+            kinds.push(column.kind);
+            fields.push(definition.columns[index].field());
+            if table.resource.is_none() && column.patient {
+                patient_column = Some(out);
+            }
+            let below = table.each.and_then(|each| column.path.strip_prefix(each)?.strip_prefix('.'));
+            in_row.push(below.is_some());
+            match below {
+                // Alternatives of a row's column all stand below the row.
+                Some(path) => {
+                    let prefix = format!(" | {}.", table.each.unwrap_or_default());
+                    of_row.add(out, &path.replace(&prefix, " | "));
+                }
+                None if !matches!(column.kind, Kind::Computed(_)) => of_resource.add(out, &column.path),
+                None => {}
+            }
+        }
+        let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, 8192));
+        let found = vec![Found::NOTHING; kinds.len()];
+        Ok(Self { request, resource: table.resource, each: table.each, kinds, of_resource, of_row, found, in_row, patient_column, columns })
+    }
+
+    fn record(&mut self, record: &Record<'_>, hash: &mut Option<String>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let rows = match self.each {
+            None => None,
+            // No element, no row: nothing else of the resource needs to be found.
+            Some(each) => match record.resource.get(each) {
+                Some(rows) => Some(rows),
+                None => return Ok(()),
+            },
+        };
+        self.found.fill(Found::NOTHING);
+        self.of_resource.walk(record.resource, &mut self.found);
+        let Some(rows) = rows else { return self.row(record, 1, hash, out) };
+        for (at, row) in elements(rows).enumerate() {
+            for (found, in_row) in self.found.iter_mut().zip(&self.in_row) {
+                if *in_row {
+                    *found = Found::NOTHING;
+                }
+            }
+            self.of_row.walk(row, &mut self.found);
+            self.row(record, at as i64 + 1, hash, out)?;
+        }
+        Ok(())
+    }
+
+    fn row(&mut self, record: &Record<'_>, ordinal: i64, hash: &mut Option<String>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let document = record.resource.document();
+        let columns = &mut self.columns;
+        for (column, (&kind, found)) in self.kinds.iter().zip(&self.found).enumerate() {
+            match kind {
+                Kind::Computed(Computed::Source) => columns.append_text(column, Some(record.source)),
+                Kind::Computed(Computed::Offset) => columns.append_integer(column, i64::try_from(record.offset).ok()),
+                Kind::Computed(Computed::Length) => columns.append_integer(column, Some(record.resource.raw().len() as i64)),
+                Kind::Computed(Computed::Ordinal) => columns.append_integer(column, Some(ordinal)),
+                Kind::Computed(Computed::ResourceType) => columns.append_text(column, Some(record.resource_type)),
+                Kind::Computed(Computed::FullUrl) => columns.append_text(column, record.full_url.and_then(|url| url.as_str())),
+                Kind::Computed(Computed::Sha256) => {
+                    let hash = hash.get_or_insert_with(|| Sha256Hash::of(record.resource.raw()).to_string());
+                    columns.append_text(column, Some(hash));
+                }
+                _ if self.patient_column == Some(column) && record.resource_type == "Patient" => {
+                    columns.append(column, Kind::Text, record.resource.get("id"));
+                }
+                _ => columns.append(column, kind, document.value_at(found.node)),
+            }
+        }
+        if columns.end_row() {
+            out.emit(Decoded::Batch { request: self.request, batch: columns.finish()? })?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::read::is_resource_type;
+
+    #[test]
+    fn tables_and_columns_are_unique_and_documented() {
+        let mut names: Vec<_> = spec::tables().iter().map(|table| table.name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), spec::tables().len());
+        for table in spec::tables() {
+            assert!(table.resource.is_none_or(is_resource_type), "{}", table.name);
+            let mut columns: Vec<_> = table.columns.iter().map(|column| column.name.as_str()).collect();
+            columns.sort_unstable();
+            columns.dedup();
+            assert_eq!(columns.len(), table.columns.len(), "{} repeats a column", table.name);
+            assert!(table.columns.iter().all(|column| !column.doc.is_empty() && !column.path.contains("..")));
+            assert!(table.columns.iter().filter(|column| column.patient).count() <= 1, "{}", table.name);
+        }
+    }
+}

@@ -1,0 +1,339 @@
+//! The reader on made-up files: nothing lost, Bundles unpacked, the same rows wherever the bytes are cut.
+//! (Real files are in `tests/conformance`.)
+#![allow(clippy::unwrap_used, clippy::expect_used)]
+
+use std::collections::BTreeMap;
+
+use arrow::{
+    array::{Array, Float64Array, Int64Array, RecordBatch, StringViewArray, TimestampMicrosecondArray},
+    compute::concat_batches,
+};
+use bytes::Bytes;
+use proptest::prelude::*;
+use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStats, Reject, Sha256Hash, TableRequest};
+use sutura_fhir::read::{Decoder, Fhir};
+
+#[derive(Debug, Default)]
+struct Read {
+    tables: BTreeMap<String, RecordBatch>,
+    rejects: Vec<Reject>,
+    stats: ReadStats,
+}
+
+fn spec(tables: &[&str], range: (u64, Option<u64>), options: serde_json::Value) -> DecoderSpec {
+    let requests = tables.iter().map(|table| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+    DecoderSpec { source: "test:file".into(), start: range.0, end: range.1, options, requests, batch_rows: 3 }
+}
+
+fn read_range(bytes: &[u8], spec: DecoderSpec, block: usize) -> (Vec<Decoded>, ReadStats) {
+    let from = spec.start.saturating_sub(1) as usize;
+    let mut decoder = Decoder::new(spec).unwrap();
+    let mut out = Vec::new();
+    for part in bytes[from..].chunks(block.max(1)) {
+        if decoder.push(Bytes::copy_from_slice(part), &mut out).unwrap() == Progress::Done {
+            break;
+        }
+    }
+    let stats = decoder.finish(&mut out).unwrap();
+    (out, stats)
+}
+
+fn collect(tables: &[&str], parts: Vec<(Vec<Decoded>, ReadStats)>) -> Read {
+    let mut read = Read::default();
+    let mut batches: Vec<Vec<RecordBatch>> = vec![Vec::new(); tables.len()];
+    for (decoded, stats) in parts {
+        assert!(stats.balances(), "{stats:?}");
+        read.stats.merge(&stats);
+        for item in decoded {
+            match item {
+                Decoded::Batch { request, batch } => batches[request].push(batch),
+                Decoded::Reject(reject) => read.rejects.push(reject),
+            }
+        }
+    }
+    for (table, batches) in tables.iter().zip(batches) {
+        let schema = Fhir.table(table).unwrap().schema();
+        read.tables.insert((*table).to_owned(), concat_batches(&schema, &batches).unwrap());
+    }
+    read
+}
+
+fn read_with(bytes: &[u8], tables: &[&str], block: usize, options: serde_json::Value) -> Read {
+    let read = collect(tables, vec![read_range(bytes, spec(tables, (0, None), options), block)]);
+    assert_eq!(read.stats.bytes, bytes.len() as u64, "every byte is accounted for");
+    // What a record says of itself is where its bytes are.
+    for reject in &read.rejects {
+        let (from, to) = (reject.id.offset as usize, (reject.id.offset + reject.id.length) as usize);
+        assert_eq!(reject.id.sha256, Sha256Hash::of(&bytes[from..to]));
+    }
+    if let Some(resources) = read.tables.get("resources") {
+        let json = text(resources, "json");
+        for (row, (offset, length)) in integers(resources, "_offset").into_iter().zip(integers(resources, "_length")).enumerate() {
+            assert_eq!(json[row].as_deref().unwrap().as_bytes(), &bytes[offset as usize..(offset + length) as usize]);
+        }
+    }
+    read
+}
+
+fn read(bytes: &[u8], tables: &[&str]) -> Read {
+    read_with(bytes, tables, 1 << 16, serde_json::Value::Null)
+}
+
+fn text(batch: &RecordBatch, name: &str) -> Vec<Option<String>> {
+    let array = batch.column_by_name(name).unwrap().as_any().downcast_ref::<StringViewArray>().unwrap().clone();
+    (0..array.len()).map(|at| array.is_valid(at).then(|| array.value(at).to_owned())).collect()
+}
+
+fn integers(batch: &RecordBatch, name: &str) -> Vec<i64> {
+    batch.column_by_name(name).unwrap().as_any().downcast_ref::<Int64Array>().unwrap().values().to_vec()
+}
+
+fn ids(read: &Read) -> Vec<String> {
+    let (kinds, ids) = (text(&read.tables["resources"], "resource_type"), text(&read.tables["resources"], "id"));
+    kinds.into_iter().zip(ids).map(|(kind, id)| format!("{}/{}", kind.unwrap(), id.unwrap_or_default())).collect()
+}
+
+fn codes(read: &Read) -> Vec<(&'static str, u64)> {
+    read.rejects.iter().map(|reject| (reject.code, reject.id.offset)).collect()
+}
+
+const NDJSON: &str = concat!(
+    "\u{FEFF}{\"resourceType\":\"Patient\",\"id\":\"1\",\"birthDate\":\"1980-02\"}\n",
+    "\n  {\"resourceType\":\"Observation\",\"id\":\"2\",\"subject\":{\"reference\":\"Patient/1\"},\"valueQuantity\":{\"value\":1.50}}  \r\n",
+    "{\"resourceType\":\"Patient\",\"id\":\"x\"\n",
+    "{\"resourceType\":\"Patient\",\"id\":\"3\",\"id\":\"4\"}\n",
+    "{\"id\":\"5\"}\n{\"resourceType\":\"Pet\"}\n\"text\"\n",
+    "{\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[{\"resource\":{\"resourceType\":\"Group\",\"id\":\"6\"}},{\"response\":{}}]}\n",
+    "{\"resourceType\":\"Patient\",\"id\":\"7\"}",
+);
+
+#[test]
+fn lines_become_records_and_bad_ones_rejects() {
+    let got = read(NDJSON.as_bytes(), &["resources", "patients"]);
+    assert_eq!(ids(&got), ["Patient/1", "Observation/2", "Group/6", "Patient/7"]);
+    let at = |line: &str| NDJSON.find(line).unwrap() as u64;
+    assert_eq!(
+        codes(&got),
+        [
+            ("json-unterminated", at("{\"resourceType\":\"Patient\",\"id\":\"x\"")),
+            ("json-duplicate-key", at("{\"resourceType\":\"Patient\",\"id\":\"3\"")),
+            ("resource-type-missing", at("{\"id\":\"5\"}")),
+            ("resource-type-unknown", at("{\"resourceType\":\"Pet\"}")),
+            ("not-a-resource", at("\"text\"")),
+        ]
+    );
+    assert_eq!(got.rejects[1].reason, "byte 35 of the record: the name stands twice in one object; keep one of them");
+    assert_eq!((got.stats.accepted, got.stats.rejected), (4, 5));
+    assert_eq!(text(&got.tables["resources"], "patient_id")[..2], [Some("1".to_owned()), Some("1".to_owned())]);
+    assert_eq!(text(&got.tables["patients"], "birth_date")[0].as_deref(), Some("1980-02"));
+}
+
+/// Bundles in and around one another, elements that are none, in one document.
+const DOCUMENT: &str = r#"[
+  {"resourceType": "Patient", "id": "1", "contained": [{"resourceType": "Organization", "id": "o"}]},
+  {
+    "resourceType": "Bundle", "type": "searchset", "meta": {"entry": [1]}, "link": [{"url": "a]}\"\\"}],
+    "entry": [
+      {"fullUrl": "urn:uuid:2", "resource": {"resourceType": "Patient", "id": "2"}, "search": {"mode": "match"}},
+      {"response": {"status": "204"}},
+      {"resource": {"resourceType": "Patient", "id": "bad", "active": tru}},
+      7, null,
+      {"resource": {"resourceType": "Bundle", "entry": [
+        {"resource": {"resourceType": "Group", "id": "3"}},
+        {"resource": {"resourceType": "Bundle", "id": "4", "entry": [{"resource": {"resourceType": "Group", "id": "no"}}]}}]}}
+    ],
+    "signature": {"data": "]}"}
+  },
+  {"entry": [{"resource": {"resourceType": "Group", "id": "5"}}], "resourceType": "Bundle"},
+  {"resourceType": "List", "id": "6", "entry": [{"item": {"display": "x"}}]},
+  {"resourceType": "Bundle", "entry": []}, "junk, more", 3 ]
+{"resourceType": "Patient", "id": "7"}
+oops
+{"resourceType": "Patient", "id": "8"}"#;
+
+#[test]
+fn bundles_and_arrays_are_unpacked_once() {
+    let got = read(DOCUMENT.as_bytes(), &["resources"]);
+    assert_eq!(ids(&got), ["Patient/1", "Patient/2", "Group/3", "Bundle/4", "Group/5", "List/6", "Patient/7", "Patient/8"]);
+    assert_eq!(text(&got.tables["resources"], "full_url")[1].as_deref(), Some("urn:uuid:2"));
+    let at = |bytes: &str| DOCUMENT.find(bytes).unwrap() as u64;
+    let found = codes(&got);
+    assert_eq!(found[0], ("json-syntax", at("{\"resource\": {\"resourceType\": \"Patient\", \"id\": \"bad\"")));
+    assert_eq!(found[1..3], [("json-syntax", at("7, null")), ("json-syntax", at("null,"))]);
+    assert!(found[3..].iter().all(|(code, _)| *code == "json-syntax"));
+    assert_eq!(found.last(), Some(&("json-syntax", at("oops"))));
+}
+
+#[test]
+fn a_document_reads_the_same_in_blocks_of_any_size() {
+    for document in [DOCUMENT, NDJSON, &DOCUMENT[..400], "", "{", "[", "{\"resourceType\":\n\"Bundle\",\"entry\":[", "\u{FEFF}", "]", "}{"]
+    {
+        let whole = read(document.as_bytes(), &["resources"]);
+        for block in 1..document.len().min(90) {
+            let got = read_with(document.as_bytes(), &["resources"], block, serde_json::Value::Null);
+            assert_eq!((got.tables, codes_of(&got.rejects)), (whole.tables.clone(), codes_of(&whole.rejects)), "blocks of {block}");
+            assert_eq!(got.stats, whole.stats, "blocks of {block}");
+        }
+    }
+}
+
+fn codes_of(rejects: &[Reject]) -> Vec<(u64, u64, &'static str, String)> {
+    rejects.iter().map(|reject| (reject.id.offset, reject.id.length, reject.code, reject.reason.clone())).collect()
+}
+
+#[test]
+fn a_document_that_is_cut_off_says_so() {
+    let cut = &DOCUMENT[..DOCUMENT.find("    \"signature").unwrap()];
+    let key = ("document-unterminated".to_owned(), "error".to_owned());
+    assert_eq!(read(cut.as_bytes(), &["resources"]).stats.findings.get(&key), Some(&1));
+    assert_eq!(read(DOCUMENT.as_bytes(), &["resources"]).stats.findings.get(&key), None);
+    for end in 0..DOCUMENT.len() {
+        let whole = read(DOCUMENT.as_bytes(), &["resources"]);
+        let got = read(&DOCUMENT.as_bytes()[..end], &["resources"]);
+        assert_eq!(ids(&got)[..], ids(&whole)[..ids(&got).len()], "cut at {end}");
+    }
+}
+
+#[test]
+fn only_lines_can_be_read_by_range() {
+    let lines = [
+        "{\"resourceType\":\"Patient\"",
+        "{\"id\":1}\n{",
+        "",
+        "junk",
+        "{\"a\":\"x\n",
+        "{\"resourceType\":\"Patient\",\n{\"resourceType\":\"Patient\"}",
+    ];
+    let documents = ["[{", " [", "{\n", "{ \"a\": 1,\n", "{\"resourceType\":\"Bundle\"", "{\"type\":\"x\",\"entry\":["];
+    assert!(lines.iter().all(|beginning| Fhir.splittable_from(beginning.as_bytes())));
+    assert!(documents.iter().all(|beginning| !Fhir.splittable_from(beginning.as_bytes())));
+}
+
+#[test]
+fn what_is_too_large_or_too_deep_costs_itself_only() {
+    let large = format!("{{\"resourceType\":\"Binary\",\"data\":\"{}\"}}", "A".repeat(5000));
+    let deep = format!("{{\"resourceType\":\"Basic\",\"x\":{}1{}}}", "[".repeat(100), "]".repeat(100));
+    let small = "{\"resourceType\":\"Patient\",\"id\":\"1\"}";
+    let options = serde_json::json!({ "max_record_bytes": 2000 });
+    for document in [
+        format!("{small}\n{large}\n{deep}\n{small}\n"),
+        format!("[{small},\n{large}, {deep}, {small}]"),
+        format!(
+            "{{\n\"resourceType\":\"Bundle\",\"entry\":[{{\"resource\":{small}}},{large},{{\"resource\":{deep}}},{{\"resource\":{small}}}]}}"
+        ),
+    ] {
+        for block in [1, 64, 1000, 1 << 16] {
+            let got = read_with(document.as_bytes(), &["resources"], block, options.clone());
+            assert_eq!(ids(&got), ["Patient/1", "Patient/1"]);
+            assert_eq!(
+                codes(&got),
+                [
+                    ("record-too-large", document.find("{\"resourceType\":\"Binary").unwrap() as u64),
+                    ("json-too-deep", got.rejects[1].id.offset)
+                ]
+            );
+            assert!(got.rejects[0].truncated && got.rejects[0].bytes.starts_with(b"{\"resourceType\":\"Binary"));
+        }
+    }
+}
+
+#[test]
+fn tables_hold_typed_values() {
+    let pressure = r#"{"resourceType":"Observation","id":"bp","status":"final","category":[{"coding":[{"code":"vital-signs"}]}],
+      "code":{"coding":[{"system":"http://loinc.org","code":"85354-9","display":"BP"}],"text":"Blood \u0042P"},
+      "subject":{"reference":"urn:uuid:p-1"},"encounter":{"reference":"https://x/Encounter/e/_history/2"},
+      "effectiveDateTime":"2020-01-01T10:00:00+01:00","issued":"2020-01-01T09:00:00.5Z","performer":[{"display":"Dr X"}],
+      "component":[{"code":{"coding":[{"code":"8480-6"}]},"valueQuantity":{"value":120.50,"unit":"mmHg","code":"mm[Hg]"}},
+        {"code":{"coding":[{"code":"8462-4"}]},"valueCodeableConcept":{"coding":[{"code":"L"}],"text":"low"}}]}"#;
+    let patient = r#"{"resourceType":"Patient","id":"p-1","name":[{"family":"Doe","given":["Ann","B."]}],"gender":"female",
+      "identifier":[{"value":"0"},{"type":{"coding":[{"code":"MR"}]},"value":"m1"}],"telecom":[{"system":"email","value":"a@b"},{"system":"phone","value":"1"}],
+      "extension":[{"url":"http://hl7.org/fhir/us/core/StructureDefinition/us-core-race","extension":[{"url":"ombCategory","valueCoding":{"code":"2106-3","display":"White"}}]}],
+      "deceasedDateTime":"2021-01-01","multipleBirthInteger":2}"#;
+    let got = read(format!("[{pressure},{patient}]").as_bytes(), &["observations", "observation_components", "patients", "resources"]);
+    let one = |table: &str, column: &str| text(&got.tables[table], column)[0].clone().unwrap_or_default();
+    assert_eq!(one("observations", "loinc_code"), "85354-9");
+    assert_eq!(one("observations", "code_text"), "Blood BP");
+    assert_eq!((one("observations", "patient_id"), one("observations", "encounter_id")), ("p-1".into(), "e".into()));
+    assert_eq!((one("observations", "performer_display"), one("observations", "performer_id")), ("Dr X".into(), String::new()));
+    let instants = got.tables["observations"].column_by_name("effective_datetime_utc").unwrap().clone();
+    assert_eq!(instants.as_any().downcast_ref::<TimestampMicrosecondArray>().unwrap().value(0), 1_577_869_200_000_000);
+    let components = &got.tables["observation_components"];
+    let numbers = components.column_by_name("value_number").unwrap().as_any().downcast_ref::<Float64Array>().unwrap().clone();
+    assert_eq!((components.num_rows(), numbers.value(0), numbers.is_null(1)), (2, 120.5, true));
+    assert_eq!(text(components, "value_code"), [None, Some("L".to_owned())]);
+    assert_eq!(text(components, "observation_id"), vec![Some("bp".to_owned()); 2]);
+    assert_eq!(integers(components, "ordinal"), [1, 2]);
+    let patients = |column: &str| one("patients", column);
+    assert_eq!((patients("mrn"), patients("identifier"), patients("given_names")), ("m1".into(), "0".into(), "Ann B.".into()));
+    assert_eq!((patients("phone"), patients("email"), patients("race")), ("1".into(), "a@b".into(), "White".into()));
+    assert_eq!((patients("deceased_datetime"), integers(&got.tables["patients"], "birth_order")[0]), ("2021-01-01".into(), 2));
+}
+
+#[test]
+fn only_requested_columns_are_made() {
+    let table = Fhir.table("patients").unwrap();
+    let columns = vec![table.index_of("gender").unwrap(), table.index_of("id").unwrap()];
+    for columns in [columns, Vec::new()] {
+        let requests = vec![TableRequest { table: "patients".to_owned(), columns: Some(columns.clone()) }];
+        let spec = DecoderSpec { requests, ..spec(&[], (0, None), serde_json::Value::Null) };
+        let (decoded, _) = read_range(NDJSON.as_bytes(), spec, 1 << 16);
+        let rows = decoded.iter().find_map(|item| if let Decoded::Batch { batch, .. } = item { Some(batch) } else { None }).unwrap();
+        assert_eq!((rows.num_columns(), rows.num_rows()), (columns.len(), 2));
+    }
+    let unknown = DecoderSpec {
+        requests: vec![TableRequest { table: "pets".to_owned(), columns: None }],
+        ..spec(&[], (0, None), serde_json::Value::Null)
+    };
+    assert!(Decoder::new(unknown).unwrap_err().to_string().contains("patients"));
+}
+
+#[test]
+fn ranges_meet_at_every_byte() {
+    let whole = read(NDJSON.as_bytes(), &["resources"]);
+    for cut in 1..NDJSON.len() as u64 {
+        let part = |start, end| read_range(NDJSON.as_bytes(), spec(&["resources"], (start, end), serde_json::Value::Null), 7);
+        let got = collect(&["resources"], vec![part(0, Some(cut)), part(cut, None)]);
+        assert_eq!((got.tables, codes_of(&got.rejects)), (whole.tables.clone(), codes_of(&whole.rejects)), "cut at {cut}");
+        assert_eq!(got.stats, whole.stats, "cut at {cut}");
+    }
+}
+
+/// Pieces that make interesting files of lines.
+fn lines() -> impl Strategy<Value = String> {
+    let piece = prop_oneof![
+        Just("{\"resourceType\":\"Patient\",\"id\":\"a\"}"),
+        Just("{\"resourceType\":\"Bundle\",\"entry\":[{\"resource\":{\"resourceType\":\"Group\"}}]}"),
+        Just("[{\"resourceType\":\"Patient\"},1]"),
+        Just("{\"a\":\"\\"),
+        Just("\""),
+        Just("}"),
+        Just("é"),
+        Just(" "),
+        Just("\r"),
+        Just("\n"),
+        Just("\n"),
+    ];
+    prop::collection::vec(piece, 0..20).prop_map(|pieces| format!("{{}}\n{}", pieces.concat()))
+}
+
+proptest! {
+    #[test]
+    fn lines_are_the_same_in_any_ranges_and_blocks(file in lines(), cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..4), block in 1usize..60) {
+        let whole = read(file.as_bytes(), &["resources"]);
+        let mut cuts: Vec<u64> = cuts.iter().map(|cut| cut.index(file.len()) as u64).filter(|cut| *cut > 0).collect();
+        cuts.sort_unstable();
+        cuts.dedup();
+        let starts = std::iter::once(0).chain(cuts.iter().copied());
+        let ends = cuts.iter().map(|cut| Some(*cut)).chain([None]);
+        let parts = starts.zip(ends).map(|range| read_range(file.as_bytes(), spec(&["resources"], range, serde_json::Value::Null), block));
+        let got = collect(&["resources"], parts.collect());
+        prop_assert_eq!((got.tables, codes_of(&got.rejects), got.stats), (whole.tables.clone(), codes_of(&whole.rejects), whole.stats.clone()));
+    }
+
+    #[test]
+    fn any_text_is_accounted_for_in_any_blocks(text in r#"[\[\]{}:,"\\a \n]{0,40}|\[?\{"resourceType":"(Bundle|Group)",[\n ]"entry":\[[{}\[\]," \n1]{0,20}"#, block in 1usize..20) {
+        let whole = read(text.as_bytes(), &["resources"]);
+        let got = read_with(text.as_bytes(), &["resources"], block, serde_json::Value::Null);
+        prop_assert_eq!((codes_of(&got.rejects), got.stats), (codes_of(&whole.rejects), whole.stats));
+    }
+}
