@@ -48,7 +48,7 @@ impl Default for EngineOptions {
     fn default() -> Self {
         Self {
             target_partitions: std::thread::available_parallelism().map_or(1, usize::from),
-            batch_rows: 8192,
+            batch_rows: 4096,
             memory_limit: None,
             block_bytes: 4 << 20,
             min_range_bytes: 8 << 20,

@@ -15,7 +15,7 @@ use sutura_core::Sha256Hash;
 use sutura_engine::{
     DataFrame, Engine, EngineError, SendableRecordBatchStream, lineage,
     pass::{AccountsHandler, Consumer, PassOptions, PassProgress, PassReport, SharedPass, SinkError, SourceSpec},
-    sink::{self, HeldOutputs, LateFacts, SinkReport},
+    sink::{self, HeldOutputs, LateFacts, RowGroupBudget, SinkReport},
 };
 use sutura_privacy::{ColumnStatistics, SchemaPlan};
 use sutura_quality::QualityReport;
@@ -42,6 +42,9 @@ use crate::{
     sourcenames::SourceNames,
     summary::{MESSAGE_COLUMNS, OBSERVATION_COLUMNS, PictureRules, Summary},
 };
+
+/// What the unfinished row groups of all sinks of a run may hold together.
+const ROW_GROUP_BYTES: usize = 96 << 20;
 
 /// How a job is run.
 #[derive(Debug, Clone, Default)]
@@ -128,6 +131,8 @@ struct Run<'a> {
     policy: Option<PolicyRecord>,
     pass: SharedPass,
     names: SourceNames,
+    /// What all sinks together may hold of unfinished row groups.
+    row_groups: Arc<RowGroupBudget>,
 }
 
 impl<'a> Run<'a> {
@@ -152,6 +157,7 @@ impl<'a> Run<'a> {
             policy,
             pass,
             names,
+            row_groups: Arc::new(RowGroupBudget::new(ROW_GROUP_BYTES)),
         })
     }
 
@@ -308,8 +314,7 @@ impl<'a> Run<'a> {
             let metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
             let place = section.path();
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
-            let spec = sink_spec(section, location, metadata);
-            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), hold: Some(held.clone()), ..spec };
+            let spec = sink::SinkSpec { hold: Some(held.clone()), ..self.bounded(facts, sink_spec(section, location, metadata)) };
             let origins = origins(&built.frame);
             consumers.push(self.sink_consumer(&section.name(), index, built.frame, Schema::clone(&schema), spec));
             planned.push(PlannedSink {
@@ -337,6 +342,11 @@ impl<'a> Run<'a> {
             consumers.extend(self.summary_consumers(&source.name).await?);
         }
         Ok((planned, consumers))
+    }
+
+    /// A sink of this run: it waits for the facts known last, and shares the memory of the others.
+    fn bounded(&self, facts: &LateFacts, spec: sink::SinkSpec) -> sink::SinkSpec {
+        sink::SinkSpec { late_metadata: Some(facts.clone()), budget: Some(Arc::clone(&self.row_groups)), ..spec }
     }
 
     fn sink_consumer(&self, name: &str, index: usize, frame: DataFrame, schema: Schema, spec: sink::SinkSpec) -> Consumer<Output> {
@@ -367,8 +377,7 @@ impl<'a> Run<'a> {
             let name = format!("rejects_{}", source.name);
             let metadata =
                 self.metadata(&name, rejects::CLASSIFICATION, self.legal_status(true, false), Some(rejects::PURPOSE), export_time);
-            let spec = rejects::sink_spec(text(&staging.add(&place)?), metadata);
-            let spec = sink::SinkSpec { late_metadata: Some(facts.clone()), ..spec };
+            let spec = self.bounded(facts, rejects::sink_spec(text(&staging.add(&place)?), metadata));
             let engine = self.engine.clone();
             consumers.push(Consumer::new(&name, frame, move |stream| async move {
                 Ok(Output::Rejects { report: sink::write_stream(&engine, stream, &schema, spec).await? })

@@ -43,12 +43,20 @@ struct Seen {
 
 /// The blocks of a file.
 pub(crate) struct Blocks {
-    reader: Box<dyn Read + Send>,
+    reader: Reader,
     seen: Arc<Seen>,
     hash: Option<Arc<std::sync::Mutex<Sha256>>>,
     block_bytes: usize,
     /// The unpacker has failed. It need not say so again.
     failed: Option<ReadError>,
+}
+
+/// Where the bytes come from.
+enum Reader {
+    /// A local file as it is, read into blocks that nobody wipes first.
+    Plain(Counted<File>),
+    /// Unpacked, or from an object store.
+    Other(Box<dyn Read + Send>),
 }
 
 /// Why there is no next block.
@@ -70,24 +78,22 @@ impl Blocks {
     pub(crate) fn open(input: &RangeInput, start: u64, end: Option<u64>, hash: bool) -> io::Result<Self> {
         let file = &input.file;
         let seen = Arc::new(Seen { progress: input.progress.clone(), ..Seen::default() });
-        let raw: Box<dyn Read + Send> = match &file.local {
+        let hash = hash.then(|| Arc::new(std::sync::Mutex::new(Sha256::new())));
+        let reader = match &file.local {
             Some(path) => {
                 let mut opened = File::open(path)?;
                 if start > 0 {
                     opened.seek(SeekFrom::Start(start))?;
                 }
-                Box::new(opened)
+                let counted = Counted { inner: opened, seen: Arc::clone(&seen), hash: hash.clone() };
+                if file.compression == Compression::None { Reader::Plain(counted) } else { unpacked(counted, file.compression)? }
             }
-            None => Box::new(ObjectReader::new(input, start, end)),
+            None => {
+                let object = ObjectReader::new(input, start, end);
+                unpacked(Counted { inner: object, seen: Arc::clone(&seen), hash: hash.clone() }, file.compression)?
+            }
         };
-        let hash = hash.then(|| Arc::new(std::sync::Mutex::new(Sha256::new())));
-        let counted = Counted { inner: raw, seen: Arc::clone(&seen), hash: hash.clone() };
         // A packed byte can become a thousand: never set aside more than a block, nor more than a small file needs.
-        let reader: Box<dyn Read + Send> = match file.compression {
-            Compression::None => Box::new(counted),
-            Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, counted))),
-            Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
-        };
         let block_bytes = match file.compression {
             Compression::None => {
                 let left = usize::try_from(file.size.saturating_sub(start)).unwrap_or(usize::MAX);
@@ -104,7 +110,10 @@ impl Blocks {
             return Err(failed);
         }
         let mut block = Vec::with_capacity(self.block_bytes);
-        let read = self.reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block);
+        let read = match &mut self.reader {
+            Reader::Plain(counted) => counted.fill(&mut block, self.block_bytes),
+            Reader::Other(reader) => reader.by_ref().take(self.block_bytes as u64).read_to_end(&mut block),
+        };
         match read {
             Ok(0) => Ok(None),
             Ok(_) => Ok(Some(block.into())),
@@ -140,35 +149,56 @@ fn breaks_off(error: &io::Error) -> bool {
     !["invalid gzip header", "matching checksum", "Unknown frame descriptor"].iter().any(|outside| text.contains(outside))
 }
 
+fn unpacked(counted: Counted<impl Read + Send + 'static>, compression: Compression) -> io::Result<Reader> {
+    Ok(Reader::Other(match compression {
+        Compression::None => Box::new(counted),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::with_capacity(256 << 10, counted))),
+        Compression::Zstd => Box::new(zstd::stream::read::Decoder::new(counted)?),
+    }))
+}
+
 /// Counts and hashes what passes.
-struct Counted {
-    inner: Box<dyn Read + Send>,
+struct Counted<R> {
+    inner: R,
     seen: Arc<Seen>,
     hash: Option<Arc<std::sync::Mutex<Sha256>>>,
 }
 
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        match self.inner.read(buffer) {
-            Ok(count) => {
-                self.seen.bytes.fetch_add(count as u64, Ordering::Relaxed);
-                if let Some(progress) = &self.seen.progress {
-                    progress.fetch_add(count as u64, Ordering::Relaxed);
-                }
-                if let Some(hash) = &self.hash
-                    && let Ok(mut hash) = hash.lock()
-                {
-                    hash.update(&buffer[..count]);
-                }
-                Ok(count)
-            }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::Interrupted {
-                    self.seen.storage_failed.store(true, Ordering::Relaxed);
-                }
-                Err(error)
-            }
+impl<R> Counted<R> {
+    fn passed(&self, bytes: &[u8]) {
+        self.seen.bytes.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+        if let Some(progress) = &self.seen.progress {
+            progress.fetch_add(bytes.len() as u64, Ordering::Relaxed);
         }
+        if let Some(hash) = &self.hash
+            && let Ok(mut hash) = hash.lock()
+        {
+            hash.update(bytes);
+        }
+    }
+
+    fn failed(&self, error: &io::Error) {
+        if error.kind() != io::ErrorKind::Interrupted {
+            self.seen.storage_failed.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Counted<File> {
+    /// Fills a block up to `most` bytes. The file itself knows how to read into memory that was not wiped; a reader behind a
+    /// pointer does not.
+    fn fill(&mut self, block: &mut Vec<u8>, most: usize) -> io::Result<usize> {
+        let read = (&mut self.inner).take(most as u64).read_to_end(block);
+        self.passed(block);
+        read.inspect_err(|error| self.failed(error))
+    }
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer).inspect_err(|error| self.failed(error))?;
+        self.passed(&buffer[..read]);
+        Ok(read)
     }
 }
 

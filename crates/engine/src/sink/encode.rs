@@ -16,8 +16,13 @@ use arrow::{
 use parquet::{
     arrow::{ARROW_SCHEMA_META_KEY, ArrowWriter, arrow_writer::ArrowWriterOptions, encode_arrow_schema},
     basic::{self, ZstdLevel},
-    file::{metadata::KeyValue, properties::WriterProperties},
+    file::{
+        metadata::KeyValue,
+        properties::{EnabledStatistics, WriterProperties},
+    },
+    schema::types::ColumnPath,
 };
+use sutura_core::ColumnMeta;
 
 use super::{Compression, RefusedColumn, SinkFormat, SinkSpec, file::FileSink};
 use crate::Result;
@@ -46,7 +51,7 @@ impl Encoding {
         let compression = spec.effective_compression();
         let mut pairs: Vec<KeyValue> = facts.into_iter().map(|(key, value)| KeyValue::new(key, value)).collect();
         pairs.push(KeyValue::new(ARROW_SCHEMA_META_KEY.to_owned(), encode_arrow_schema(&stored)));
-        let parquet = WriterProperties::builder()
+        let mut parquet = WriterProperties::builder()
             .set_created_by(format!("sutura {}", env!("CARGO_PKG_VERSION")))
             .set_compression(match compression {
                 Compression::Zstd => basic::Compression::ZSTD(ZstdLevel::default()),
@@ -54,8 +59,16 @@ impl Encoding {
                 Compression::None | Compression::Gzip => basic::Compression::UNCOMPRESSED,
             })
             .set_max_row_group_row_count(Some(spec.limits.row_group_rows.max(1)))
-            .set_key_value_metadata(Some(pairs))
-            .build();
+            // No index of pages: a file keeps it for every page until it is closed, and a row group of a few megabytes has few pages.
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_offset_index_disabled(true)
+            .set_dictionary_page_size_limit(DICTIONARY_BYTES)
+            .set_data_page_size_limit(PAGE_BYTES)
+            .set_key_value_metadata(Some(pairs));
+        for field in columns.fields().iter().filter(|field| never_repeats(field)) {
+            parquet = parquet.set_column_dictionary_enabled(ColumnPath::from(field.name().as_str()), false);
+        }
+        let parquet = parquet.build();
         Self { format: spec.format, compression, columns, stored, parquet }
     }
 
@@ -107,6 +120,14 @@ impl Encoding {
 }
 
 const BUFFER: usize = 256 * 1024;
+/// Half of the usual size: a column's dictionary and open page are held for every column of every output.
+const PAGE_BYTES: usize = 512 * 1024;
+const DICTIONARY_BYTES: usize = 512 * 1024;
+
+/// Whether the values of a column are all different, so that looking each up in a dictionary is in vain.
+fn never_repeats(field: &Field) -> bool {
+    ColumnMeta::from_field(field).deid.is_some_and(|treatment| treatment.starts_with("encrypt") || treatment == "sealed")
+}
 
 /// An open file and its encoder.
 pub(super) enum Encoder {

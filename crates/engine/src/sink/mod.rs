@@ -14,6 +14,7 @@
 //! Null and empty text look the same in CSV; the other formats keep them apart. Text that begins with
 //! `=`, `+`, `-` or `@` is written as it is: data is not changed for the sake of spreadsheet programs.
 
+mod budget;
 mod display;
 mod encode;
 mod file;
@@ -34,6 +35,7 @@ use serde::{Deserialize, Serialize};
 use tokio::{sync::mpsc, task::JoinSet};
 
 use crate::{Engine, EngineError, Result, lineage};
+pub use budget::RowGroupBudget;
 pub use display::{DisplayFormat, Printer, mask_identifying};
 pub use guard::RefusedColumn;
 pub use late::{LateFacts, LateFactsSender};
@@ -165,6 +167,8 @@ pub struct SinkSpec {
     pub overwrite: bool,
     /// Bounds.
     pub limits: SinkLimits,
+    /// A bound that this output shares with others.
+    pub budget: Option<Arc<RowGroupBudget>>,
 }
 
 impl SinkSpec {
@@ -182,6 +186,7 @@ impl SinkSpec {
             allow_phi: None,
             overwrite: false,
             limits: SinkLimits::default(),
+            budget: None,
         }
     }
 

@@ -8,7 +8,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use futures::StreamExt;
 use tokio::sync::mpsc;
 
-use super::{LateFacts, Layout, Shared, WrittenFile, encode::Encoder, partition::Partitioner};
+use super::{LateFacts, Layout, Shared, WrittenFile, budget::BudgetShare, encode::Encoder, partition::Partitioner};
 use crate::{EngineError, Result};
 
 /// Batches that wait for the encoder.
@@ -78,12 +78,14 @@ struct PartWriter {
     sequences: HashMap<usize, usize>,
     clock: u64,
     done: Vec<WrittenFile>,
+    budget: Option<BudgetShare>,
 }
 
 impl PartWriter {
     fn new(shared: Arc<Shared>, part: usize) -> Result<Self> {
         let partitioner = if shared.spec.partition_by.is_empty() { None } else { Some(Partitioner::new(&shared.schema, &shared.spec)?) };
-        Ok(Self { shared, part, partitioner, open: HashMap::new(), sequences: HashMap::new(), clock: 0, done: Vec::new() })
+        let budget = shared.spec.budget.clone().map(BudgetShare::new);
+        Ok(Self { shared, part, partitioner, open: HashMap::new(), sequences: HashMap::new(), clock: 0, done: Vec::new(), budget })
     }
 
     fn write(&mut self, batch: &RecordBatch) -> Result<()> {
@@ -169,17 +171,21 @@ impl PartWriter {
 
     /// Ends the largest unfinished row groups until what all of them hold fits the bound.
     fn bound_memory(&mut self) -> Result<()> {
-        let limit = self.shared.spec.limits.row_group_bytes;
         let mut held: usize = self.open.values().map(|file| file.encoder.held_bytes()).sum();
+        let allowed = self.budget.as_mut().map_or(usize::MAX, |share| share.allowed(held));
+        let limit = self.shared.spec.limits.row_group_bytes.min(allowed);
         while held > limit {
-            let Some(largest) = self.open.values_mut().max_by_key(|file| file.encoder.held_bytes()) else { return Ok(()) };
+            let Some(largest) = self.open.values_mut().max_by_key(|file| file.encoder.held_bytes()) else { break };
             let before = largest.encoder.held_bytes();
             largest.encoder.end_row_group()?;
             let after = largest.encoder.held_bytes();
             if after >= before {
-                return Ok(());
+                break;
             }
             held -= before - after;
+        }
+        if let Some(share) = &mut self.budget {
+            share.tell(held);
         }
         Ok(())
     }

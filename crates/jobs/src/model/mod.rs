@@ -87,7 +87,7 @@ fn default_output() -> String {
 }
 
 fn default_batch_rows() -> usize {
-    8192
+    4096
 }
 
 /// `[[source]]`: files to read, each of them once, for all of the format's tables.
