@@ -1,7 +1,10 @@
 //! Arguments of SQL functions as text, whatever their type; and results that are made once for each
 //! distinct value of a batch.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use arrow::{
     array::{Array, ArrayRef, AsArray, StringViewArray, StringViewBuilder},
@@ -74,6 +77,9 @@ pub(super) fn text_rows(rows: usize, mut make: impl FnMut(usize, &mut String) ->
     Ok(Arc::new(builder.finish()))
 }
 
+/// Rows looked at to tell whether a column repeats itself.
+const PROBED_ROWS: usize = 256;
+
 /// Text made once for each distinct value of the rows. `make` gets all of them in order of appearance.
 pub(super) fn text_distinct(values: &TextArg, rows: usize, make: impl FnOnce(&[&str]) -> Result<Vec<Option<String>>>) -> Result<ArrayRef> {
     let mut distinct: Vec<&str> = Vec::new();
@@ -91,4 +97,24 @@ pub(super) fn text_distinct(values: &TextArg, rows: usize, make: impl FnOnce(&[&
     let made = make(&distinct)?;
     let rows = positions.into_iter().map(|position| position.and_then(|at| made.get(at)).and_then(Option::as_deref));
     Ok(Arc::new(rows.collect::<StringViewArray>()))
+}
+
+/// As [`text_distinct`], for results that depend on the value alone: where the first rows are all different (identities, free
+/// text) each row is made for itself, because looking every value up would cost more than it saves.
+pub(super) fn text_derived(values: &TextArg, rows: usize, make: impl Fn(&str) -> Result<Option<String>>) -> Result<ArrayRef> {
+    if !seldom_repeats(values, rows) {
+        return text_distinct(values, rows, |distinct| distinct.iter().map(|value| make(value)).collect());
+    }
+    let mut builder = StringViewBuilder::with_capacity(rows);
+    for row in 0..rows {
+        builder.append_option(values.get(row).map(&make).transpose()?.flatten());
+    }
+    Ok(Arc::new(builder.finish()))
+}
+
+fn seldom_repeats(values: &TextArg, rows: usize) -> bool {
+    let mut seen = HashSet::new();
+    rows >= PROBED_ROWS
+        && (0..PROBED_ROWS).filter_map(|row| values.get(row)).all(|value| seen.insert(value))
+        && seen.len() > PROBED_ROWS / 2
 }

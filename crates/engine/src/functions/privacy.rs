@@ -19,7 +19,7 @@ use datafusion::{
 use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
 use sutura_privacy::{AgeScheme, DEFAULT_SHIFT_DAYS, MASKED, PrivacyContext, PrivacyError, functions};
 
-use super::args::{TextArg, result, text_distinct, text_rows};
+use super::args::{TextArg, result, text_derived, text_distinct, text_rows};
 use crate::{EngineError, lineage};
 
 pub(super) fn all(context: Option<&Arc<PrivacyContext>>) -> impl Iterator<Item = ScalarUDF> {
@@ -242,7 +242,7 @@ impl ScalarUDFImpl for PrivacyFunction {
         let made: ArrayRef = match self.operation {
             Operation::Pseudonym => {
                 let (context, kind) = (self.context()?, self.kind(stated, args.arg_fields.first())?);
-                text_distinct(&values, rows, |distinct| Ok(distinct.iter().map(|value| context.pseudonym(&kind, value)).collect()))?
+                text_derived(&values, rows, |value| Ok(context.pseudonym(&kind, value)))?
             }
             Operation::VaultCode => {
                 let (context, kind) = (self.context()?, self.kind(stated, args.arg_fields.first())?);
@@ -251,16 +251,12 @@ impl ScalarUDFImpl for PrivacyFunction {
             Operation::Encrypt => {
                 let context = self.context()?;
                 let column = stated.unwrap_or_default();
-                text_distinct(&values, rows, |distinct| {
-                    distinct.iter().map(|value| context.encrypt(column, value).map(Some).map_err(failed)).collect()
-                })?
+                text_derived(&values, rows, |value| context.encrypt(column, value).map(Some).map_err(failed))?
             }
             Operation::Decrypt => {
                 let context = self.context()?;
                 let column = stated.unwrap_or_default();
-                text_distinct(&values, rows, |distinct| {
-                    distinct.iter().map(|value| context.decrypt(column, value).map(Some).map_err(failed)).collect()
-                })?
+                text_derived(&values, rows, |value| context.decrypt(column, value).map(Some).map_err(failed))?
             }
             Operation::ShiftDate => shift_dates(self.context()?, &values, second.as_ref(), rows)?,
             Operation::Mask => text_rows(rows, |row, out| {
