@@ -35,9 +35,8 @@ impl CodeShape {
             "MSH-11" | "MSH-11.1" => CodeShape::Letter,
             "MSH-12" | "MSH-12.1" => CodeShape::Version,
             "MSH-18" => CodeShape::CharacterSet,
-            "OBX-2" | "OBX-11" | "ORC-1" | "ORC-5" | "OBR-24" | "OBR-25" | "RXA-20" | "RXA-21" | "DG1-21" | "IAM-6.1" | "NTE-2" => {
-                CodeShape::Short
-            }
+            "OBX-2" | "OBX-11" | "ORC-1" | "ORC-5" | "OBR-24" | "OBR-25" | "RXA-20" | "RXA-21" | "DG1-21" | "IAM-6.1" | "NTE-2"
+            | "NTE-4.1" | "FT1-11.1.2" => CodeShape::Short,
             "PID-3(MR).5" => CodeShape::IdentifierType,
             "OBR-4.3" | "OBX-3.3" | "OBX-5.2" | "OBX-5.3" | "OBX-5.4" | "OBX-6.3" | "RXO-1.3" | "RXA-5.3" | "DG1-3.3" | "PR1-3.3"
             | "AL1-3.3" => CodeShape::System,

@@ -163,9 +163,10 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
         }
         let mut sources: Vec<Source> =
             column.path.split(" | ").filter_map(|path| source(path, column.kind, table.rows, &row_tags)).collect();
-        // A code or word is one sub-component; what a sender adds behind it belongs to no column (it is in `segments`).
+        // A code or word is one sub-component (of the first component, in a field that has no other); what a sender adds behind it belongs to no column (it is in `segments`).
         if column.kind == Kind::Text && !column.phi.is_identifying() {
-            for source in sources.iter_mut().filter(|source| source.field.component > 0 && source.field.subcomponent == 0) {
+            for source in sources.iter_mut().filter(|source| source.field.subcomponent == 0) {
+                source.field.component = source.field.component.max(1);
                 source.field.subcomponent = 1;
             }
         }
