@@ -51,6 +51,9 @@ pub enum WriteError {
     /// The MSH segment stays first.
     #[error("the MSH segment comes first and cannot be moved or removed")]
     Header,
+    /// The segment holds stray shifts of ISO 2022, and with the edit its bytes would say something else.
+    #[error("the segment holds stray character set escapes, so the edit would not read back; write the segment anew")]
+    StrayShifts,
     /// The text cannot be encoded.
     #[error(transparent)]
     Encode(#[from] EncodeError),
@@ -261,14 +264,17 @@ impl MessageBuf {
         if at == 0 && path.field == 18 {
             return Err(WriteError::CharacterSet);
         }
+        let text = self.decode(&segment.bytes);
+        let edited = splice(text.as_bytes(), path, &self.delimiters, is_header, wire.as_bytes())?;
         let bytes = if self.keeps_bytes() {
-            let value = self.encode(wire)?;
-            splice(&segment.bytes, path, &self.delimiters, is_header, &value)?
+            splice(&segment.bytes, path, &self.delimiters, is_header, &self.encode(wire)?)?
         } else {
-            let text = self.decode(&segment.bytes);
-            let edited = splice(text.as_bytes(), path, &self.delimiters, is_header, wire.as_bytes())?;
             self.encode(&String::from_utf8_lossy(&edited))?
         };
+        // An ESC that shifted nothing may do so before other bytes.
+        if bytes.contains(&0x1B) && self.decode(&bytes).as_bytes() != edited {
+            return Err(WriteError::StrayShifts);
+        }
         self.segments[at].bytes = bytes;
         Ok(())
     }

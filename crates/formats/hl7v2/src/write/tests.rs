@@ -189,3 +189,12 @@ fn an_escape_is_no_separator() {
     let raw = b"MSH\x1b$)@\\\r$\xfc\x1bMS";
     assert_eq!(MessageBuf::parse(raw, Charset::Windows1252).unwrap_err(), MessageError::BadDelimiters);
 }
+
+/// Found by the fuzz target `write`: an ESC that shifted nothing stood before a shift that the edit took away.
+#[test]
+fn an_edit_that_would_not_read_back_is_refused() {
+    let raw = b"MSH|^(\\\x84\x81S\x1b\x1b(B$B\x01\"&\x1c\t";
+    let mut message = MessageBuf::parse(raw, Charset::Windows1252).unwrap();
+    assert_eq!(message.set(&path("MSH-10[2].3"), "a|b^c\\\u{e9}"), Err(WriteError::StrayShifts));
+    assert_eq!(message.to_bytes(), raw);
+}
