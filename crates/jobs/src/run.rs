@@ -563,7 +563,7 @@ impl<'a> Run<'a> {
             return Ok(None);
         }
         let path = private::folder_of(self.spec, &self.output).join(FAILURES_FILE);
-        let lines: String = failures.iter().map(|line| format!("{line}\n")).collect();
+        let lines: String = failures.iter().flat_map(|line| [line.to_string(), "\n".to_owned()]).collect();
         private::write(&path, lines.as_bytes())?;
         Ok(Some(text(&path)))
     }
