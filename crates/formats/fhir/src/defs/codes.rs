@@ -77,6 +77,10 @@ impl Grammar {
         match self {
             Self::Language => language(code),
             Self::MediaType => {
+                // The short forms of the RESTful interface are allowed beside media types.
+                if matches!(code, "xml" | "json" | "ttl" | "none") {
+                    return true;
+                }
                 let essence = code.split(';').next().unwrap_or("").trim_end();
                 let token = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&-^_.+*".contains(&b));
                 essence.split_once('/').is_some_and(|(kind, sub)| token(kind) && token(sub))

@@ -69,6 +69,7 @@ impl Loader {
             base: None,
             elements: Vec::new(),
             invariants: Vec::new(),
+            required: 0,
             names: NameTable::default(),
         });
     }
@@ -201,7 +202,9 @@ impl Loader {
                     }
                 }
             }
-            self.types[index].names = NameTable::new(entries);
+            let def = &mut self.types[index];
+            def.names = NameTable::new(entries);
+            def.required = def.elements.iter().filter(|element| element.min > 0).fold(0, |mask, element| mask | 1 << (element.index & 127));
         }
     }
 }

@@ -79,6 +79,8 @@ pub struct TypeDef {
     pub elements: Vec<ElementDef>,
     /// The invariants of every instance of the type, inherited ones first.
     pub invariants: Vec<&'static Invariant>,
+    /// The elements that must be there, a bit for each index.
+    pub(crate) required: u128,
     names: NameTable,
 }
 

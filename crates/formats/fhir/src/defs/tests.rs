@@ -13,6 +13,7 @@ fn all_resource_types_are_there() {
 #[test]
 fn every_element_has_a_type_and_its_name_is_found() {
     for def in r4().types() {
+        assert!(def.elements.len() <= 128, "{} has more elements than a mask has bits", def.name);
         for element in &def.elements {
             assert!(!element.types.is_empty(), "{}.{} has no type", def.name, element.name);
             assert_eq!(def.element_named(element.name).unwrap().index, element.index, "{}.{}", def.name, element.name);

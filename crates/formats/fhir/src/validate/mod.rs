@@ -1,1 +1,166 @@
-//! Validation of resources against their definitions.
+//! Validation of resources against the R4 definitions, and against profiles where they are given.
+//!
+//! One walk over the document checks names, cardinality, choices, formats of primitives, extensions,
+//! contained resources, references, codes of required bindings and the invariants that are written
+//! out by hand; other invariants go to an [`InvariantEngine`]. Whatever is found is an [`Issue`] with a
+//! FHIRPath location; nothing is changed, and no text of an issue repeats a patient's data.
+//!
+//! What it is not: no terminology server (value sets are those of the specification and of the loaded
+//! packages), no fetching of anything.
+
+mod codes;
+mod issue;
+mod native;
+mod path;
+mod primitive;
+mod reference;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod xhtml;
+
+use crate::{
+    defs::{self, TypeId},
+    json::{JsonError, Value},
+};
+
+pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome};
+
+/// What an invariant is asked about.
+#[derive(Clone, Copy)]
+pub struct Focus<'d> {
+    /// The element.
+    pub value: Value<'d>,
+    /// Its `_name` sibling, for a primitive.
+    pub extension: Option<Value<'d>>,
+    /// Its type.
+    pub ty: TypeId,
+    /// `%resource`: the resource it stands in.
+    pub resource: Value<'d>,
+    /// `%rootResource`: the same, or the one that contains it.
+    pub root: Value<'d>,
+}
+
+/// Evaluates the invariants that are not written out by hand.
+pub trait InvariantEngine: Send + Sync {
+    /// Whether the rule is kept; none where the expression cannot be evaluated.
+    fn holds(&self, expression: &str, focus: Focus<'_>) -> Option<bool>;
+}
+
+/// What to check beyond the definitions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// Report codes outside of extensible bindings as warnings, outside of preferred ones as information.
+    pub open_bindings: bool,
+    /// How bad an extension is that no loaded package defines; none means it is not reported.
+    pub unknown_extensions: Option<IssueSeverity>,
+    /// Apply the profiles that `meta.profile` claims, where they are loaded.
+    pub meta_profiles: bool,
+    /// No resource gets more issues than this.
+    pub max_issues: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { open_bindings: true, unknown_extensions: None, meta_profiles: true, max_issues: 500 }
+    }
+}
+
+/// A validator: definitions and options, shared by threads.
+#[derive(Default)]
+pub struct Validator {
+    options: Options,
+    engine: Option<Box<dyn InvariantEngine>>,
+}
+
+impl Validator {
+    /// A validator of the base definitions.
+    pub fn new(options: Options) -> Self {
+        Self { options, ..Self::default() }
+    }
+
+    /// Evaluates invariants with this engine too.
+    #[must_use]
+    pub fn with_engine(mut self, engine: Box<dyn InvariantEngine>) -> Self {
+        self.engine = Some(engine);
+        self
+    }
+
+    /// Validates one resource.
+    pub fn validate(&self, resource: Value<'_>) -> Vec<Issue> {
+        let mut check = Check::new(self, resource);
+        check.resource(resource, None);
+        check.out
+    }
+}
+
+impl std::fmt::Debug for Validator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Validator").field("options", &self.options).field("engine", &self.engine.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The issue of a document that is no JSON.
+pub fn json_issue(error: &JsonError) -> Issue {
+    Issue {
+        severity: IssueSeverity::Fatal,
+        code: IssueCode::Structure,
+        expression: String::new(),
+        offset: error.offset,
+        diagnostics: format!("not strict JSON: {error}"),
+    }
+}
+
+/// The state of one validation.
+struct Check<'v, 'd> {
+    validator: &'v Validator,
+    out: Vec<Issue>,
+    path: path::Path<'d>,
+    /// The resource that was given.
+    root: Value<'d>,
+    /// The resource the walk is in (a contained one is its own).
+    resource: Value<'d>,
+    /// The resource whose `contained` the references of the walk point into.
+    container: Value<'d>,
+    /// The resources of the Bundles around, by fullUrl; built when first needed.
+    bundles: Vec<reference::BundleScope<'d>>,
+    known: &'static walk::Known,
+}
+
+impl<'v, 'd> Check<'v, 'd> {
+    fn new(validator: &'v Validator, root: Value<'d>) -> Self {
+        Self {
+            validator,
+            out: Vec::new(),
+            path: path::Path::default(),
+            root,
+            resource: root,
+            container: root,
+            bundles: Vec::new(),
+            known: walk::known(),
+        }
+    }
+
+    /// Notes an issue at the place of the walk.
+    fn issue(&mut self, severity: IssueSeverity, code: IssueCode, at: Value<'_>, diagnostics: impl Into<String>) {
+        let most = self.validator.options.max_issues;
+        if self.out.len() > most {
+            return;
+        }
+        let (severity, code, diagnostics) = if self.out.len() == most {
+            (IssueSeverity::Warning, IssueCode::TooLong, "more issues were found than are listed".to_owned())
+        } else {
+            (severity, code, diagnostics.into())
+        };
+        self.out.push(Issue { severity, code, expression: self.path.to_string(), offset: at.offset(), diagnostics });
+    }
+
+    fn error(&mut self, code: IssueCode, at: Value<'_>, diagnostics: impl Into<String>) {
+        self.issue(IssueSeverity::Error, code, at, diagnostics);
+    }
+}
+
+/// The definitions, for brevity.
+fn r4() -> &'static defs::Definitions {
+    defs::r4()
+}

@@ -1,0 +1,166 @@
+//! References: their targets' types, contained resources, and the entries of Bundles.
+
+use std::{
+    cell::OnceCell,
+    collections::{HashMap, HashSet},
+};
+
+use super::{Check, IssueCode, IssueSeverity, r4};
+use crate::{
+    defs::ElementDef,
+    json::{Kind, Value},
+};
+
+/// The entries of a Bundle by fullUrl, built when first asked for.
+pub(super) struct BundleScope<'d> {
+    bundle: Value<'d>,
+    entries: OnceCell<HashMap<&'d str, Value<'d>>>,
+}
+
+impl<'d> BundleScope<'d> {
+    pub(super) fn new(bundle: Value<'d>) -> Self {
+        Self { bundle, entries: OnceCell::new() }
+    }
+
+    /// The resource of the entry whose fullUrl it is, or that a relative `Type/id` means.
+    pub(super) fn find(&self, reference: &str) -> Option<Value<'d>> {
+        let entries = self.entries.get_or_init(|| {
+            let mut map = HashMap::new();
+            for entry in entries(self.bundle) {
+                let Some(resource) = entry.get("resource") else { continue };
+                if let Some(url) = entry.get("fullUrl").and_then(|url| url.as_str()) {
+                    map.insert(url, resource);
+                }
+            }
+            map
+        });
+        entries.get(reference).copied()
+    }
+
+    /// The resource of that type and id, whatever its fullUrl.
+    pub(super) fn find_by_id(&self, resource_type: &str, id: &str) -> Option<Value<'d>> {
+        entries(self.bundle).filter_map(|entry| entry.get("resource")).find(|resource| {
+            resource.get("id").and_then(|known| known.as_str()) == Some(id)
+                && resource.get("resourceType").and_then(|known| known.as_str()) == Some(resource_type)
+        })
+    }
+}
+
+pub(super) fn entries<'d>(bundle: Value<'d>) -> impl Iterator<Item = Value<'d>> {
+    bundle.get("entry").into_iter().flat_map(|list| list.items())
+}
+
+/// The resource type and id of a reference that says them: `Patient/1`, `http://x/Patient/1/_history/2`, `Patient?identifier=..`.
+pub(super) fn type_and_id(reference: &str) -> Option<(&str, &str)> {
+    if let Some((head, _)) = reference.split_once('?') {
+        let name = head.rsplit('/').next().unwrap_or(head);
+        return r4().resource_named(name).map(|_| (name, ""));
+    }
+    let reference = reference.split('#').next().unwrap_or(reference);
+    let path = reference.split("/_history/").next().unwrap_or(reference);
+    let mut parts = path.rsplit('/');
+    let id = parts.next()?;
+    let name = parts.next()?;
+    (super::primitive::id(id) && r4().resource_named(name).is_some()).then_some((name, id))
+}
+
+impl<'d> Check<'_, 'd> {
+    /// The resource a reference points at, if it is contained or in a Bundle around.
+    pub(super) fn resolve(&self, reference: &str) -> Option<Value<'d>> {
+        if let Some(id) = reference.strip_prefix('#') {
+            if id.is_empty() {
+                return Some(self.container);
+            }
+            return self.container.get("contained")?.items().find(|one| one.get("id").and_then(|known| known.as_str()) == Some(id));
+        }
+        for scope in self.bundles.iter().rev() {
+            if let Some(found) = scope.find(reference) {
+                return Some(found);
+            }
+            if let Some((name, id)) = type_and_id(reference)
+                && let Some(found) = scope.find_by_id(name, id)
+            {
+                return Some(found);
+            }
+        }
+        None
+    }
+
+    /// A Reference: its form, and whether it may point at what it points at.
+    pub(super) fn reference(&mut self, value: Value<'d>, element: &'static ElementDef) {
+        let Some(text) = value.get("reference").and_then(|text| text.as_str()) else { return };
+        let targets = element.types.iter().find(|one| one.ty == self.known.reference).map_or(&[][..], |one| one.targets);
+        if let Some(name) = value.get("type").and_then(|name| name.as_str())
+            && let Some((said, _)) = type_and_id(text)
+            && said != name
+            && r4().resource_named(name).is_some()
+        {
+            self.error(IssueCode::Value, value, "the type given is not the type that the reference says");
+        }
+        if targets.is_empty() || targets.contains(&"Resource") {
+            return;
+        }
+        let name = if text.starts_with('#') || text.starts_with("urn:") {
+            self.resolve(text).and_then(|resource| resource.get("resourceType")?.as_str())
+        } else {
+            type_and_id(text).map(|(name, _)| name)
+        };
+        if let Some(name) = name
+            && r4().resource_named(name).is_some()
+            && !targets.contains(&name)
+        {
+            self.error(IssueCode::Structure, value, "the reference points at a type of resource that the element does not allow");
+        }
+    }
+
+    /// What stands in no invariant but in the text of the standard: fullUrls and ids of entries.
+    pub(super) fn bundle(&mut self, bundle: Value<'d>) {
+        let kind = bundle.get("type").and_then(|kind| kind.as_str()).unwrap_or("");
+        let asks = matches!(kind, "transaction" | "batch" | "transaction-response" | "batch-response");
+        let mut relations = HashSet::new();
+        for link in bundle.get("link").into_iter().flat_map(|links| links.items()) {
+            if let Some(relation) = link.get("relation").and_then(|relation| relation.as_str())
+                && !relations.insert(relation)
+            {
+                self.error(IssueCode::Structure, link, "a link relation may stand only once");
+            }
+        }
+        self.path.push("entry");
+        for (number, entry) in entries(bundle).enumerate() {
+            self.path.push_index(number);
+            self.entry(entry, kind, asks);
+            self.path.pop();
+        }
+        self.path.pop();
+    }
+
+    fn entry(&mut self, entry: Value<'d>, kind: &str, asks: bool) {
+        let Some(resource) = entry.get("resource").filter(|resource| resource.kind() == Kind::Object) else { return };
+        let id = resource.get("id").and_then(|id| id.as_str());
+        let Some(url) = entry.get("fullUrl").and_then(|url| url.as_str()) else {
+            if !asks && kind != "searchset" && resource.get("resourceType").and_then(|name| name.as_str()) != Some("OperationOutcome") {
+                self.error(IssueCode::Required, entry, "except in transactions and batches an entry with a resource must have a fullUrl");
+            }
+            return;
+        };
+        if !url.contains(':') {
+            return self.error(IssueCode::Value, entry, "a fullUrl must be absolute");
+        }
+        let Some((name, said)) = type_and_id(url).filter(|_| url.starts_with("http")) else { return };
+        if asks {
+            return;
+        }
+        match id {
+            None => self.error(IssueCode::Value, entry, "the fullUrl names a type and an id, but the resource has no id"),
+            Some(id) if id != said || resource.get("resourceType").and_then(|known| known.as_str()) != Some(name) => {
+                self.error(IssueCode::Value, entry, "the fullUrl must end in the resource's own type and id");
+            }
+            Some(_) => {}
+        }
+    }
+
+    /// Whether a bundle entry that a URN or a document's reference means is there.
+    pub(super) fn unresolved(&mut self, value: Value<'d>, severity: IssueSeverity) {
+        self.issue(severity, IssueCode::NotFound, value, "the reference points at no entry of the Bundle");
+    }
+}
