@@ -24,6 +24,7 @@ use crate::{
     json::{JsonError, Value},
 };
 
+pub(crate) use issue::push_json_text;
 pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome};
 
 /// What an invariant is asked about.
@@ -116,8 +117,6 @@ struct Check<'v, 'd> {
     validator: &'v Validator,
     out: Vec<Issue>,
     path: path::Path<'d>,
-    /// The resource that was given.
-    root: Value<'d>,
     /// The resource the walk is in (a contained one is its own).
     resource: Value<'d>,
     /// The resource whose `contained` the references of the walk point into.
@@ -133,7 +132,6 @@ impl<'v, 'd> Check<'v, 'd> {
             validator,
             out: Vec::new(),
             path: path::Path::default(),
-            root,
             resource: root,
             container: root,
             bundles: Vec::new(),

@@ -18,6 +18,7 @@ fn table() -> &'static [Option<Rule>] {
 }
 
 /// Whether a rule is written out here.
+#[cfg(test)]
 pub(super) fn is_native(rule: &Invariant) -> bool {
     table().get(rule.index as usize).is_some_and(Option::is_some)
 }
@@ -62,8 +63,8 @@ const ALLERGY_VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/allerg
 const CONDITION_VERIFICATION: &str = "http://terminology.hl7.org/CodeSystem/condition-ver-status";
 const CONDITION_CLINICAL: &str = "http://terminology.hl7.org/CodeSystem/condition-clinical";
 
-fn present_or(value: Value<'_>, names: &[&str]) -> Option<bool> {
-    Some(value.entries().any(|(name, _)| names.contains(&name.strip_prefix('_').unwrap_or(name))))
+fn any_of(value: Value<'_>, names: &[&str]) -> bool {
+    value.entries().any(|(name, _)| names.contains(&name.strip_prefix('_').unwrap_or(name)))
 }
 
 fn named_type(name: &str) -> Option<&'static TypeDef> {
@@ -80,7 +81,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
             Some(has(value, "extension") != has_value)
         },
         "dom-2" => |_, value| Some(!items(value, "contained").any(|one| has(one, "contained"))),
-        "dom-3" => |check, value| Some(check.contained_are_used(value)),
+        "dom-3" => |_, value| Some(contained_are_used(value)),
         "dom-4" => |_, value| {
             Some(
                 !items(value, "contained")
@@ -107,13 +108,13 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
             Some(above == below && (above || has(value, "extension")))
         },
         "drt-1" => |_, value| Some(!has(value, "code") || (text(value, "system") == Some(UCUM) && has(value, "value"))),
-        "obs-3" => |_, value| present_or(value, &["low", "high", "text"]),
+        "obs-3" => |_, value| Some(any_of(value, &["low", "high", "text"])),
         "obs-6" => |_, value| Some(!has(value, "dataAbsentReason") || !has_choice(value, named_type("Observation")?, "value")),
         "obs-7" => observation_components,
-        "pat-1" => |_, value| present_or(value, &["name", "telecom", "address", "organization"]),
-        "org-1" => |_, value| present_or(value, &["identifier", "name"]),
+        "pat-1" => |_, value| Some(any_of(value, &["name", "telecom", "address", "organization"])),
+        "org-1" => |_, value| Some(any_of(value, &["identifier", "name"])),
         "org-2" | "org-3" => |_, value| Some(text(value, "use") != Some("home")),
-        "con-2" => |_, value| present_or(value, &["code", "detail"]),
+        "con-2" => |_, value| Some(any_of(value, &["code", "detail"])),
         "con-3" => |_, value| {
             // `category.select($this = 'problem-list-item')` compares concepts with text: never true, never empty if there is a category.
             Some(
@@ -137,7 +138,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
         "ait-2" => |_, value| {
             Some(!coded(value, "verificationStatus", ALLERGY_VERIFICATION, &["entered-in-error"]) || !has(value, "clinicalStatus"))
         },
-        "imm-1" => |_, value| present_or(value, &["documentType", "reference"]),
+        "imm-1" => |_, value| Some(any_of(value, &["documentType", "reference"])),
         "tim-1" => |_, value| Some(!has(value, "duration") || has(value, "durationUnit")),
         "tim-2" => |_, value| Some(!has(value, "period") || has(value, "periodUnit")),
         "tim-4" => |_, value| Some(!is_negative(value, "duration")),
@@ -150,7 +151,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
             let def = named_type("MedicationAdministration.dosage")?;
             Some(has(value, "dose") || has_choice(value, def, "rate"))
         },
-        "ppc-1" => |_, value| present_or(value, &["policy", "policyRule"]),
+        "ppc-1" => |_, value| Some(any_of(value, &["policy", "policyRule"])),
         "cpl-3" => |_, value| Some(!has(value, "detail") || !has(value, "reference")),
         "bdl-1" => |_, value| Some(!has(value, "total") || matches!(text(value, "type"), Some("searchset" | "history"))),
         "bdl-2" => |_, value| Some(text(value, "type") == Some("searchset") || !entries(value).any(|entry| has(entry, "search"))),
@@ -162,7 +163,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
             let answers = matches!(text(value, "type"), Some("batch-response" | "transaction-response" | "history"));
             Some(entries(value).all(|entry| has(entry, "response") == answers))
         },
-        "bdl-5" => |_, value| present_or(value, &["resource", "request", "response"]),
+        "bdl-5" => |_, value| Some(any_of(value, &["resource", "request", "response"])),
         "bdl-7" => |_, value| {
             if text(value, "type") == Some("history") {
                 return Some(true);
@@ -237,25 +238,23 @@ fn observation_components<'d>(check: &Check<'_, 'd>, value: Value<'d>) -> Option
     Some(!clash)
 }
 
-impl<'d> Check<'_, 'd> {
-    /// dom-3: every contained resource is referred to from the resource, or refers to it.
-    fn contained_are_used(&self, value: Value<'d>) -> bool {
-        let Some(contained) = value.get("contained") else { return true };
-        if contained.is_empty() {
-            return true;
-        }
-        let mut used = HashSet::new();
-        references(value, &mut |text| {
-            if let Some(id) = text.strip_prefix('#') {
-                used.insert(id);
-            }
-        });
-        contained.items().all(|one| {
-            let mut back = false;
-            references(one, &mut |text| back |= text == "#");
-            back || text(one, "id").is_some_and(|id| used.contains(id))
-        })
+/// dom-3: every contained resource is referred to from the resource, or refers to it.
+fn contained_are_used(value: Value<'_>) -> bool {
+    let Some(contained) = value.get("contained") else { return true };
+    if contained.is_empty() {
+        return true;
     }
+    let mut used = HashSet::new();
+    references(value, &mut |text| {
+        if let Some(id) = text.strip_prefix('#') {
+            used.insert(id);
+        }
+    });
+    contained.items().all(|one| {
+        let mut back = false;
+        references(one, &mut |text| back |= text == "#");
+        back || text(one, "id").is_some_and(|id| used.contains(id))
+    })
 }
 
 /// Every text below a value that begins with `#`: references, canonicals and URIs within the resource.

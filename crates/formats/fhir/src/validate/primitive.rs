@@ -95,10 +95,10 @@ impl Primitive {
             Self::Oid => oid(text),
             Self::Uuid => uuid(text),
             Self::Base64Binary => base64(text),
-            Self::Date => date(text.as_bytes()).is_some_and(|rest| rest.is_empty()),
+            Self::Date => date(text.as_bytes()).is_some_and(<[u8]>::is_empty),
             Self::DateTime => date_time(text.as_bytes(), false),
             Self::Instant => date_time(text.as_bytes(), true),
-            Self::Time => time(text.as_bytes()).is_some_and(|rest| rest.is_empty()),
+            Self::Time => time(text.as_bytes()).is_some_and(<[u8]>::is_empty),
             Self::Boolean | Self::Decimal | Self::Integer | Self::PositiveInt | Self::UnsignedInt => true,
         };
         if fits {
@@ -193,7 +193,7 @@ fn base64(text: &str) -> bool {
             _ => return false,
         }
     }
-    padding <= 2 && (letters + padding) % 4 == 0
+    padding <= 2 && (letters + padding).is_multiple_of(4)
 }
 
 /// How many bytes base64 text stands for.

@@ -5,7 +5,7 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use super::{Check, IssueCode, IssueSeverity, r4};
+use super::{Check, IssueCode, r4};
 use crate::{
     defs::ElementDef,
     json::{Kind, Value},
@@ -46,7 +46,7 @@ impl<'d> BundleScope<'d> {
     }
 }
 
-pub(super) fn entries<'d>(bundle: Value<'d>) -> impl Iterator<Item = Value<'d>> {
+pub(super) fn entries(bundle: Value<'_>) -> impl Iterator<Item = Value<'_>> {
     bundle.get("entry").into_iter().flat_map(|list| list.items())
 }
 
@@ -157,10 +157,5 @@ impl<'d> Check<'_, 'd> {
             }
             Some(_) => {}
         }
-    }
-
-    /// Whether a bundle entry that a URN or a document's reference means is there.
-    pub(super) fn unresolved(&mut self, value: Value<'d>, severity: IssueSeverity) {
-        self.issue(severity, IssueCode::NotFound, value, "the reference points at no entry of the Bundle");
     }
 }

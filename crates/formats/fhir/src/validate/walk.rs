@@ -15,9 +15,7 @@ pub(super) struct Known {
     pub(super) extension: TypeId,
     pub(super) coding: TypeId,
     pub(super) codeable_concept: TypeId,
-    pub(super) quantity: TypeId,
     pub(super) attachment: TypeId,
-    pub(super) entry: TypeId,
     pub(super) resource: TypeId,
     pub(super) primitives: Vec<Option<Primitive>>,
 }
@@ -32,9 +30,7 @@ pub(super) fn known() -> &'static Known {
             extension: id("Extension"),
             coding: id("Coding"),
             codeable_concept: id("CodeableConcept"),
-            quantity: id("Quantity"),
             attachment: id("Attachment"),
-            entry: id("Bundle.entry"),
             resource: id("Resource"),
             primitives: r4().types().iter().map(|def| Primitive::named(def.name)).collect(),
         }
@@ -118,7 +114,7 @@ impl<'d> Check<'_, 'd> {
             seen |= bit;
             self.member(value, name, member, element, ty);
         }
-        if seen | siblings == 0 && (def.kind != TypeKind::Resource || value.len() < 1) {
+        if seen | siblings == 0 && (def.kind != TypeKind::Resource || value.is_empty()) {
             self.error(IssueCode::Invariant, value, "an element must have a value or children (ele-1)");
         }
         let missing = def.required & !(seen | siblings);

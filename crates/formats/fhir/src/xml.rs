@@ -1,0 +1,112 @@
+//! FHIR XML to FHIR JSON, so that one reader serves both.
+//!
+//! A small strict reader of its own: no document type, no entities but XML's five and numeric ones,
+//! no external anything, bounded depth and size; element names of another namespace are not told
+//! apart. [`to_json`] follows the definitions: they say which elements repeat and which are numbers.
+//! What JSON has no place for (elements out of order, text between elements, unknown attributes) is
+//! reported beside the result.
+
+mod convert;
+mod parse;
+
+use thiserror::Error;
+
+/// Why XML could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("{kind} at byte {offset}")]
+pub struct XmlError {
+    /// Where.
+    pub offset: usize,
+    /// What.
+    pub kind: XmlErrorKind,
+}
+
+/// What is wrong with XML.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum XmlErrorKind {
+    /// No tag, attribute or text as XML has them.
+    #[error("the XML is not well-formed")]
+    Malformed,
+    /// An end tag that closes something else, or the end of the file inside an element.
+    #[error("an element is not closed as it was opened")]
+    Unbalanced,
+    /// A document type declaration: refused, it is a way to attack readers.
+    #[error("a document type declaration is not allowed")]
+    DocumentType,
+    /// An entity that XML itself does not define.
+    #[error("an entity is not declared")]
+    Entity,
+    /// An attribute that stands twice.
+    #[error("an attribute stands twice")]
+    DuplicateAttribute,
+    /// Too deep or too long.
+    #[error("the document is larger or deeper than allowed")]
+    TooLarge,
+    /// Not UTF-8.
+    #[error("the text is not UTF-8")]
+    Utf8,
+    /// The outermost element is no resource type of FHIR R4.
+    #[error("the outermost element is no resource type of FHIR R4")]
+    NoResource,
+}
+
+/// A resource read from XML.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FromXml {
+    /// The resource as JSON.
+    pub json: String,
+    /// What JSON has no place for: the place as FHIRPath, and what is wrong.
+    pub problems: Vec<(String, &'static str)>,
+}
+
+/// Reads a resource in XML and writes it as JSON.
+///
+/// # Errors
+/// Malformed XML, a document type declaration, an outermost element that is no resource.
+pub fn to_json(input: &[u8]) -> Result<FromXml, XmlError> {
+    let input = input.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(input);
+    let text = std::str::from_utf8(input).map_err(|error| XmlError { offset: error.valid_up_to(), kind: XmlErrorKind::Utf8 })?;
+    let root = parse::parse(text)?;
+    convert::resource(text, &root)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_patient() {
+        let xml = r#"<?xml version="1.0"?><!-- c --><Patient xmlns="http://hl7.org/fhir"><id value="a"/>
+            <text><status value="generated"/><div xmlns="http://www.w3.org/1999/xhtml">a &lt; b<br/></div></text>
+            <extension url="http://x"><valueInteger value="3"/></extension><active value="true"/>
+            <name id="n"><given value="A&amp;B"/><given id="g"/></name><birthDate value="2020"><extension url="http://y"><valueDecimal value="1.50"/></extension></birthDate></Patient>"#;
+        let read = to_json(xml.as_bytes()).unwrap();
+        assert!(read.problems.is_empty(), "{:?}", read.problems);
+        assert_eq!(
+            read.json,
+            r#"{"resourceType":"Patient","id":"a","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a &lt; b<br/></div>"},"extension":[{"url":"http://x","valueInteger":3}],"active":true,"name":[{"id":"n","given":["A&B",null],"_given":[null,{"id":"g"}]}],"birthDate":"2020","_birthDate":{"extension":[{"url":"http://y","valueDecimal":1.50}]}}"#
+        );
+    }
+
+    #[test]
+    fn what_json_has_no_place_for() {
+        let xml = r#"<Patient xmlns="http://hl7.org/fhir"><birthDate value="2020" other="x"/><active value="true"/>text</Patient>"#;
+        let read = to_json(xml.as_bytes()).unwrap();
+        let problems: Vec<_> = read.problems.iter().map(|(place, _)| place.as_str()).collect();
+        assert_eq!(problems, ["Patient", "Patient.active", "Patient.birthDate"]);
+    }
+
+    #[test]
+    fn what_is_refused() {
+        let kind = |xml: &str| to_json(xml.as_bytes()).unwrap_err().kind;
+        assert_eq!(kind("<!DOCTYPE a [<!ENTITY b 'c'>]><Patient/>"), XmlErrorKind::DocumentType);
+        assert_eq!(kind("<Patient><id value='&b;'/></Patient>"), XmlErrorKind::Entity);
+        assert_eq!(kind("<Patient><id></Patient>"), XmlErrorKind::Unbalanced);
+        assert_eq!(kind("<Patient>"), XmlErrorKind::Unbalanced);
+        assert_eq!(kind("<Patient a='1' a='2'/>"), XmlErrorKind::DuplicateAttribute);
+        assert_eq!(kind("<Other/>"), XmlErrorKind::NoResource);
+        assert_eq!(kind(&"<a>".repeat(1000)), XmlErrorKind::TooLarge);
+        assert_eq!(kind(""), XmlErrorKind::Malformed);
+    }
+}

@@ -1,0 +1,192 @@
+//! A tree of XML elements as FHIR JSON, along the definitions.
+
+use super::{FromXml, XmlError, XmlErrorKind, parse::Element};
+use crate::{
+    defs::{ElementDef, TypeDef, TypeId, TypeKind, r4},
+    validate::push_json_text,
+};
+
+struct Writer<'x> {
+    text: &'x str,
+    out: String,
+    path: String,
+    problems: Vec<(String, &'static str)>,
+}
+
+pub(super) fn resource(text: &str, root: &Element<'_>) -> Result<FromXml, XmlError> {
+    if r4().resource_named(root.name).is_none() {
+        return Err(XmlError { offset: root.range.start, kind: XmlErrorKind::NoResource });
+    }
+    let mut writer = Writer { text, out: String::with_capacity(text.len()), path: String::new(), problems: Vec::new() };
+    writer.path.push_str(root.name);
+    writer.resource(root);
+    Ok(FromXml { json: writer.out, problems: writer.problems })
+}
+
+/// The children of one name, in the order of the first of each name.
+type Groups<'e, 'x> = Vec<(&'x str, Vec<&'e Element<'x>>)>;
+
+impl<'x> Writer<'x> {
+    fn problem(&mut self, what: &'static str) {
+        self.problems.push((self.path.clone(), what));
+    }
+
+    fn resource(&mut self, element: &Element<'x>) {
+        self.out.push_str("{\"resourceType\":");
+        push_json_text(&mut self.out, element.name);
+        if let Some(def) = r4().resource_named(element.name) {
+            self.members(element, def, true);
+        }
+        self.out.push('}');
+    }
+
+    /// The members of an object, without its braces. `more` says that one stands before them.
+    fn members(&mut self, element: &Element<'x>, def: &'static TypeDef, mut more: bool) {
+        if element.has_text {
+            self.problem("there is text between elements");
+        }
+        for (name, value) in &element.attributes {
+            let known = name.starts_with("xmlns") || name.starts_with("xsi:");
+            let takes = (*name == "id" && def.kind != TypeKind::Resource) || (*name == "url" && def.name == "Extension");
+            let value_of_primitive = *name == "value" && def.kind == TypeKind::Primitive;
+            if takes {
+                self.key(name, &mut more);
+                push_json_text(&mut self.out, value);
+            } else if !known && !value_of_primitive {
+                self.problem("there is an attribute that the element does not have");
+            }
+        }
+        let mut groups: Groups<'_, 'x> = Vec::new();
+        let mut last = None;
+        for child in &element.children {
+            let place = def.element(child.name).map(|(found, _)| found.index);
+            if place.is_some() && place < last {
+                let length = self.path.len();
+                self.path.push('.');
+                self.path.push_str(child.name);
+                self.problem("the element is out of order");
+                self.path.truncate(length);
+            }
+            last = place.or(last);
+            match groups.iter_mut().find(|(name, _)| *name == child.name) {
+                Some((_, list)) => list.push(child),
+                None => groups.push((child.name, vec![child])),
+            }
+        }
+        for (name, list) in groups {
+            let length = self.path.len();
+            self.path.push('.');
+            self.path.push_str(name);
+            match def.element(name) {
+                Some((found, ty)) => self.group(name, &list, found, ty, &mut more),
+                None => {
+                    // The validator says that it is unknown.
+                    self.key(name, &mut more);
+                    push_json_text(&mut self.out, list[0].attribute("value").unwrap_or(""));
+                }
+            }
+            self.path.truncate(length);
+        }
+    }
+
+    fn key(&mut self, name: &str, more: &mut bool) {
+        if *more {
+            self.out.push(',');
+        }
+        *more = true;
+        push_json_text(&mut self.out, name);
+        self.out.push(':');
+    }
+
+    fn group(&mut self, name: &str, list: &[&Element<'x>], found: &ElementDef, ty: TypeId, more: &mut bool) {
+        let def = ty.def();
+        let many = found.is_list() || list.len() > 1;
+        if !def.is_primitive() {
+            self.key(name, more);
+            self.each(list, many, |writer, one| {
+                if def.name == "Resource" {
+                    match one.children.first() {
+                        Some(inner) if one.children.len() == 1 => writer.resource(inner),
+                        _ => writer.out.push_str("null"),
+                    }
+                } else {
+                    writer.out.push('{');
+                    writer.members(one, def, false);
+                    writer.out.push('}');
+                }
+            });
+            return;
+        }
+        let has_value = |one: &Element<'_>| def.name == "xhtml" || one.attribute("value").is_some();
+        let has_more =
+            |one: &Element<'_>| def.name != "xhtml" && (one.attribute("id").is_some() || !one.children.is_empty() || !has_value(one));
+        if list.iter().any(|one| has_value(one)) {
+            self.key(name, more);
+            self.each(list, many, |writer, one| writer.primitive(one, def));
+        }
+        if list.iter().any(|one| has_more(one)) {
+            self.key(&format!("_{name}"), more);
+            self.each(list, many, |writer, one| {
+                if !has_more(one) {
+                    return writer.out.push_str("null");
+                }
+                writer.out.push('{');
+                writer.members(one, def, false);
+                writer.out.push('}');
+            });
+        } else if def.name != "xhtml" {
+            for one in list {
+                if one.has_text || one.attributes.len() > 1 {
+                    let length = self.out.len();
+                    self.members(one, def, false);
+                    self.out.truncate(length);
+                }
+            }
+        }
+    }
+
+    fn each(&mut self, list: &[&Element<'x>], many: bool, mut write: impl FnMut(&mut Self, &Element<'x>)) {
+        if many {
+            self.out.push('[');
+        }
+        for (number, one) in list.iter().enumerate() {
+            if number > 0 {
+                self.out.push(',');
+            }
+            let length = self.path.len();
+            if many {
+                self.path.push_str(&format!("[{number}]"));
+            }
+            write(self, one);
+            self.path.truncate(length);
+        }
+        if many {
+            self.out.push(']');
+        }
+    }
+
+    fn primitive(&mut self, element: &Element<'x>, def: &TypeDef) {
+        if def.name == "xhtml" {
+            let text = self.text;
+            return push_json_text(&mut self.out, &text[element.range.clone()]);
+        }
+        let Some(value) = element.attribute("value") else { return self.out.push_str("null") };
+        let bare = match def.name {
+            "boolean" => matches!(value, "true" | "false"),
+            "integer" | "positiveInt" | "unsignedInt" | "decimal" => is_json_number(value),
+            _ => false,
+        };
+        if bare { self.out.push_str(value) } else { push_json_text(&mut self.out, value) }
+    }
+}
+
+fn is_json_number(text: &str) -> bool {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let text = text.strip_prefix('-').unwrap_or(text);
+    let (number, exponent) = text.split_once(['e', 'E']).map_or((text, None), |(number, exponent)| (number, Some(exponent)));
+    let (whole, fraction) = number.split_once('.').map_or((number, None), |(whole, fraction)| (whole, Some(fraction)));
+    digits(whole)
+        && (whole == "0" || !whole.starts_with('0'))
+        && fraction.is_none_or(digits)
+        && exponent.is_none_or(|exponent| digits(exponent.trim_start_matches(['+', '-'])))
+}

@@ -1,0 +1,243 @@
+//! XML text to a tree of elements.
+
+use std::{borrow::Cow, ops::Range};
+
+use super::{XmlError, XmlErrorKind};
+
+const MOST_DEPTH: usize = 200;
+const MOST_BYTES: usize = 64 << 20;
+
+/// One element.
+pub(super) struct Element<'x> {
+    /// The name without its prefix.
+    pub(super) name: &'x str,
+    pub(super) attributes: Vec<(&'x str, Cow<'x, str>)>,
+    pub(super) children: Vec<Element<'x>>,
+    /// Whether there is text that is not blank.
+    pub(super) has_text: bool,
+    /// Where it stands in the input, its tags included.
+    pub(super) range: Range<usize>,
+}
+
+impl<'x> Element<'x> {
+    pub(super) fn attribute(&self, name: &str) -> Option<&str> {
+        self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
+    }
+}
+
+struct Reader<'x> {
+    text: &'x str,
+    at: usize,
+}
+
+pub(super) fn parse(text: &str) -> Result<Element<'_>, XmlError> {
+    let mut reader = Reader { text, at: 0 };
+    if text.len() > MOST_BYTES {
+        return Err(reader.error(XmlErrorKind::TooLarge));
+    }
+    reader.between()?;
+    let root = reader.tree()?;
+    reader.between()?;
+    if reader.at < text.len() {
+        return Err(reader.error(XmlErrorKind::Malformed));
+    }
+    Ok(root)
+}
+
+impl<'x> Reader<'x> {
+    fn error(&self, kind: XmlErrorKind) -> XmlError {
+        XmlError { offset: self.at, kind }
+    }
+
+    fn rest(&self) -> &'x str {
+        &self.text[self.at..]
+    }
+
+    /// Passes what ends in `end`.
+    fn until(&mut self, end: &str) -> Result<(), XmlError> {
+        let length = self.rest().find(end).ok_or_else(|| self.error(XmlErrorKind::Malformed))?;
+        self.at += length + end.len();
+        Ok(())
+    }
+
+    /// A comment or processing instruction, if one stands here.
+    fn aside(&mut self) -> Result<bool, XmlError> {
+        let rest = self.rest();
+        if rest.starts_with("<!--") {
+            self.at += 4;
+            self.until("-->")?;
+        } else if rest.starts_with("<?") {
+            self.until("?>")?;
+        } else if rest.starts_with("<!DOCTYPE") || rest.starts_with("<!ENTITY") {
+            return Err(self.error(XmlErrorKind::DocumentType));
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    /// Blanks, comments and instructions outside of the outermost element.
+    fn between(&mut self) -> Result<(), XmlError> {
+        loop {
+            self.blanks();
+            if !self.aside()? {
+                return Ok(());
+            }
+        }
+    }
+
+    fn blanks(&mut self) {
+        let rest = self.rest();
+        self.at += rest.len() - rest.trim_start_matches([' ', '\t', '\r', '\n']).len();
+    }
+
+    /// An element with all below it, without recursion.
+    fn tree(&mut self) -> Result<Element<'x>, XmlError> {
+        let mut open: Vec<Element<'x>> = Vec::new();
+        loop {
+            if open.is_empty() && !self.rest().starts_with('<') {
+                return Err(self.error(XmlErrorKind::Malformed));
+            }
+            self.text_until_tag(open.last_mut())?;
+            if self.aside()? {
+                continue;
+            }
+            if let Some(cdata) = self.rest().strip_prefix("<![CDATA[") {
+                let blank = cdata.split("]]>").next().is_none_or(|text| text.trim().is_empty());
+                self.until("]]>")?;
+                if let Some(parent) = open.last_mut() {
+                    parent.has_text |= !blank;
+                }
+                continue;
+            }
+            let done = if self.rest().starts_with("</") {
+                self.at += 2;
+                let name = self.name()?;
+                self.blanks();
+                self.expect('>')?;
+                let mut element = open.pop().ok_or_else(|| self.error(XmlErrorKind::Unbalanced))?;
+                if element.name != name {
+                    return Err(self.error(XmlErrorKind::Unbalanced));
+                }
+                element.range.end = self.at;
+                Some(element)
+            } else {
+                let (element, closed) = self.start_tag()?;
+                if closed {
+                    Some(element)
+                } else {
+                    if open.len() >= MOST_DEPTH {
+                        return Err(self.error(XmlErrorKind::TooLarge));
+                    }
+                    open.push(element);
+                    None
+                }
+            };
+            if let Some(element) = done {
+                match open.last_mut() {
+                    Some(parent) => parent.children.push(element),
+                    None => return Ok(element),
+                }
+            }
+        }
+    }
+
+    fn text_until_tag(&mut self, parent: Option<&mut Element<'x>>) -> Result<(), XmlError> {
+        let Some(length) = self.rest().find('<') else { return Err(self.error(XmlErrorKind::Unbalanced)) };
+        let text = &self.rest()[..length];
+        unescape(text, self.at)?;
+        if let Some(parent) = parent {
+            parent.has_text |= !text.trim().is_empty();
+        }
+        self.at += length;
+        Ok(())
+    }
+
+    fn expect(&mut self, letter: char) -> Result<(), XmlError> {
+        if !self.rest().starts_with(letter) {
+            return Err(self.error(XmlErrorKind::Malformed));
+        }
+        self.at += letter.len_utf8();
+        Ok(())
+    }
+
+    /// A name; without its prefix.
+    fn name(&mut self) -> Result<&'x str, XmlError> {
+        let rest = self.rest();
+        let length = rest.find(|letter: char| letter.is_whitespace() || "/>=<\"'&".contains(letter)).unwrap_or(rest.len());
+        if length == 0 {
+            return Err(self.error(XmlErrorKind::Malformed));
+        }
+        self.at += length;
+        let name = &rest[..length];
+        Ok(if name.starts_with("xmlns") || name.starts_with("xsi:") { name } else { name.rsplit(':').next().unwrap_or(name) })
+    }
+
+    /// A start tag, and whether it is closed at once.
+    fn start_tag(&mut self) -> Result<(Element<'x>, bool), XmlError> {
+        let start = self.at;
+        self.expect('<')?;
+        let name = self.name()?;
+        let mut attributes: Vec<(&'x str, Cow<'x, str>)> = Vec::new();
+        loop {
+            self.blanks();
+            let rest = self.rest();
+            let closed = rest.starts_with("/>");
+            if closed || rest.starts_with('>') {
+                self.at += if closed { 2 } else { 1 };
+                let range = start..self.at;
+                return Ok((Element { name, attributes, children: Vec::new(), has_text: false, range }, closed));
+            }
+            let key = self.name()?;
+            self.blanks();
+            self.expect('=')?;
+            self.blanks();
+            let quote = if self.rest().starts_with('\'') { '\'' } else { '"' };
+            self.expect(quote)?;
+            let length = self.rest().find(quote).ok_or_else(|| self.error(XmlErrorKind::Malformed))?;
+            let raw = &self.rest()[..length];
+            if raw.contains('<') {
+                return Err(self.error(XmlErrorKind::Malformed));
+            }
+            if attributes.iter().any(|(known, _)| *known == key) {
+                return Err(self.error(XmlErrorKind::DuplicateAttribute));
+            }
+            attributes.push((key, unescape(raw, self.at)?));
+            self.at += length + 1;
+        }
+    }
+}
+
+/// Text with its entities resolved.
+fn unescape(text: &str, offset: usize) -> Result<Cow<'_, str>, XmlError> {
+    if !text.contains('&') {
+        return Ok(Cow::Borrowed(text));
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find('&') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        let bad = XmlError { offset, kind: XmlErrorKind::Entity };
+        let end = rest.bytes().take(12).position(|byte| byte == b';').ok_or(bad)?;
+        let letter = match &rest[..end] {
+            "amp" => '&',
+            "lt" => '<',
+            "gt" => '>',
+            "quot" => '"',
+            "apos" => '\'',
+            name => {
+                let digits = name.strip_prefix('#').ok_or(bad)?;
+                let code = match digits.strip_prefix('x') {
+                    Some(hex) => u32::from_str_radix(hex, 16),
+                    None => digits.parse(),
+                };
+                code.ok().and_then(char::from_u32).ok_or(bad)?
+            }
+        };
+        out.push(letter);
+        rest = &rest[end + 1..];
+    }
+    out.push_str(rest);
+    Ok(Cow::Owned(out))
+}
