@@ -60,7 +60,7 @@ fn feed() -> String {
         );
         for name in SEGMENTS {
             text.push_str(&segment(name, &mut number));
-            text.push_str(&format!("NTE|1|{CANARY} SAID|{CANARY}{number} said so|{CANARY} KIND\r"));
+            let _ = write!(text, "NTE|1|{CANARY} SAID|{CANARY}{number} said so|{CANARY} KIND\r");
         }
         for (value_type, value) in [
             ("ST", format!("{CANARY}1 said")),
@@ -157,7 +157,7 @@ async fn no_canary_leaves_by_any_output() {
     let said = Arc::new(Mutex::new(String::new()));
     let events = {
         let said = Arc::clone(&said);
-        EventHandler::new(move |event| said.lock().unwrap().push_str(&format!("{event:?}")))
+        EventHandler::new(move |event| write!(said.lock().unwrap(), "{event:?}").unwrap())
     };
     let report = job.run(RunOptions { events, force: false }).await.unwrap();
     assert_eq!((report.status, report.totals.accepted), (RunStatus::Clean, 4), "{:?}", report.totals);
