@@ -9,10 +9,12 @@
 //! packages), no fetching of anything.
 
 mod codes;
+mod engine;
 mod issue;
 mod native;
 mod path;
 mod primitive;
+mod profile;
 mod reference;
 #[cfg(test)]
 mod tests;
@@ -24,8 +26,10 @@ use crate::{
     json::{JsonError, Value},
 };
 
+pub use engine::PathEngine;
 pub(crate) use issue::push_json_text;
 pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome};
+pub use profile::{PackageError, ProfileStore};
 
 /// What an invariant is asked about.
 #[derive(Clone, Copy)]
@@ -67,20 +71,33 @@ impl Default for Options {
     }
 }
 
-/// A validator: definitions and options, shared by threads.
-#[derive(Default)]
+/// A validator: definitions, profiles and options, shared by threads.
 pub struct Validator {
     options: Options,
     engine: Option<Box<dyn InvariantEngine>>,
+    profiles: ProfileStore,
+}
+
+impl Default for Validator {
+    fn default() -> Self {
+        Self::new(Options::default())
+    }
 }
 
 impl Validator {
     /// A validator of the base definitions.
     pub fn new(options: Options) -> Self {
-        Self { options, ..Self::default() }
+        Self { options, engine: Some(Box::new(PathEngine::default())), profiles: ProfileStore::new() }
     }
 
-    /// Evaluates invariants with this engine too.
+    /// Knows these profiles, value sets and code systems too.
+    #[must_use]
+    pub fn with_profiles(mut self, profiles: ProfileStore) -> Self {
+        self.profiles = profiles;
+        self
+    }
+
+    /// Evaluates invariants with this engine instead of [`PathEngine`].
     #[must_use]
     pub fn with_engine(mut self, engine: Box<dyn InvariantEngine>) -> Self {
         self.engine = Some(engine);
@@ -91,6 +108,26 @@ impl Validator {
     pub fn validate(&self, resource: Value<'_>) -> Vec<Issue> {
         let mut check = Check::new(self, resource);
         check.resource(resource, None);
+        check.out
+    }
+
+    /// Validates one resource against profiles too. A profile that is not loaded is an error.
+    pub fn validate_against(&self, resource: Value<'_>, profiles: &[&str]) -> Vec<Issue> {
+        let mut check = Check::new(self, resource);
+        check.resource(resource, None);
+        let def = resource.get("resourceType").and_then(|name| name.as_str()).and_then(|name| r4().resource_named(name));
+        let Some(def) = def else { return check.out };
+        check.path.push(def.name);
+        if def.name == "Bundle" {
+            check.bundles.push(reference::BundleScope::new(resource));
+        }
+        for url in profiles {
+            match self.profiles.profile(url) {
+                Some(profile) => check.profile(resource, def.id, &profile),
+                None if profile::core_type(url) == Some(def.name) => {}
+                None => check.error(IssueCode::NotFound, resource, format!("the profile {url} is not loaded")),
+            }
+        }
         check.out
     }
 }
@@ -124,6 +161,8 @@ struct Check<'v, 'd> {
     /// The resources of the Bundles around, by fullUrl; built when first needed.
     bundles: Vec<reference::BundleScope<'d>>,
     known: &'static walk::Known,
+    /// The values and profiles that the check is in: a profile does not end in itself.
+    nested: Vec<(u32, usize)>,
 }
 
 impl<'v, 'd> Check<'v, 'd> {
@@ -136,6 +175,7 @@ impl<'v, 'd> Check<'v, 'd> {
             container: root,
             bundles: Vec::new(),
             known: walk::known(),
+            nested: Vec::new(),
         }
     }
 

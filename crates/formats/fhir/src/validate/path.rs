@@ -12,7 +12,7 @@ pub(super) struct Path<'d> {
 enum Step<'d> {
     Name(&'d str),
     /// A choice: `value` as the type its name in JSON says.
-    Choice(&'static str, &'static str),
+    Choice(&'d str, &'static str),
     Index(usize),
 }
 
@@ -21,7 +21,7 @@ impl<'d> Path<'d> {
         self.steps.push(Step::Name(name));
     }
 
-    pub(super) fn push_choice(&mut self, name: &'static str, ty: &'static str) {
+    pub(super) fn push_choice(&mut self, name: &'d str, ty: &'static str) {
         self.steps.push(Step::Choice(name, ty));
     }
 

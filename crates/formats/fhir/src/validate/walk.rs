@@ -75,10 +75,15 @@ impl<'d> Check<'_, 'd> {
         self.object(value, def);
         if bundle {
             self.bundle(value);
-            self.bundles.pop();
+        }
+        if self.validator.options.meta_profiles {
+            self.claimed(value, def);
         }
         if contained && value.get("id").is_none() {
             self.error(IssueCode::Required, value, "a contained resource must have an id");
+        }
+        if bundle {
+            self.bundles.pop();
         }
         self.resource = resource;
         self.container = container;
@@ -299,9 +304,30 @@ impl<'d> Check<'_, 'd> {
         }
     }
 
+    /// An extension against its definition, if that is loaded.
     fn extension(&mut self, value: Value<'d>, modifier: bool) {
         let Some(url) = value.get("url").and_then(|url| url.as_str()) else { return };
-        let _ = (url, modifier);
+        // Relative ones are parts of a complex extension, whose definition says what they are.
+        if !url.contains(':') {
+            return;
+        }
+        if let Some(profile) = self.validator.profiles.profile(url).filter(|profile| profile.is_extension) {
+            return self.profile(value, self.known.extension, &profile);
+        }
+        if let Some(severity) = self.validator.options.unknown_extensions {
+            let severity = if modifier { IssueSeverity::Error } else { severity };
+            self.issue(severity, IssueCode::Extension, value, "no loaded package defines the extension");
+        }
+    }
+
+    /// The profiles a resource claims in `meta.profile`.
+    fn claimed(&mut self, value: Value<'d>, def: &'static TypeDef) {
+        let claims = value.get("meta").and_then(|meta| meta.get("profile"));
+        for url in claims.into_iter().flat_map(|list| list.items()).filter_map(|url| url.as_str()) {
+            if let Some(profile) = self.validator.profiles.profile(url) {
+                self.profile(value, def.id, &profile);
+            }
+        }
     }
 }
 

@@ -1,0 +1,54 @@
+//! Invariants by FHIRPath.
+
+use std::{
+    collections::HashMap,
+    sync::{Arc, RwLock},
+};
+
+use super::{Focus, InvariantEngine};
+use crate::fhirpath::{Context, CostLimits, Expression, Item};
+
+/// Evaluates invariants with [`crate::fhirpath`]: each expression is compiled once and kept.
+#[derive(Default)]
+pub struct PathEngine {
+    compiled: RwLock<HashMap<Box<str>, Option<Arc<Expression>>>>,
+}
+
+/// An invariant that needs more steps than this is not decided.
+const MOST_STEPS: u64 = 200_000;
+
+impl PathEngine {
+    fn compiled(&self, text: &str) -> Option<Arc<Expression>> {
+        if let Ok(known) = self.compiled.read()
+            && let Some(found) = known.get(text)
+        {
+            return found.clone();
+        }
+        let made = Expression::parse(text).ok().map(Arc::new);
+        if let Ok(mut known) = self.compiled.write() {
+            known.insert(text.into(), made.clone());
+        }
+        made
+    }
+}
+
+impl InvariantEngine for PathEngine {
+    fn holds(&self, expression: &str, focus: Focus<'_>) -> Option<bool> {
+        let compiled = self.compiled(expression)?;
+        let mut context = Context::new()
+            .resource(Item::resource(focus.resource))
+            .root_resource(Item::resource(focus.root))
+            .limits(CostLimits { steps: MOST_STEPS, ..CostLimits::default() });
+        // Nothing is a rule kept: only `false` breaks it.
+        compiled
+            .evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context)
+            .ok()
+            .map(|truth| truth != Some(false))
+    }
+}
+
+impl std::fmt::Debug for PathEngine {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PathEngine")
+    }
+}

@@ -1,0 +1,159 @@
+//! Profiles, value sets and code systems that users load at run time.
+//!
+//! A profile becomes a tree of the constraints it adds: its differential laid over the tree of the
+//! profile it derives from (which is what a snapshot is, without the base definitions that the walk
+//! checks anyway). A profile whose base is not loaded uses its snapshot. Trees are made when first
+//! needed. Packages come as a folder of JSON files, a `.tgz` as registries give them, or one by one.
+
+mod check;
+mod package;
+mod slice;
+#[cfg(test)]
+mod tests;
+mod tree;
+mod valueset;
+
+use std::{
+    collections::HashMap,
+    path::Path,
+    sync::{Arc, OnceLock},
+};
+
+use serde_json::Value as Json;
+use thiserror::Error;
+
+pub(super) use tree::Profile;
+pub(super) use valueset::LocalSet;
+
+/// Why a package could not be loaded.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// A file or folder could not be read.
+    #[error("the package could not be read: {0}")]
+    Io(#[from] std::io::Error),
+    /// A file is no JSON.
+    #[error("{file} is not JSON; take it out of the package or mend it")]
+    Json {
+        /// Its name in the package.
+        file: String,
+    },
+    /// The archive is larger than allowed or no tar file.
+    #[error("the archive is damaged or larger than allowed")]
+    Archive,
+}
+
+struct Raw {
+    json: Json,
+    profile: OnceLock<Option<Arc<Profile>>>,
+}
+
+/// What users loaded.
+#[derive(Default)]
+pub struct ProfileStore {
+    structures: HashMap<String, Raw>,
+    value_sets: HashMap<String, (Json, OnceLock<Option<Arc<LocalSet>>>)>,
+    systems: HashMap<String, Json>,
+}
+
+/// Bases that are no profile: the definitions know them.
+const CORE: &str = "http://hl7.org/fhir/StructureDefinition/";
+
+/// The core type a canonical URL names, if it is one.
+pub(super) fn core_type(url: &str) -> Option<&str> {
+    let name = url.split('|').next()?.strip_prefix(CORE)?;
+    super::r4().type_named(name).map(|_| name)
+}
+
+impl ProfileStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// How many profiles (extensions included) are loaded.
+    pub fn profile_count(&self) -> usize {
+        self.structures.len()
+    }
+
+    /// Adds one resource, or all of a Bundle: StructureDefinition, ValueSet and CodeSystem count, others are passed over.
+    pub fn add(&mut self, resource: Json) {
+        let Json::Object(mut members) = resource else { return };
+        if let Some(Json::Array(entries)) = members.get_mut("entry") {
+            for entry in entries {
+                if let Some(resource) = entry.get_mut("resource") {
+                    self.add(resource.take());
+                }
+            }
+            return;
+        }
+        let text = |name: &str| members.get(name).and_then(Json::as_str).map(str::to_owned);
+        let (Some(kind), Some(url)) = (text("resourceType"), text("url")) else { return };
+        let json = Json::Object(members);
+        match kind.as_str() {
+            "StructureDefinition" => {
+                let specialises = json["derivation"].as_str() == Some("specialization") || json["derivation"].is_null();
+                if !(specialises && core_type(&url).is_some()) {
+                    self.structures.insert(url, Raw { json, profile: OnceLock::new() });
+                }
+            }
+            "ValueSet" => {
+                self.value_sets.insert(url, (json, OnceLock::new()));
+            }
+            "CodeSystem" => {
+                self.systems.insert(url, json);
+            }
+            _ => {}
+        }
+    }
+
+    /// Adds every JSON file below a folder, or in a `.tgz` or `.json.gz` file.
+    ///
+    /// # Errors
+    /// Unreadable files, files that are no JSON, damaged or huge archives.
+    pub fn load(&mut self, path: &Path) -> Result<(), PackageError> {
+        package::load(self, path)
+    }
+
+    /// Whether a profile of that URL is loaded.
+    pub fn contains(&self, url: &str) -> bool {
+        self.structures.contains_key(url.split('|').next().unwrap_or(url))
+    }
+
+    pub(super) fn profile(&self, url: &str) -> Option<Arc<Profile>> {
+        self.profile_at(url, 0)
+    }
+
+    fn profile_at(&self, url: &str, depth: usize) -> Option<Arc<Profile>> {
+        let raw = self.structures.get(url.split('|').next().unwrap_or(url))?;
+        if let Some(done) = raw.profile.get() {
+            return done.clone();
+        }
+        if depth > 32 {
+            return None;
+        }
+        let made = tree::build(self, &raw.json, depth).map(Arc::new);
+        raw.profile.get_or_init(|| made).clone()
+    }
+
+    /// The codes of a loaded value set, if they can be known.
+    pub(super) fn value_set(&self, url: &str) -> Option<Arc<LocalSet>> {
+        let url = url.split('|').next().unwrap_or(url);
+        let (json, set) = self.value_sets.get(url)?;
+        if let Some(done) = set.get() {
+            return done.clone();
+        }
+        let made = valueset::expand(self, json, 0).map(|pairs| Arc::new(LocalSet { pairs }));
+        set.get_or_init(|| made).clone()
+    }
+}
+
+impl std::fmt::Debug for ProfileStore {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ProfileStore")
+            .field("profiles", &self.structures.len())
+            .field("value_sets", &self.value_sets.len())
+            .field("code_systems", &self.systems.len())
+            .finish()
+    }
+}

@@ -1,0 +1,314 @@
+//! A StructureDefinition as a tree of constraints.
+
+use std::collections::HashMap;
+
+use serde_json::Value as Json;
+
+use super::{ProfileStore, core_type};
+use crate::{
+    defs::{Strength, TypeId},
+    validate::r4,
+};
+
+/// One profile.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    pub(crate) url: String,
+    pub(crate) ty: TypeId,
+    pub(crate) root: Node,
+    /// Where an extension may stand: kind and expression. Empty means anywhere.
+    pub(crate) context: Vec<(String, String)>,
+    /// Whether it defines an extension.
+    pub(crate) is_extension: bool,
+}
+
+/// What a profile says of one element, or of one slice of it.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Node {
+    /// The name in FHIRPath, without `[x]`.
+    pub(crate) name: String,
+    /// The name of the slice, for a slice.
+    pub(crate) slice: String,
+    pub(crate) min: Option<u32>,
+    /// None: not said; `u32::MAX`: any.
+    pub(crate) max: Option<u32>,
+    pub(crate) types: Vec<NodeType>,
+    pub(crate) fixed: Option<Json>,
+    pub(crate) pattern: Option<Json>,
+    pub(crate) binding: Option<(Strength, String)>,
+    pub(crate) rules: Vec<Rule>,
+    pub(crate) min_value: Option<Json>,
+    pub(crate) max_value: Option<Json>,
+    pub(crate) max_length: Option<u64>,
+    pub(crate) min_length: Option<u64>,
+    pub(crate) slicing: Option<Slicing>,
+    pub(crate) slices: Vec<Node>,
+    pub(crate) children: Vec<Node>,
+}
+
+/// One type an element may have.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeType {
+    pub(crate) code: String,
+    pub(crate) profiles: Vec<String>,
+    pub(crate) targets: Vec<String>,
+}
+
+/// An invariant.
+#[derive(Debug, Clone)]
+pub(crate) struct Rule {
+    pub(crate) key: String,
+    pub(crate) warning: bool,
+    pub(crate) expression: String,
+}
+
+/// How an element is sliced.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Slicing {
+    pub(crate) discriminators: Vec<(Discriminator, String)>,
+    pub(crate) closed: bool,
+    pub(crate) ordered: bool,
+}
+
+/// What tells slices apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Discriminator {
+    Value,
+    Exists,
+    Type,
+    Profile,
+}
+
+impl Node {
+    fn new(name: &str) -> Self {
+        Self { name: name.to_owned(), ..Self::default() }
+    }
+
+    pub(crate) fn child(&self, name: &str) -> Option<&Node> {
+        self.children.iter().find(|child| child.name == name)
+    }
+
+    fn child_mut(&mut self, name: &str) -> &mut Node {
+        let at = match self.children.iter().position(|child| child.name == name) {
+            Some(at) => at,
+            None => {
+                self.children.push(Self::new(name));
+                self.children.len() - 1
+            }
+        };
+        &mut self.children[at]
+    }
+
+    fn slice_mut(&mut self, slice: &str) -> &mut Node {
+        let at = match self.slices.iter().position(|one| one.slice == slice) {
+            Some(at) => at,
+            None => {
+                self.slices.push(Self { name: self.name.clone(), slice: slice.to_owned(), ..Self::default() });
+                self.slices.len() - 1
+            }
+        };
+        &mut self.slices[at]
+    }
+}
+
+fn text<'j>(json: &'j Json, name: &str) -> &'j str {
+    json[name].as_str().unwrap_or("")
+}
+
+fn list<'j>(json: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
+    json[name].as_array().into_iter().flatten()
+}
+
+pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<Profile> {
+    let type_name = text(json, "type");
+    let ty = r4().type_named(type_name)?;
+    let base = text(json, "baseDefinition");
+    let inherited = if core_type(base).is_some() {
+        Some(Node::new(type_name))
+    } else {
+        store.profile_at(base, depth + 1).map(|base| base.root.clone())
+    };
+    let differential = json["differential"]["element"].as_array();
+    let snapshot = json["snapshot"]["element"].as_array();
+    let (mut root, elements) = match (inherited, differential, snapshot) {
+        (Some(root), Some(elements), _) => (root, elements),
+        (_, _, Some(elements)) => (Node::new(type_name), elements),
+        (Some(root), None, None) => return Some(finish(json, ty, root)),
+        // The base is not known: what the differential says is checked, the rest cannot be.
+        (None, Some(elements), None) => (Node::new(type_name), elements),
+        (None, None, None) => return None,
+    };
+    let mut current: HashMap<String, Vec<Step>> = HashMap::new();
+    for element in elements {
+        let path = text(element, "path");
+        let Some(steps) = steps(element, path, ty, &current) else { continue };
+        current.insert(path.to_owned(), steps.clone());
+        let mut node = &mut root;
+        for step in &steps {
+            node = node.child_mut(&step.name);
+            if let Some(slice) = &step.slice {
+                if step.by_type && node.slicing.is_none() {
+                    node.slicing = Some(Slicing { discriminators: vec![(Discriminator::Type, "$this".to_owned())], ..Slicing::default() });
+                }
+                node = node.slice_mut(slice);
+                if step.by_type
+                    && node.types.is_empty()
+                    && let Some(code) = &step.code
+                {
+                    node.types.push(NodeType { code: code.clone(), profiles: Vec::new(), targets: Vec::new() });
+                }
+            }
+        }
+        apply(node, element);
+    }
+    Some(finish(json, ty, root))
+}
+
+fn finish(json: &Json, ty: TypeId, root: Node) -> Profile {
+    let context = list(json, "context").map(|one| (text(one, "type").to_owned(), text(one, "expression").to_owned())).collect();
+    let is_extension = ty.name() == "Extension" && text(json, "url") != "http://hl7.org/fhir/StructureDefinition/Extension";
+    Profile { url: text(json, "url").to_owned(), ty, root, context, is_extension }
+}
+
+/// One step from an element to the next.
+#[derive(Debug, Clone)]
+struct Step {
+    name: String,
+    slice: Option<String>,
+    /// A choice narrowed by its name (`valueQuantity`): a slice by type.
+    by_type: bool,
+    code: Option<String>,
+}
+
+/// The way to an element: by what its ancestors' last elements were, and its own slice name.
+fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<Step>>) -> Option<Vec<Step>> {
+    let Some((parent, last)) = path.rsplit_once('.') else { return Some(Vec::new()) };
+    // Ids say the way exactly where there are any.
+    let id = text(element, "id");
+    let mut out = Vec::new();
+    let parts: Vec<&str> = id.split('.').collect();
+    let exact = parts.len() == path.split('.').count() && !id.is_empty();
+    if exact {
+        for (part, name) in parts.iter().zip(path.split('.')).skip(1) {
+            let slice = part.split_once(':').map(|(_, slice)| slice.to_owned());
+            out.push(step(name, slice, &out, ty));
+        }
+        return Some(out);
+    }
+    match current.get(parent) {
+        Some(steps) => out.clone_from(steps),
+        None => {
+            for name in parent.split('.').skip(1) {
+                out.push(step(name, None, &out, ty));
+            }
+        }
+    }
+    let slice = element["sliceName"].as_str().map(str::to_owned);
+    out.push(step(last, slice, &out, ty));
+    Some(out)
+}
+
+fn step(name: &str, slice: Option<String>, before: &[Step], ty: TypeId) -> Step {
+    if let Some(stem) = name.strip_suffix("[x]") {
+        let code = slice.as_deref().and_then(|slice| slice.strip_prefix(stem)).filter(|rest| !rest.is_empty()).and_then(type_code);
+        return Step { name: stem.to_owned(), by_type: slice.is_some() && code.is_some(), slice, code };
+    }
+    // `Observation.valueQuantity` stands for the slice `value[x]:valueQuantity`.
+    let mut at = Some(ty);
+    for step in before {
+        at = at.and_then(|ty| ty.def().element_named(&step.name)).and_then(|element| element.types.first()).map(|one| one.ty);
+    }
+    if let Some((element, found)) = at.and_then(|ty| ty.def().element(name))
+        && element.choice
+    {
+        return Step { name: element.name.to_owned(), slice: Some(name.to_owned()), by_type: true, code: Some(found.name().to_owned()) };
+    }
+    Step { name: name.to_owned(), slice, by_type: false, code: None }
+}
+
+/// `Quantity`, `DateTime` to the type's name.
+fn type_code(capitalised: &str) -> Option<String> {
+    if r4().type_named(capitalised).is_some() {
+        return Some(capitalised.to_owned());
+    }
+    let mut letters = capitalised.chars();
+    let lower = letters.next()?.to_ascii_lowercase().to_string() + letters.as_str();
+    r4().type_named(&lower).map(|_| lower)
+}
+
+/// Lays an element over what is known of its node.
+fn apply(node: &mut Node, element: &Json) {
+    if let Some(min) = element["min"].as_u64() {
+        node.min = Some(u32::try_from(min).unwrap_or(u32::MAX));
+    }
+    if let Some(max) = element["max"].as_str() {
+        node.max = Some(max.parse().unwrap_or(u32::MAX));
+    }
+    if element["type"].is_array() {
+        let texts = |json: &Json, name: &str| list(json, name).filter_map(Json::as_str).map(str::to_owned).collect();
+        node.types = list(element, "type")
+            .map(|one| NodeType {
+                code: text(one, "code").to_owned(),
+                profiles: texts(one, "profile"),
+                targets: texts(one, "targetProfile"),
+            })
+            .collect();
+    }
+    for (name, value) in element.as_object().into_iter().flatten() {
+        if name.starts_with("fixed") {
+            node.fixed = Some(value.clone());
+        } else if name.starts_with("pattern") {
+            node.pattern = Some(value.clone());
+        } else if name.starts_with("minValue") {
+            node.min_value = Some(value.clone());
+        } else if name.starts_with("maxValue") {
+            node.max_value = Some(value.clone());
+        }
+    }
+    if let Some(length) = element["maxLength"].as_u64() {
+        node.max_length = Some(length);
+    }
+    for extension in list(element, "extension") {
+        if text(extension, "url") == "http://hl7.org/fhir/StructureDefinition/minLength" {
+            node.min_length = extension["valueInteger"].as_u64();
+        }
+    }
+    if let Some(url) = element["binding"]["valueSet"].as_str() {
+        let strength = match text(&element["binding"], "strength") {
+            "required" => Strength::Required,
+            "extensible" => Strength::Extensible,
+            "preferred" => Strength::Preferred,
+            _ => Strength::Example,
+        };
+        node.binding = Some((strength, url.to_owned()));
+    }
+    for rule in list(element, "constraint") {
+        let key = text(rule, "key");
+        let expression = text(rule, "expression");
+        // The rules of the base definitions are checked by the walk.
+        let base = r4().invariants().iter().any(|known| known.key == key && known.expression == expression);
+        if !expression.is_empty() && !base && !node.rules.iter().any(|known| known.key == key) {
+            let warning = text(rule, "severity") == "warning";
+            node.rules.push(Rule { key: key.to_owned(), warning, expression: expression.to_owned() });
+        }
+    }
+    if element["slicing"].is_object() {
+        let slicing = &element["slicing"];
+        let discriminators = list(slicing, "discriminator")
+            .map(|one| {
+                let kind = match text(one, "type") {
+                    "exists" => Discriminator::Exists,
+                    "type" => Discriminator::Type,
+                    "profile" => Discriminator::Profile,
+                    _ => Discriminator::Value,
+                };
+                (kind, text(one, "path").to_owned())
+            })
+            .collect();
+        node.slicing = Some(Slicing {
+            discriminators,
+            closed: text(slicing, "rules") == "closed",
+            ordered: slicing["ordered"].as_bool() == Some(true),
+        });
+    }
+}
