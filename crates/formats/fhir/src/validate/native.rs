@@ -147,6 +147,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
         "tim-7" => |_, value| Some(!has(value, "durationMax") || has(value, "duration")),
         "tim-8" => |_, value| Some(!has(value, "countMax") || has(value, "count")),
         "tim-10" => |_, value| Some(!has(value, "timeOfDay") || !has(value, "when")),
+        "que-7" => |_, value| Some(text(value, "operator") != Some("exists") || has(value, "answerBoolean")),
         "mad-1" => |_, value| {
             let def = named_type("MedicationAdministration.dosage")?;
             Some(has(value, "dose") || has_choice(value, def, "rate"))

@@ -54,6 +54,7 @@ pub struct ProfileStore {
     structures: HashMap<String, Raw>,
     value_sets: HashMap<String, (Json, OnceLock<Option<Arc<LocalSet>>>)>,
     systems: HashMap<String, Json>,
+    below: Option<Arc<ProfileStore>>,
 }
 
 /// Bases that are no profile: the definitions know them.
@@ -69,6 +70,11 @@ impl ProfileStore {
     /// An empty store.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// An empty store over another one, whose contents it has too: packages many stores share are loaded once.
+    pub fn over(below: Arc<Self>) -> Self {
+        Self { below: Some(below), ..Self::default() }
     }
 
     /// How many profiles (extensions included) are loaded.
@@ -117,7 +123,7 @@ impl ProfileStore {
 
     /// Whether a profile of that URL is loaded.
     pub fn contains(&self, url: &str) -> bool {
-        self.structures.contains_key(url.split('|').next().unwrap_or(url))
+        self.structures.contains_key(url.split('|').next().unwrap_or(url)) || self.below.as_ref().is_some_and(|below| below.contains(url))
     }
 
     pub(super) fn profile(&self, url: &str) -> Option<Arc<Profile>> {
@@ -125,7 +131,9 @@ impl ProfileStore {
     }
 
     fn profile_at(&self, url: &str, depth: usize) -> Option<Arc<Profile>> {
-        let raw = self.structures.get(url.split('|').next().unwrap_or(url))?;
+        let Some(raw) = self.structures.get(url.split('|').next().unwrap_or(url)) else {
+            return self.below.as_ref()?.profile_at(url, depth);
+        };
         if let Some(done) = raw.profile.get() {
             return done.clone();
         }
@@ -136,10 +144,18 @@ impl ProfileStore {
         raw.profile.get_or_init(|| made).clone()
     }
 
+    fn system(&self, url: &str) -> Option<&Json> {
+        self.systems.get(url).or_else(|| self.below.as_ref()?.system(url))
+    }
+
+    fn value_set_json(&self, url: &str) -> Option<&Json> {
+        self.value_sets.get(url).map(|(json, _)| json).or_else(|| self.below.as_ref()?.value_set_json(url))
+    }
+
     /// The codes of a loaded value set, if they can be known.
     pub(super) fn value_set(&self, url: &str) -> Option<Arc<LocalSet>> {
         let url = url.split('|').next().unwrap_or(url);
-        let (json, set) = self.value_sets.get(url)?;
+        let Some((json, set)) = self.value_sets.get(url) else { return self.below.as_ref()?.value_set(url) };
         if let Some(done) = set.get() {
             return done.clone();
         }

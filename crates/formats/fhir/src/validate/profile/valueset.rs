@@ -72,8 +72,8 @@ fn part(store: &ProfileStore, include: &Json, depth: usize) -> Option<HashSet<(S
     }
     for url in list(include, "valueSet").filter_map(Json::as_str) {
         let url = url.split('|').next().unwrap_or(url);
-        let other: HashSet<(String, String)> = match store.value_sets.get(url) {
-            Some((json, _)) => expand(store, json, depth + 1)?,
+        let other: HashSet<(String, String)> = match store.value_set_json(url) {
+            Some(json) => expand(store, json, depth + 1)?,
             None => {
                 let set = r4().value_set(url).filter(|set| set.grammar().is_none())?;
                 set.iter().map(|(system, code)| (system.to_owned(), code.to_owned())).collect()
@@ -89,7 +89,7 @@ fn part(store: &ProfileStore, include: &Json, depth: usize) -> Option<HashSet<(S
 
 /// All codes of a loaded code system with the codes above them.
 fn concepts(store: &ProfileStore, system: &str) -> Option<Vec<(String, Vec<String>)>> {
-    let json = store.systems.get(system)?;
+    let json = store.system(system)?;
     if json["content"].as_str().is_some_and(|content| content != "complete") {
         return None;
     }

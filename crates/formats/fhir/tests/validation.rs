@@ -1,0 +1,45 @@
+//! The validation suites, when the test data is there.
+#![allow(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, unreachable_pub)]
+
+use std::path::{Path, PathBuf};
+
+#[path = "suites/validation.rs"]
+mod validation;
+
+fn data() -> Option<PathBuf> {
+    let folder = std::env::var_os("SUTURA_TEST_DATA")
+        .map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder);
+    }
+    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
+    None
+}
+
+fn report(name: &str, results: &[validation::Outcome]) {
+    println!("{name}: {} of {} passed", results.iter().filter(|(_, reasons)| reasons.is_empty()).count(), results.len());
+    for (case, reasons) in results.iter().filter(|(_, reasons)| !reasons.is_empty()) {
+        println!("  {case}: {}", reasons.join("; "));
+    }
+}
+
+#[test]
+fn the_official_cases() {
+    let Some(data) = data() else { return };
+    let results = validation::validator(&data).unwrap();
+    report("fhir-validator", &results);
+}
+
+#[test]
+fn the_examples_of_the_specification() {
+    let Some(data) = data() else { return };
+    let results = validation::spec_examples(&data).unwrap();
+    report("fhir-spec-examples", &results);
+}
+
+#[test]
+fn the_examples_of_us_core() {
+    let Some(data) = data() else { return };
+    let results = validation::us_core(&data).unwrap();
+    report("fhir-us-core", &results);
+}
