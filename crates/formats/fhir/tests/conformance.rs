@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 #[path = "suites/fhirpath.rs"]
 mod fhirpath;
+#[path = "suites/sql_on_fhir.rs"]
+mod sql_on_fhir;
 #[path = "suites/xml.rs"]
 mod xml;
 
@@ -32,4 +34,19 @@ fn fhirpath_cases_pass_or_are_listed() {
     }
     println!("{} of {} passed", results.iter().filter(|(_, reasons)| reasons.is_empty()).count(), results.len());
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+}
+
+#[test]
+fn sql_on_fhir_cases_pass() {
+    let Some(data) = data() else { return };
+    let cases = sql_on_fhir::run(&data).unwrap();
+    assert!(cases.len() > 90);
+    let wrong: Vec<String> = cases
+        .iter()
+        .filter(|case| !case.reasons.is_empty())
+        .map(|case| format!("{}: {}: {}", case.file, case.title, case.reasons.join("; ")))
+        .collect();
+    println!("{} of {} passed", cases.len() - wrong.len(), cases.len());
+    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(sql_on_fhir::report(&cases).is_object());
 }

@@ -14,10 +14,14 @@ pub(crate) fn evaluate<'d>(tree: &'d Tree, focus: Item<'d>, context: &mut Contex
     if context.resource.is_none() {
         context.resource = Some(focus.clone());
     }
-    let input = [focus];
+    evaluate_on(tree, &[focus], context)
+}
+
+/// Evaluates `tree` with any number of items as focus.
+pub(crate) fn evaluate_on<'d>(tree: &'d Tree, focus: &[Item<'d>], context: &mut Context<'d>) -> Result<Collection<'d>, PathError> {
     let steps = context.limits.steps;
-    let mut evaluator = Evaluator { context, steps, locals: Vec::new(), focus: &input };
-    evaluator.eval(tree, Frame { focus: &input, index: None, total: None })
+    let mut evaluator = Evaluator { context, steps, locals: Vec::new(), focus };
+    evaluator.eval(tree, Frame { focus, index: None, total: None })
 }
 
 /// What `$this`, `$index` and `$total` are.

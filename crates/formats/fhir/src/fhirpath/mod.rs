@@ -17,7 +17,7 @@
 
 mod ast;
 mod calls;
-mod check;
+pub(crate) mod check;
 mod collections;
 mod compare;
 mod context;
@@ -26,7 +26,7 @@ mod dates;
 mod decimal;
 mod error;
 mod eval;
-mod fhir;
+pub(crate) mod fhir;
 mod function;
 mod item;
 mod lex;
@@ -84,6 +84,11 @@ impl Expression {
     /// Evaluates to a truth value by the rules of an invariant: empty is `None`, a single item that is not Boolean is true.
     pub fn evaluate_boolean<'d>(&'d self, focus: Item<'d>, context: &mut Context<'d>) -> Result<Option<bool>, PathError> {
         operators::truth(&self.evaluate(focus, context)?, "an invariant")
+    }
+
+    /// Evaluates with any focus, also none.
+    pub(crate) fn evaluate_on<'d>(&'d self, focus: &[Item<'d>], context: &mut Context<'d>) -> Result<Collection<'d>, PathError> {
+        eval::evaluate_on(&self.tree, focus, context)
     }
 
     /// The compiled form, for the view compiler.

@@ -1,0 +1,295 @@
+//! Resources to rows.
+//!
+//! The rows of one resource are built first, as cells that already fit their columns, and appended column by column when the
+//! whole resource has gone well: a resource that fails leaves nothing behind.
+
+use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use smallvec::smallvec;
+
+use super::{
+    View, ViewError,
+    columns::{Builder, Cell, Kind},
+    plan::{Block, Child, Path, Plan, Select, Source},
+    walk::Found,
+};
+use crate::{
+    fhirpath::{Collection, Context, Item, Node},
+    json::{Kind as JsonKind, Value},
+};
+
+/// Most rows of one resource.
+const MAX_ROWS: usize = 1_000_000;
+/// Deepest `repeat`.
+const MAX_REPEAT: usize = 256;
+
+/// Rows of one view on their way into a batch.
+#[derive(Debug)]
+pub struct Rows<'v> {
+    view: &'v View,
+    builders: Vec<Builder>,
+    count: usize,
+    /// Cells that the last resource needed: the next one is likely to need as many.
+    usual: usize,
+}
+
+impl<'v> Rows<'v> {
+    pub(super) fn new(view: &'v View) -> Self {
+        let builders = view.plan.columns.iter().map(|column| column.kind.builder(column.list)).collect();
+        Self { view, builders, count: 0, usual: 0 }
+    }
+
+    /// Appends the rows of a resource and says how many; none for another type or one that the filters leave out. After an
+    /// error the batch is as it was before.
+    pub fn append(&mut self, resource: Value<'_>) -> Result<usize, ViewError> {
+        let plan = &self.view.plan;
+        if resource.get("resourceType").and_then(|kind| kind.as_str()) != Some(plan.resource.as_str()) {
+            return Ok(0);
+        }
+        let width = plan.columns.len();
+        let mut run = Run::new(plan, resource, self.usual);
+        if !run.passes()? {
+            return Ok(0);
+        }
+        let focus = run.resource.clone();
+        run.block(&plan.body, Some(&focus), &mut Run::row)?;
+        let added = run.cells.len() / width;
+        self.usual = run.cells.len();
+        for (slot, builder) in self.builders.iter_mut().enumerate() {
+            for cell in run.cells.iter().skip(slot).step_by(width) {
+                builder.append(cell);
+            }
+        }
+        self.count += added;
+        Ok(added)
+    }
+
+    /// The rows so far.
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// The rows so far as a batch; the next one starts empty.
+    pub fn finish(&mut self) -> Result<RecordBatch, ViewError> {
+        let failed = |error: arrow::error::ArrowError| ViewError::Arrow(error.to_string());
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>, _>>().map_err(failed)?;
+        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
+        self.count = 0;
+        RecordBatch::try_new_with_options(Arc::clone(&self.view.schema), arrays, &options).map_err(failed)
+    }
+}
+
+/// One resource on its way.
+struct Run<'d> {
+    plan: &'d Plan,
+    /// Made when the first path needs the evaluator.
+    context: Option<Context<'d>>,
+    resource: Item<'d>,
+    row: Vec<Cell<'d>>,
+    cells: Vec<Cell<'d>>,
+    row_index: i64,
+}
+
+/// What happens to a row when all its factors are there.
+type Next<'n, 'd> = &'n mut dyn FnMut(&mut Run<'d>) -> Result<(), ViewError>;
+
+impl<'d> Run<'d> {
+    fn new(plan: &'d Plan, resource: Value<'d>, usual: usize) -> Self {
+        Self {
+            plan,
+            context: None,
+            resource: Item::resource(resource),
+            row: vec![Cell::Null; plan.columns.len()],
+            cells: Vec::with_capacity(usual),
+            row_index: 0,
+        }
+    }
+
+    fn passes(&mut self) -> Result<bool, ViewError> {
+        let plan = self.plan;
+        for filter in &plan.filters {
+            let focus = self.resource.clone();
+            let found = self.evaluate(filter, Some(&focus))?;
+            match &found[..] {
+                [] => return Ok(false),
+                [item] => match &*item.atom() {
+                    Item::Boolean(true) => {}
+                    Item::Boolean(false) => return Ok(false),
+                    _ => return Err(ViewError::FilterNotBoolean),
+                },
+                _ => return Err(ViewError::FilterNotBoolean),
+            }
+        }
+        Ok(true)
+    }
+
+    /// The row is complete: keep it.
+    fn row(&mut self) -> Result<(), ViewError> {
+        if self.cells.len() / self.row.len() >= MAX_ROWS {
+            return Err(ViewError::TooManyRows(MAX_ROWS));
+        }
+        self.cells.extend(self.row.iter().cloned());
+        Ok(())
+    }
+
+    fn block(&mut self, block: &'d Block, focus: Option<&Item<'d>>, next: Next<'_, 'd>) -> Result<(), ViewError> {
+        for (slot, path) in &block.columns {
+            self.row[*slot] = self.cell(*slot, path, focus)?;
+        }
+        self.children(&block.children, focus, next)
+    }
+
+    /// The product of the factors: each row of the first with each of the others.
+    fn children(&mut self, children: &'d [Child], focus: Option<&Item<'d>>, next: Next<'_, 'd>) -> Result<(), ViewError> {
+        let Some((first, rest)) = children.split_first() else { return next(self) };
+        let mut then = |run: &mut Self| run.children(rest, focus, next);
+        match first {
+            Child::Select(select) => self.select(select, focus, &mut then),
+            Child::Union(branches) => branches.iter().try_for_each(|branch| self.select(branch, focus, &mut then)),
+        }
+    }
+
+    fn select(&mut self, select: &'d Select, focus: Option<&Item<'d>>, next: Next<'_, 'd>) -> Result<(), ViewError> {
+        let items = match &select.source {
+            Source::Same => return self.block(&select.body, focus, next),
+            Source::Each(path) | Source::EachOrNull(path) => self.items(path, focus)?,
+            Source::Repeat(paths) => {
+                let mut found = Vec::new();
+                self.repeat(paths, focus, 0, &mut found)?;
+                found.into()
+            }
+        };
+        let outer = self.row_index;
+        if items.is_empty() && matches!(select.source, Source::EachOrNull(_)) {
+            self.set_row_index(0);
+            self.block(&select.body, None, next)?;
+        }
+        for (index, item) in items.iter().enumerate() {
+            self.set_row_index(index as i64);
+            self.block(&select.body, Some(item), &mut |run: &mut Self| {
+                // Factors to the right of this one count by themselves.
+                let inner = run.row_index;
+                run.set_row_index(outer);
+                let result = next(run);
+                run.set_row_index(inner);
+                result
+            })?;
+        }
+        self.set_row_index(outer);
+        Ok(())
+    }
+
+    fn set_row_index(&mut self, index: i64) {
+        self.row_index = index;
+        if self.plan.uses_row_index
+            && let Some(context) = &mut self.context
+        {
+            context.set_variable("rowIndex", smallvec![Item::Integer(index)]);
+        }
+    }
+
+    /// Depth first: an item, then what the paths find from it.
+    fn repeat(&mut self, paths: &'d [Path], focus: Option<&Item<'d>>, depth: usize, found: &mut Vec<Item<'d>>) -> Result<(), ViewError> {
+        if depth > MAX_REPEAT || found.len() > MAX_ROWS {
+            return Err(ViewError::TooManyRows(MAX_ROWS));
+        }
+        for path in paths {
+            for item in self.evaluate(path, focus)? {
+                found.push(item.clone());
+                self.repeat(paths, Some(&item), depth + 1, found)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn items(&mut self, path: &'d Path, focus: Option<&Item<'d>>) -> Result<Collection<'d>, ViewError> {
+        if let (Some(walk), Some(Item::Node(Node { value: Some(value), .. }))) = (&path.walk, focus)
+            && !walk.is_key()
+        {
+            let mut items = Collection::new();
+            let walked = walk.run(*value, &mut |found| {
+                if let Found::Value(value) = found {
+                    items.push(Item::element(value, None, walk.ty));
+                }
+                ControlFlow::Continue(())
+            });
+            if walked.is_ok() {
+                return Ok(items);
+            }
+        }
+        self.evaluate(path, focus)
+    }
+
+    fn evaluate(&mut self, path: &'d Path, focus: Option<&Item<'d>>) -> Result<Collection<'d>, ViewError> {
+        if self.context.is_none() {
+            let mut context = Context::new().resource(self.resource.clone());
+            for (name, value) in &self.plan.constants {
+                context.set_variable(name, smallvec![value.clone()]);
+            }
+            self.context = Some(context);
+            self.set_row_index(self.row_index);
+        }
+        let Some(context) = &mut self.context else { return Ok(Collection::new()) };
+        let focus = focus.map_or(&[][..], std::slice::from_ref);
+        path.expression.evaluate_on(focus, context).map_err(|error| ViewError::Evaluation { place: path.place.clone(), error })
+    }
+
+    fn cell(&mut self, slot: usize, path: &'d Path, focus: Option<&Item<'d>>) -> Result<Cell<'d>, ViewError> {
+        let column = &self.plan.columns[slot];
+        let wrong = || ViewError::WrongType(column.name.clone());
+        if path.is_row_index {
+            return column.kind.cell_of_item(&Item::Integer(self.row_index)).ok_or_else(wrong);
+        }
+        if let (Some(walk), Some(Item::Node(Node { value: Some(value), .. }))) = (&path.walk, focus) {
+            let (mut one, mut list, mut several, mut misfit) = (None, Vec::new(), false, false);
+            let walked = walk.run(*value, &mut |found| {
+                let cell = match found {
+                    Found::Text(text) => column.kind.cell_of_item(&Item::String(Cow::Borrowed(text))),
+                    Found::Value(value) => column.kind.cell_of_json(value),
+                };
+                match cell {
+                    None => misfit = true,
+                    Some(cell) if column.list => list.push(cell),
+                    Some(cell) => several |= one.replace(cell).is_some(),
+                }
+                if misfit || several { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            if walked.is_ok() {
+                return match () {
+                    () if misfit => Err(wrong()),
+                    () if several => Err(ViewError::SeveralValues(column.name.clone())),
+                    () if column.list => Ok(Cell::List(list)),
+                    () => Ok(one.unwrap_or(Cell::Null)),
+                };
+            }
+        }
+        let found = self.evaluate(path, focus)?;
+        if column.list {
+            let cells = found.iter().filter(|item| has_content(item)).map(|item| column.kind.cell_of_item(item).ok_or_else(wrong));
+            return Ok(Cell::List(cells.collect::<Result<_, _>>()?));
+        }
+        match &found[..] {
+            [] => Ok(Cell::Null),
+            [item] => cell_of(column.kind, item).ok_or_else(wrong),
+            _ => Err(ViewError::SeveralValues(column.name.clone())),
+        }
+    }
+}
+
+fn cell_of<'d>(kind: Kind, item: &Item<'d>) -> Option<Cell<'d>> {
+    if has_content(item) { kind.cell_of_item(item) } else { Some(Cell::Null) }
+}
+
+/// False for a primitive that has extensions only.
+fn has_content(item: &Item<'_>) -> bool {
+    match item {
+        Item::Node(node) => node.value.is_some_and(|value| value.kind() != JsonKind::Null),
+        _ => true,
+    }
+}
