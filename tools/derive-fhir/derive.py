@@ -170,6 +170,8 @@ class Types:
         flags = ("s" if element.get("isSummary") else "") + ("m" if element.get("isModifier") else "")
         reference = element.get("contentReference", "")
         types = reference if reference else self.element_types(element)
+        if element["path"] == "Resource.id":
+            types = "id"  # the definition says `string`, the text of the standard says `id`
         self.lines.append(
             "\t".join([path, str(element["min"]), element["max"], flags, types, self.binding(element), " ".join(keys)]).rstrip("\t")
         )

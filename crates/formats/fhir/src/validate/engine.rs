@@ -6,7 +6,10 @@ use std::{
 };
 
 use super::{Focus, InvariantEngine};
-use crate::fhirpath::{Context, CostLimits, Expression, Item};
+use crate::{
+    fhirpath::{Context, CostLimits, Expression, Item, Terminology},
+    validate::{codes::Codes, profile::ProfileStore, r4},
+};
 
 /// Evaluates invariants with [`crate::fhirpath`]: each expression is compiled once and kept.
 #[derive(Default)]
@@ -35,15 +38,30 @@ impl PathEngine {
 impl InvariantEngine for PathEngine {
     fn holds(&self, expression: &str, focus: Focus<'_>) -> Option<bool> {
         let compiled = self.compiled(expression)?;
+        let terminology = Loaded(focus.profiles);
         let mut context = Context::new()
             .resource(Item::resource(focus.resource))
             .root_resource(Item::resource(focus.root))
+            .terminology(&terminology)
             .limits(CostLimits { steps: MOST_STEPS, ..CostLimits::default() });
         // Nothing is a rule kept: only `false` breaks it.
         compiled
             .evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context)
             .ok()
             .map(|truth| truth != Some(false))
+    }
+}
+
+/// Value sets of loaded packages, then of the specification.
+struct Loaded<'p>(&'p ProfileStore);
+
+impl Terminology for Loaded<'_> {
+    fn member_of(&self, value_set: &str, system: &str, code: &str) -> Option<bool> {
+        let system = Some(system).filter(|system| !system.is_empty());
+        match self.0.value_set(value_set) {
+            Some(set) => Some(set.has(system, code)),
+            None => r4().value_set(value_set).map(|set| set.has(system, code)),
+        }
     }
 }
 

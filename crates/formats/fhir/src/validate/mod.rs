@@ -44,6 +44,8 @@ pub struct Focus<'d> {
     pub resource: Value<'d>,
     /// `%rootResource`: the same, or the one that contains it.
     pub root: Value<'d>,
+    /// The value sets of loaded packages.
+    pub profiles: &'d ProfileStore,
 }
 
 /// Evaluates the invariants that are not written out by hand.
@@ -53,12 +55,16 @@ pub trait InvariantEngine: Send + Sync {
 }
 
 /// What to check beyond the definitions.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Options {
     /// Report codes outside of extensible bindings as warnings, outside of preferred ones as information.
     pub open_bindings: bool,
     /// How bad an extension is that no loaded package defines; none means it is not reported.
     pub unknown_extensions: Option<IssueSeverity>,
+    /// Extensions whose URLs begin so are never unknown.
+    pub trusted_extensions: Vec<String>,
+    /// How bad text is that looks like it has HTML in it.
+    pub markup: IssueSeverity,
     /// Apply the profiles that `meta.profile` claims, where they are loaded.
     pub meta_profiles: bool,
     /// No resource gets more issues than this.
@@ -67,7 +73,14 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { open_bindings: true, unknown_extensions: None, meta_profiles: true, max_issues: 500 }
+        Self {
+            open_bindings: true,
+            unknown_extensions: None,
+            trusted_extensions: Vec::new(),
+            markup: IssueSeverity::Warning,
+            meta_profiles: true,
+            max_issues: 500,
+        }
     }
 }
 
@@ -161,6 +174,8 @@ struct Check<'v, 'd> {
     /// The resources of the Bundles around, by fullUrl; built when first needed.
     bundles: Vec<reference::BundleScope<'d>>,
     known: &'static walk::Known,
+    /// The elements that the walk is in, with what holds each.
+    trail: Vec<walk::Trail<'d>>,
     /// The values and profiles that the check is in: a profile does not end in itself.
     nested: Vec<(u32, usize)>,
 }
@@ -175,6 +190,7 @@ impl<'v, 'd> Check<'v, 'd> {
             container: root,
             bundles: Vec::new(),
             known: walk::known(),
+            trail: Vec::new(),
             nested: Vec::new(),
         }
     }

@@ -262,10 +262,13 @@ fn contained_are_used(value: Value<'_>) -> bool {
 fn references<'d>(value: Value<'d>, take: &mut impl FnMut(&'d str)) {
     match value.kind() {
         Kind::String => {
-            if let Some(text) = value.as_str()
-                && text.starts_with('#')
-            {
-                take(text);
+            if let Some(text) = value.as_str() {
+                if text.starts_with('#') {
+                    take(text);
+                } else if text.starts_with("<div") {
+                    // Pictures and links of the narrative refer to contained resources too.
+                    text.split('"').filter(|part| part.starts_with('#')).for_each(take);
+                }
             }
         }
         Kind::Array => value.items().for_each(|item| references(item, take)),

@@ -97,6 +97,7 @@ impl<'d> Check<'_, 'd> {
         {
             self.error(IssueCode::Value, value, "the type given is not the type that the reference says");
         }
+        self.document_reference(value, text);
         if targets.is_empty() || targets.contains(&"Resource") {
             return;
         }
@@ -110,6 +111,23 @@ impl<'d> Check<'_, 'd> {
             && !targets.contains(&name)
         {
             self.error(IssueCode::Structure, value, "the reference points at a type of resource that the element does not allow");
+        }
+    }
+
+    /// In a document a relative reference is resolved by fullUrl: an entry of the right type and id elsewhere is not meant.
+    fn document_reference(&mut self, value: Value<'d>, text: &'d str) {
+        let Some(scope) = self.bundles.last() else { return };
+        if text.contains(':') || text.starts_with('#') || scope.bundle.get("type").and_then(|kind| kind.as_str()) != Some("document") {
+            return;
+        }
+        let Some((name, id)) = type_and_id(text) else { return };
+        let here =
+            entries(scope.bundle).find(|entry| entry.get("resource").is_some_and(|resource| resource.index() == self.container.index()));
+        let Some(url) = here.and_then(|entry| entry.get("fullUrl")?.as_str()) else { return };
+        let base = if url.starts_with("http") { url.rsplitn(3, '/').nth(2) } else { None };
+        let found = base.is_some_and(|base| scope.find(&format!("{base}/{name}/{id}")).is_some());
+        if !found && scope.find_by_id(name, id).is_some() {
+            self.error(IssueCode::NotFound, value, "the entry of that type and id has a fullUrl that the reference does not mean");
         }
     }
 
@@ -137,8 +155,12 @@ impl<'d> Check<'_, 'd> {
     fn entry(&mut self, entry: Value<'d>, kind: &str, asks: bool) {
         let Some(resource) = entry.get("resource").filter(|resource| resource.kind() == Kind::Object) else { return };
         let id = resource.get("id").and_then(|id| id.as_str());
+        let outcome = resource.get("resourceType").and_then(|name| name.as_str()) == Some("OperationOutcome");
+        if kind == "searchset" && id.is_none() && !outcome {
+            self.error(IssueCode::Required, entry, "the resources of a search result must have ids");
+        }
         let Some(url) = entry.get("fullUrl").and_then(|url| url.as_str()) else {
-            if !asks && kind != "searchset" && resource.get("resourceType").and_then(|name| name.as_str()) != Some("OperationOutcome") {
+            if !asks && kind != "searchset" && !outcome {
                 self.error(IssueCode::Required, entry, "except in transactions and batches an entry with a resource must have a fullUrl");
             }
             return;

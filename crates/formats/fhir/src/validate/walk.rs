@@ -37,6 +37,16 @@ pub(super) fn known() -> &'static Known {
     })
 }
 
+/// An element on the way to where the walk is.
+#[derive(Clone, Copy)]
+pub(super) struct Trail<'d> {
+    /// The object that has it.
+    pub(super) parent: Value<'d>,
+    /// The type of that object.
+    pub(super) owner: &'static TypeDef,
+    pub(super) element: &'static ElementDef,
+}
+
 /// What is known of an element where its value is checked.
 #[derive(Clone, Copy)]
 pub(super) struct Slot<'d> {
@@ -117,7 +127,9 @@ impl<'d> Check<'_, 'd> {
                 self.error(IssueCode::Structure, member, format!("only one type of {}[x] may be given", element.name));
             }
             seen |= bit;
+            self.trail.push(Trail { parent: value, owner: def, element });
             self.member(value, name, member, element, ty);
+            self.trail.pop();
         }
         if seen | siblings == 0 && (def.kind != TypeKind::Resource || value.is_empty()) {
             self.error(IssueCode::Invariant, value, "an element must have a value or children (ele-1)");
@@ -207,6 +219,7 @@ impl<'d> Check<'_, 'd> {
             return 0;
         };
         self.push_step(stem, element, ty);
+        self.trail.push(Trail { parent, owner: def, element });
         let primitive = ty.def();
         if element.is_list() {
             if member.kind() == Kind::Array {
@@ -234,6 +247,7 @@ impl<'d> Check<'_, 'd> {
         } else {
             self.error(IssueCode::Structure, member, "must be a JSON object with id or extension");
         }
+        self.trail.pop();
         self.path.pop();
         1 << (element.index & 127)
     }
@@ -249,6 +263,8 @@ impl<'d> Check<'_, 'd> {
             self.object(value, slot.ty.def());
             if slot.ty == known.reference {
                 self.reference(value, slot.element);
+            } else if slot.ty == known.coding {
+                self.coding(value);
             } else if slot.ty == known.extension {
                 self.extension(value, slot.element.name == "modifierExtension");
             }
@@ -274,7 +290,7 @@ impl<'d> Check<'_, 'd> {
             && let Some(text) = value.as_str()
             && has_markup(text)
         {
-            self.issue(IssueSeverity::Warning, IssueCode::Value, value, "the text looks like it has HTML in it");
+            self.issue(self.validator.options.markup, IssueCode::Value, value, "the text looks like it has HTML in it");
         }
     }
 
@@ -284,13 +300,24 @@ impl<'d> Check<'_, 'd> {
             let kept = match self.native(rule, value) {
                 Some(kept) => Some(kept),
                 None => self.validator.engine.as_ref().and_then(|engine| {
-                    engine.holds(rule.expression, Focus { value, extension, ty, resource: self.resource, root: self.container })
+                    engine.holds(
+                        rule.expression,
+                        Focus { value, extension, ty, resource: self.resource, root: self.container, profiles: &self.validator.profiles },
+                    )
                 }),
             };
             if kept == Some(false) {
                 let severity = if rule.is_warning { IssueSeverity::Warning } else { IssueSeverity::Error };
                 self.issue(severity, IssueCode::Invariant, value, format!("the rule {} is broken: {}", rule.key, rule.expression));
             }
+        }
+    }
+
+    fn coding(&mut self, value: Value<'d>) {
+        if let Some(system) = value.get("system").and_then(|system| system.as_str())
+            && !system.contains(':')
+        {
+            self.error(IssueCode::Value, value, "the system of a coding must be an absolute URI");
         }
     }
 
@@ -312,7 +339,11 @@ impl<'d> Check<'_, 'd> {
             return;
         }
         if let Some(profile) = self.validator.profiles.profile(url).filter(|profile| profile.is_extension) {
-            return self.profile(value, self.known.extension, &profile);
+            self.profile(value, self.known.extension, &profile);
+            return self.extension_use(value, &profile);
+        }
+        if self.validator.options.trusted_extensions.iter().any(|trusted| url.starts_with(trusted.as_str())) {
+            return;
         }
         if let Some(severity) = self.validator.options.unknown_extensions {
             let severity = if modifier { IssueSeverity::Error } else { severity };
@@ -322,6 +353,10 @@ impl<'d> Check<'_, 'd> {
 
     /// The profiles a resource claims in `meta.profile`.
     fn claimed(&mut self, value: Value<'d>, def: &'static TypeDef) {
+        let validator = self.validator;
+        for profile in validator.profiles.global(def.name).into_iter().filter_map(|url| validator.profiles.profile(&url)) {
+            self.profile(value, def.id, &profile);
+        }
         let claims = value.get("meta").and_then(|meta| meta.get("profile"));
         for url in claims.into_iter().flat_map(|list| list.items()).filter_map(|url| url.as_str()) {
             if let Some(profile) = self.validator.profiles.profile(url) {

@@ -1,5 +1,7 @@
 //! A tree of XML elements as FHIR JSON, along the definitions.
 
+use std::fmt::Write as _;
+
 use super::{FromXml, XmlError, XmlErrorKind, parse::Element};
 use crate::{
     defs::{ElementDef, TypeDef, TypeId, TypeKind, r4},
@@ -155,7 +157,7 @@ impl<'x> Writer<'x> {
             }
             let length = self.path.len();
             if many {
-                self.path.push_str(&format!("[{number}]"));
+                let _ = write!(self.path, "[{number}]");
             }
             write(self, one);
             self.path.truncate(length);

@@ -19,7 +19,7 @@ pub(super) struct Element<'x> {
     pub(super) range: Range<usize>,
 }
 
-impl<'x> Element<'x> {
+impl Element<'_> {
     pub(super) fn attribute(&self, name: &str) -> Option<&str> {
         self.attributes.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_ref())
     }
@@ -163,14 +163,17 @@ impl<'x> Reader<'x> {
 
     /// A name; without its prefix.
     fn name(&mut self) -> Result<&'x str, XmlError> {
+        self.raw_name().map(|name| name.rsplit(':').next().unwrap_or(name))
+    }
+
+    fn raw_name(&mut self) -> Result<&'x str, XmlError> {
         let rest = self.rest();
         let length = rest.find(|letter: char| letter.is_whitespace() || "/>=<\"'&".contains(letter)).unwrap_or(rest.len());
         if length == 0 {
             return Err(self.error(XmlErrorKind::Malformed));
         }
         self.at += length;
-        let name = &rest[..length];
-        Ok(if name.starts_with("xmlns") || name.starts_with("xsi:") { name } else { name.rsplit(':').next().unwrap_or(name) })
+        Ok(&rest[..length])
     }
 
     /// A start tag, and whether it is closed at once.
@@ -188,7 +191,7 @@ impl<'x> Reader<'x> {
                 let range = start..self.at;
                 return Ok((Element { name, attributes, children: Vec::new(), has_text: false, range }, closed));
             }
-            let key = self.name()?;
+            let key = self.raw_name()?;
             self.blanks();
             self.expect('=')?;
             self.blanks();

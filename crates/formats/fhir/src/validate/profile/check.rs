@@ -204,7 +204,14 @@ impl<'d> Check<'_, 'd> {
         }
         for rule in &node.rules {
             let Some(engine) = self.validator.engine.as_ref() else { break };
-            let focus = Focus { value: at, extension: found.extension, ty: found.ty, resource: self.resource, root: self.container };
+            let focus = Focus {
+                value: at,
+                extension: found.extension,
+                ty: found.ty,
+                resource: self.resource,
+                root: self.container,
+                profiles: &self.validator.profiles,
+            };
             if engine.holds(&rule.expression, focus) == Some(false) {
                 let severity = if rule.warning { IssueSeverity::Warning } else { IssueSeverity::Error };
                 self.issue(severity, IssueCode::Invariant, at, format!("the rule {} is broken ({url})", rule.key));
@@ -259,6 +266,9 @@ impl<'d> Check<'_, 'd> {
         }
         let profiles: Vec<&String> = known.iter().flat_map(|one| &one.profiles).collect();
         let loaded: Vec<Arc<Profile>> = profiles.iter().filter_map(|one| self.validator.profiles.profile(one)).collect();
+        // A profile of something larger means one of its elements here: not followed.
+        let loaded: Vec<Arc<Profile>> =
+            loaded.into_iter().filter(|one| found.ty.def().kind == TypeKind::Resource || r4().subtype_of(found.ty, one.ty)).collect();
         if !loaded.is_empty()
             && loaded.len() == profiles.len()
             && let Some(value) = found.any()

@@ -6,6 +6,7 @@
 //! needed. Packages come as a folder of JSON files, a `.tgz` as registries give them, or one by one.
 
 mod check;
+mod context;
 mod package;
 mod slice;
 #[cfg(test)]
@@ -48,12 +49,17 @@ struct Raw {
     profile: OnceLock<Option<Arc<Profile>>>,
 }
 
+/// A value set as loaded, and its codes once they are asked for.
+type RawSet = (Json, OnceLock<Option<Arc<LocalSet>>>);
+
 /// What users loaded.
 #[derive(Default)]
 pub struct ProfileStore {
     structures: HashMap<String, Raw>,
-    value_sets: HashMap<String, (Json, OnceLock<Option<Arc<LocalSet>>>)>,
+    value_sets: HashMap<String, RawSet>,
     systems: HashMap<String, Json>,
+    /// Resource type and profile: what an implementation guide demands of every resource.
+    globals: Vec<(String, String)>,
     below: Option<Arc<ProfileStore>>,
 }
 
@@ -82,7 +88,8 @@ impl ProfileStore {
         self.structures.len()
     }
 
-    /// Adds one resource, or all of a Bundle: StructureDefinition, ValueSet and CodeSystem count, others are passed over.
+    /// Adds one resource, or all of a Bundle: StructureDefinition, ValueSet, CodeSystem and the
+    /// global profiles of an ImplementationGuide count, others are passed over.
     pub fn add(&mut self, resource: Json) {
         let Json::Object(mut members) = resource else { return };
         if let Some(Json::Array(entries)) = members.get_mut("entry") {
@@ -105,6 +112,13 @@ impl ProfileStore {
             }
             "ValueSet" => {
                 self.value_sets.insert(url, (json, OnceLock::new()));
+            }
+            "ImplementationGuide" => {
+                for global in json["global"].as_array().into_iter().flatten() {
+                    if let (Some(kind), Some(profile)) = (global["type"].as_str(), global["profile"].as_str()) {
+                        self.globals.push((kind.to_owned(), profile.to_owned()));
+                    }
+                }
             }
             "CodeSystem" => {
                 self.systems.insert(url, json);
@@ -144,6 +158,12 @@ impl ProfileStore {
         raw.profile.get_or_init(|| made).clone()
     }
 
+    /// The profiles that implementation guides demand of every resource of a type.
+    pub(super) fn global(&self, resource: &str) -> Vec<String> {
+        let own = self.globals.iter().filter(|(kind, _)| kind == resource).map(|(_, url)| url.clone());
+        own.chain(self.below.as_ref().map(|below| below.global(resource)).unwrap_or_default()).collect()
+    }
+
     fn system(&self, url: &str) -> Option<&Json> {
         self.systems.get(url).or_else(|| self.below.as_ref()?.system(url))
     }
@@ -170,6 +190,6 @@ impl std::fmt::Debug for ProfileStore {
             .field("profiles", &self.structures.len())
             .field("value_sets", &self.value_sets.len())
             .field("code_systems", &self.systems.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }

@@ -16,7 +16,8 @@ pub(super) fn load(store: &mut ProfileStore, path: &Path) -> Result<(), PackageE
         return folder(store, path);
     }
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    if name.ends_with(".tgz") || name.ends_with(".tar.gz") {
+    let name = name.to_ascii_lowercase();
+    if [".tgz", ".tar.gz"].iter().any(|ending| name.ends_with(ending)) {
         let mut archive = Vec::new();
         flate2::read::GzDecoder::new(File::open(path)?).take(MOST_BYTES + 1).read_to_end(&mut archive)?;
         if archive.len() as u64 > MOST_BYTES {
@@ -26,7 +27,7 @@ pub(super) fn load(store: &mut ProfileStore, path: &Path) -> Result<(), PackageE
     }
     let mut text = Vec::new();
     let file = File::open(path)?;
-    if name.ends_with(".gz") {
+    if path.extension().is_some_and(|extension| extension == "gz") {
         flate2::read::GzDecoder::new(file).take(MOST_BYTES).read_to_end(&mut text)?;
     } else {
         file.take(MOST_BYTES).read_to_end(&mut text)?;
@@ -78,7 +79,9 @@ fn tar(store: &mut ProfileStore, archive: &[u8]) -> Result<(), PackageError> {
         let content = after.get(..size).ok_or(PackageError::Archive)?;
         let plain = matches!(header[156], b'0' | 0);
         // A package keeps its resources in `package/`; other folders hold examples and documents.
-        let file = name.strip_prefix("package/").filter(|file| !file.contains('/') && file.ends_with(".json"));
+        let file = name
+            .strip_prefix("package/")
+            .filter(|file| !file.contains('/') && Path::new(file).extension().is_some_and(|extension| extension == "json"));
         if let Some(file) = file.filter(|file| plain && *file != "package.json" && !file.starts_with('.')) {
             add(store, file, content)?;
         }

@@ -141,7 +141,7 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
     let mut current: HashMap<String, Vec<Step>> = HashMap::new();
     for element in elements {
         let path = text(element, "path");
-        let Some(steps) = steps(element, path, ty, &current) else { continue };
+        let steps = steps(element, path, ty, &current);
         current.insert(path.to_owned(), steps.clone());
         let mut node = &mut root;
         for step in &steps {
@@ -181,8 +181,8 @@ struct Step {
 }
 
 /// The way to an element: by what its ancestors' last elements were, and its own slice name.
-fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<Step>>) -> Option<Vec<Step>> {
-    let Some((parent, last)) = path.rsplit_once('.') else { return Some(Vec::new()) };
+fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<Step>>) -> Vec<Step> {
+    let Some((parent, last)) = path.rsplit_once('.') else { return Vec::new() };
     // Ids say the way exactly where there are any.
     let id = text(element, "id");
     let mut out = Vec::new();
@@ -193,7 +193,7 @@ fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<S
             let slice = part.split_once(':').map(|(_, slice)| slice.to_owned());
             out.push(step(name, slice, &out, ty));
         }
-        return Some(out);
+        return out;
     }
     match current.get(parent) {
         Some(steps) => out.clone_from(steps),
@@ -205,7 +205,7 @@ fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<S
     }
     let slice = element["sliceName"].as_str().map(str::to_owned);
     out.push(step(last, slice, &out, ty));
-    Some(out)
+    out
 }
 
 fn step(name: &str, slice: Option<String>, before: &[Step], ty: TypeId) -> Step {
