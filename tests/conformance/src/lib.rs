@@ -5,6 +5,7 @@
 //! crate asserts that no case fails.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod fhir_read;
 mod hl7v2;
 mod privacy;
 mod quality;
@@ -53,12 +54,14 @@ impl Suite {
 type Run = fn(&Path) -> Result<Suite, std::io::Error>;
 
 /// All suites, in the order of the report.
-pub const SUITES: [(&str, Run); 7] = [
+pub const SUITES: [(&str, Run); 9] = [
     ("hl7v2-edge", hl7v2::edge),
     ("hl7v2-timestamps", hl7v2::timestamps),
     ("hl7v2-accounting", hl7v2::accounting),
     ("hl7v2-round-trip", hl7v2::round_trip),
     ("hl7v2-ranges", hl7v2::ranges),
+    ("fhir-json", fhir_read::round_trip),
+    ("fhir-read", fhir_read::reading),
     ("privacy-zip3", privacy::zip3),
     ("quality-wilson", quality::wilson),
 ];

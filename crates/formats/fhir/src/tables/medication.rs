@@ -10,12 +10,13 @@ pub(super) fn tables() -> Vec<Table> {
 
 /// Patient, encounter, and what the medication is: coded, or a reference.
 fn begin(name: &'static str, resource: &'static str, encounter: &str, doc: &'static str) -> Table {
+    let status_reason = if resource == "MedicationDispense" { "statusReasonCodeableConcept" } else { "statusReason" };
     Table::of(name, resource, doc)
         .patient("subject")
         .reference("encounter", encounter, "encounter")
         .identifier("medication record")
         .text("status", "status", Operational, "status")
-        .code("status_reason", "statusReason", Clinical, "reason of the status")
+        .code("status_reason", status_reason, Clinical, "reason of the status")
         .code("category", "category", Clinical, "first category")
         .concept("medication", "medicationCodeableConcept", "medication")
         .text(

@@ -33,8 +33,8 @@ struct Branch {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Choice {
-    path: Vec<String>,
+pub(super) struct Choice {
+    pub(super) path: Vec<String>,
     equals: String,
 }
 
@@ -124,7 +124,7 @@ pub(super) fn elements(value: Value<'_>) -> impl Iterator<Item = Value<'_>> {
 }
 
 /// The steps of a path: names, each with the condition that follows it.
-fn steps(path: &str) -> Vec<(String, Option<Choice>)> {
+pub(super) fn steps(path: &str) -> Vec<(String, Option<Choice>)> {
     let mut steps: Vec<(String, Option<Choice>)> = Vec::new();
     let mut rest = path;
     while !rest.is_empty() {

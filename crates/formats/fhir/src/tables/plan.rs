@@ -187,7 +187,11 @@ impl TablePlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::read::is_resource_type;
+    use crate::{
+        defs::{self, TypeId},
+        read::is_resource_type,
+        tables::path::steps,
+    };
 
     #[test]
     fn tables_and_columns_are_unique_and_documented() {
@@ -204,5 +208,35 @@ mod tests {
             assert!(table.columns.iter().all(|column| !column.doc.is_empty() && !column.path.contains("..")));
             assert!(table.columns.iter().filter(|column| column.patient).count() <= 1, "{}", table.name);
         }
+    }
+
+    /// A slip in a path would be a column that is always null.
+    #[test]
+    fn every_path_is_in_the_definitions() {
+        let definitions = defs::r4();
+        let step = |ty: TypeId, name: &str| definitions.type_of(ty).element(name).map(|(_, ty)| ty);
+        let mut wrong = Vec::new();
+        for table in spec::tables() {
+            let Some(resource) = table.resource else { continue };
+            let resource = definitions.type_named(resource).unwrap();
+            for column in table.columns.iter().filter(|column| !matches!(column.kind, Kind::Computed(_))) {
+                for alternative in column.path.split(" | ") {
+                    let mut ty = Some(resource);
+                    for (name, choice) in steps(alternative) {
+                        ty = ty.and_then(|ty| step(ty, &name));
+                        if let (Some(ty), Some(choice)) = (ty, choice)
+                            && choice.path.iter().try_fold(ty, |ty, name| step(ty, name)).is_none()
+                        {
+                            wrong.push(format!("{}.{}: condition of {alternative}", table.name, column.name));
+                        }
+                    }
+                    let is_scalar = ty.is_some_and(|ty| definitions.type_of(ty).is_primitive());
+                    if ty.is_none() || !(is_scalar || column.kind == Kind::Json) {
+                        wrong.push(format!("{}.{}: {alternative}", table.name, column.name));
+                    }
+                }
+            }
+        }
+        assert!(wrong.is_empty(), "{wrong:#?}");
     }
 }
