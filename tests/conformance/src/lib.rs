@@ -6,9 +6,11 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod fhir_read;
+mod fhirpath;
 mod hl7v2;
 mod privacy;
 mod quality;
+mod sql_on_fhir;
 
 use std::{
     collections::BTreeMap,
@@ -54,7 +56,7 @@ impl Suite {
 type Run = fn(&Path) -> Result<Suite, std::io::Error>;
 
 /// All suites, in the order of the report.
-pub const SUITES: [(&str, Run); 9] = [
+pub const SUITES: [(&str, Run); 11] = [
     ("hl7v2-edge", hl7v2::edge),
     ("hl7v2-timestamps", hl7v2::timestamps),
     ("hl7v2-accounting", hl7v2::accounting),
@@ -64,6 +66,8 @@ pub const SUITES: [(&str, Run); 9] = [
     ("fhir-read", fhir_read::reading),
     ("privacy-zip3", privacy::zip3),
     ("quality-wilson", quality::wilson),
+    ("fhirpath", fhirpath::fhirpath),
+    ("sql-on-fhir", sql_on_fhir::sql_on_fhir),
 ];
 
 /// The folder of the test material, if it is there.

@@ -36,6 +36,8 @@ mod numbers;
 mod operators;
 mod parse;
 mod quantity;
+#[cfg(test)]
+mod tests;
 mod texts;
 pub(crate) mod types;
 mod units;

@@ -25,6 +25,8 @@ mod error;
 mod ndjson;
 mod plan;
 mod rows;
+#[cfg(test)]
+mod tests;
 mod walk;
 
 use std::sync::Arc;

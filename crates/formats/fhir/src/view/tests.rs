@@ -1,0 +1,184 @@
+//! Walks give what the evaluator gives; definitions are refused with a place; streams are cut anywhere.
+
+use std::ops::ControlFlow;
+
+use arrow::{array::AsArray, datatypes::DataType};
+use proptest::prelude::*;
+
+use super::{walk::Found, walk::Walk, *};
+use crate::{
+    defs,
+    fhirpath::{Context, Expression, Item},
+    json::Parser,
+};
+
+const PATHS: &[&str] = &[
+    "id", "Patient.id", "active", "name.family", "name.given", "name[0].given", "name[1].given[0]", "name.first().family", "name.given.first()",
+    "name.where(use = 'official').family", "name.where(use = 'official' and family = 'a').given", "telecom.where(system = 'phone').value",
+    "deceased.ofType(boolean)", "deceased.ofType(dateTime)", "multipleBirth.ofType(integer)", "contact.name.given", "contact[0].telecom.value.first()",
+    "extension('u').value.ofType(string)", "extension('u').extension('v').value.ofType(Coding).code", "getResourceKey()",
+    "managingOrganization.getReferenceKey()", "managingOrganization.getReferenceKey(Organization)", "generalPractitioner.getReferenceKey(Organization)",
+    "link.other.getReferenceKey(Patient)", "name.family[2]", "address.line",
+];
+
+/// Patients with whatever a patient may have, in small.
+fn patients() -> impl Strategy<Value = String> {
+    let word = prop::sample::select(vec!["a", "b", "official", "usual", "phone", "u", "v"]);
+    let given = prop::collection::vec(prop_oneof![4 => word.clone().prop_map(|word| format!("\"{word}\"")), 1 => Just("null".to_owned())], 0..3);
+    let name = (prop::option::of(word.clone()), prop::option::of(word.clone()), given).prop_map(|(kind, family, given)| {
+        let mut parts = Vec::new();
+        parts.extend(kind.map(|kind| format!("\"use\":\"{kind}\"")));
+        parts.extend(family.map(|family| format!("\"family\":\"{family}\"")));
+        if !given.is_empty() {
+            parts.push(format!("\"given\":[{}]", given.join(",")));
+        }
+        format!("{{{}}}", parts.join(","))
+    });
+    let reference = prop::sample::select(vec![
+        "\"Organization/1\"", "\"http://x.org/fhir/Organization/2/_history/3\"", "\"urn:uuid:4\"", "\"#c\"", "\"Patient/5\"", "\"x\"", "\"\"", "\"Patient?a=b|c\"",
+    ]);
+    let extension = (word.clone(), word.clone(), word.clone()).prop_map(|(url, inner, text)| {
+        format!("{{\"url\":\"{url}\",\"extension\":[{{\"url\":\"{inner}\",\"valueCoding\":{{\"code\":\"{text}\"}}}}],\"valueString\":\"{text}\"}}")
+    });
+    (prop::collection::vec(name, 0..4), reference, prop::collection::vec(extension, 0..3), any::<bool>(), prop::option::of(0..9)).prop_map(
+        |(names, reference, extensions, flag, births)| {
+            let births = births.map_or(String::new(), |births| format!(",\"multipleBirthInteger\":{births}"));
+            format!(
+                "{{\"resourceType\":\"Patient\",\"id\":\"p\",\"active\":{flag},\"name\":[{names}],\"contact\":[{{\"name\":{first}}}],\
+                 \"managingOrganization\":{{\"reference\":{reference}}},\"generalPractitioner\":[{{\"reference\":{reference}}}],\
+                 \"link\":[{{\"other\":{{\"reference\":{reference}}}}}],\"extension\":[{extensions}],\"deceasedBoolean\":{flag}{births}}}",
+                names = names.join(","),
+                first = names.first().cloned().unwrap_or("{}".to_owned()),
+                extensions = extensions.join(","),
+            )
+        },
+    )
+}
+
+proptest! {
+    #[test]
+    fn walks_and_the_evaluator_agree(patient in patients()) {
+        let mut parser = Parser::default();
+        let document = parser.parse(patient.as_bytes()).unwrap();
+        let ty = defs::r4().type_named("Patient").unwrap();
+        for path in PATHS {
+            let expression = Expression::parse(path).unwrap();
+            let walk = Walk::compile(&expression, ty, &[]);
+            prop_assert!(walk.is_some(), "{} is not walked", path);
+            let mut walked = Vec::new();
+            let run = walk.unwrap().run(document.root(), &mut |found| {
+                walked.push(match found {
+                    Found::Text(text) => text.to_owned(),
+                    Found::Value(value) => value.as_str().unwrap_or(value.raw_text()).to_owned(),
+                });
+                ControlFlow::Continue(())
+            });
+            if run.is_err() {
+                continue;
+            }
+            let found = expression.evaluate(Item::resource(document.root()), &mut Context::new()).unwrap();
+            let found: Vec<String> = found.iter().filter_map(|item| item.to_text()).map(|text| text.into_owned()).collect();
+            prop_assert_eq!(&walked, &found, "{}", path);
+        }
+    }
+
+    #[test]
+    fn any_definition_is_a_view_or_an_error(text in "[\\[\\]{}\",:a-zA-Z0-9() .'%]{0,120}") {
+        let _ = View::from_json(text.as_bytes());
+        let column = serde_json::json!({"resource": "Patient", "select": [{"forEach": text, "column": [{"name": "a", "path": text}]}]});
+        let _ = View::from_json(column.to_string().as_bytes());
+    }
+}
+
+fn view(select: &str) -> Result<View, ViewError> {
+    View::from_json(format!("{{\"resource\":\"Patient\",\"select\":[{select}]}}").as_bytes())
+}
+
+#[test]
+fn columns_have_types_and_classes() {
+    let view = view(
+        r#"{"column":[{"name":"id","path":"getResourceKey()"},{"name":"born","path":"birthDate"},{"name":"active","path":"active"},
+        {"name":"family","path":"name.family.first()"},{"name":"births","path":"multipleBirth.ofType(integer)"},{"name":"n","path":"name.count()"},
+        {"name":"state","path":"address.first().state"},{"name":"all","path":"name.given","collection":true},
+        {"name":"weight","path":"extension('w').value.ofType(decimal)","tag":[{"name":"ansi/type","value":"DECIMAL(10,2)"}]}]}"#,
+    )
+    .unwrap();
+    let found: Vec<(String, DataType, String)> = view
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| (field.name().clone(), field.data_type().clone(), field.metadata()["sutura.phi"].clone()))
+        .collect();
+    let types: Vec<&DataType> = found.iter().map(|row| &row.1).collect();
+    assert_eq!(types[..6], [&DataType::Utf8View, &DataType::Utf8View, &DataType::Boolean, &DataType::Utf8View, &DataType::Int64, &DataType::Int64]);
+    assert_eq!(*types[8], DataType::Decimal128(10, 2));
+    let classes: Vec<&str> = found.iter().map(|row| row.2.as_str()).collect();
+    assert_eq!(classes, ["other-id", "date", "clinical", "name", "clinical", "clinical", "quasi", "name", "clinical"]);
+    assert_eq!(view.schema().field(0).metadata().get("sutura.patient").map(String::as_str), Some("true"));
+}
+
+#[test]
+fn bad_definitions_are_refused_with_a_place() {
+    for (select, expected) in [
+        (r#"{"column":[{"name":"a","path":"name.("}]}"#, "a: syntax error"),
+        (r#"{"column":[{"name":"1a","path":"id"}]}"#, "select[0].column[0]: name must begin"),
+        (r#"{"column":[{"name":"a","path":"id"},{"name":"a","path":"id"}]}"#, "stands twice"),
+        (r#"{"column":[{"name":"a","path":"%b"}]}"#, "undefined variable `%b`"),
+        (r#"{"forEach":"name","forEachOrNull":"name","column":[{"name":"a","path":"id"}]}"#, "more than one of"),
+        (r#"{"column":[{"name":"a","path":"id","tag":[{"name":"ansi/type","value":"BLOB"}]}]}"#, "ansi/type"),
+        (r#"{"column":[]}"#, "no column"),
+    ] {
+        let message = view(select).map(|_| ()).unwrap_err().to_string();
+        assert!(message.contains(expected), "{message}");
+    }
+}
+
+#[test]
+fn a_resource_that_fails_leaves_nothing_and_the_stream_goes_on() {
+    let view = view(r#"{"column":[{"name":"id","path":"id"},{"name":"family","path":"name.family"}]}"#).unwrap();
+    let lines = concat!(
+        "{\"resourceType\":\"Patient\",\"id\":\"1\",\"name\":[{\"family\":\"a\"}]}\n",
+        "{\"resourceType\":\"Patient\",\"id\":\"2\",\"name\":[{\"family\":\"a\"},{\"family\":\"b\"}]}\r\n\n",
+        "{\"resourceType\":\"Observation\",\"id\":\"3\"}\n{\"resourceType\":\n",
+        "{\"resourceType\":\"Patient\",\"id\":\"4\"}",
+    );
+    let (mut ids, mut problems) = (Vec::new(), Vec::new());
+    let account = read_ndjson(lines.as_bytes(), &[view], NdjsonOptions { batch_rows: 1, ..NdjsonOptions::default() }, &mut |output| {
+        match output {
+            Output::Batch { batch, .. } => ids.extend(batch.column(0).as_string_view().iter().flatten().map(str::to_owned)),
+            Output::BadLine { offset, .. } => problems.push(("bad", offset)),
+            Output::Refused { offset, error, .. } => {
+                assert!(matches!(error, ViewError::SeveralValues(_)));
+                problems.push(("refused", offset));
+            }
+            Output::LongLine { offset } => problems.push(("long", offset)),
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!(ids, ["1", "4"]);
+    let second = lines.find("\"2\"").map(|at| lines[..at].rfind('\n').unwrap() as u64 + 1).unwrap();
+    let broken = lines.find("{\"resourceType\":\n").unwrap() as u64;
+    assert_eq!(problems, [("refused", second), ("bad", broken)]);
+    assert_eq!((account.lines, account.bad_lines, account.rows, account.refused, account.bytes), (5, 1, 2, 1, lines.len() as u64));
+}
+
+#[test]
+fn a_line_that_is_too_long_is_passed_over() {
+    let view = view(r#"{"column":[{"name":"id","path":"id"}]}"#).unwrap();
+    let mut lines = "{\"resourceType\":\"Patient\",\"id\":\"1\"}\n{\"resourceType\":\"Patient\",\"id\":\"".to_owned();
+    lines.push_str(&"x".repeat(5 << 20));
+    lines.push_str("\"}\n{\"resourceType\":\"Patient\",\"id\":\"3\"}\n");
+    let limits = crate::json::Limits { bytes: 1 << 20, ..crate::json::Limits::default() };
+    let (mut rows, mut long) = (0, Vec::new());
+    read_ndjson(lines.as_bytes(), &[view], NdjsonOptions { batch_rows: 10, limits }, &mut |output| {
+        match output {
+            Output::Batch { batch, .. } => rows += batch.num_rows(),
+            Output::LongLine { offset } => long.push(offset),
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((rows, long), (2, vec![36]));
+}

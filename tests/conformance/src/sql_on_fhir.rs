@@ -1,0 +1,22 @@
+//! The official SQL on FHIR tests, and the official report of them.
+
+use std::{fs, io::Error, path::Path};
+
+use crate::Suite;
+
+#[allow(dead_code, unreachable_pub)]
+#[path = "../../../crates/formats/fhir/tests/suites/sql_on_fhir.rs"]
+mod cases;
+
+/// Every case of every file; writes `test_report.json` into the target folder.
+pub(crate) fn sql_on_fhir(data: &Path) -> Result<Suite, Error> {
+    let found = cases::run(data)?;
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| "target".into(), std::path::PathBuf::from);
+    fs::create_dir_all(&target)?;
+    fs::write(target.join("test_report.json"), serde_json::to_vec_pretty(&cases::report(&found))?)?;
+    let mut suite = Suite::default();
+    for case in &found {
+        suite.case(&format!("{}: {}", case.file, case.title), &case.reasons);
+    }
+    Ok(suite)
+}
