@@ -81,7 +81,7 @@ impl<'d> Evaluator<'_, 'd> {
             Function::Repeat | Function::RepeatAll => self.repeat(&input, arguments, frame, function == Function::Repeat)?,
             Function::Single => single(&input, name)?.cloned().into_iter().collect(),
             Function::First => input.into_iter().next().into_iter().collect(),
-            Function::Last => input.into_iter().last().into_iter().collect(),
+            Function::Last => input.into_iter().next_back().into_iter().collect(),
             Function::Tail => input.into_iter().skip(1).collect(),
             Function::Skip | Function::Take => {
                 let count = integer(&self.argument(arguments, 0, frame)?, name)?;

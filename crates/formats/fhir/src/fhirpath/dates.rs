@@ -116,7 +116,7 @@ fn boundary<'d>(item: &Item<'d>, high: bool, wanted: Option<i64>, name: &'static
 fn decimal_boundary(value: super::Decimal, high: bool, wanted: Option<i64>) -> Option<super::Decimal> {
     let wanted = u32::try_from(wanted.unwrap_or(8)).ok().filter(|wanted| *wanted <= 28)?;
     let half = super::Decimal::new(5, value.scale() + 1);
-    let bound = if high { value.add(half)? } else { value.subtract(half)? };
+    let bound = if high { value.plus(half)? } else { value.subtract(half)? };
     let away = high != bound.is_negative();
     if away { bound.round(wanted) } else { bound.cut(wanted) }
 }
@@ -134,9 +134,9 @@ fn component<'d>(function: Function, item: &Item<'d>) -> Result<Option<Item<'d>>
         Function::MonthOf => integer(date.and_then(Date::month).map(i64::from)),
         Function::DayOf => integer(date.and_then(Date::day).map(i64::from)),
         Function::HourOf => integer(time.map(|time| i64::from(time.hour()))),
-        Function::MinuteOf => integer(time.and_then(|time| time.minute()).map(i64::from)),
-        Function::SecondOf => integer(time.and_then(|time| time.second()).map(i64::from)),
-        Function::MillisecondOf => integer(time.and_then(|time| time.millisecond()).map(i64::from)),
+        Function::MinuteOf => integer(time.and_then(super::Time::minute).map(i64::from)),
+        Function::SecondOf => integer(time.and_then(super::Time::second).map(i64::from)),
+        Function::MillisecondOf => integer(time.and_then(super::Time::millisecond).map(i64::from)),
         Function::TimezoneOffsetOf => {
             offset.and_then(|offset| super::Decimal::from(i64::from(offset)).divide(60.into())).map(Item::Decimal)
         }

@@ -138,14 +138,14 @@ impl Decimal {
     }
 
     /// Sum.
-    pub fn add(self, other: Self) -> Option<Self> {
+    pub fn plus(self, other: Self) -> Option<Self> {
         let (left, right, scale) = self.aligned(other)?;
         Some(Self { mantissa: left.checked_add(right)?, scale })
     }
 
     /// Difference.
     pub fn subtract(self, other: Self) -> Option<Self> {
-        self.add(other.negate()?)
+        self.plus(other.negate()?)
     }
 
     /// Product, with the scales added while they fit.
@@ -322,7 +322,7 @@ mod tests {
 
     #[test]
     fn arithmetic_is_exact_and_checked() {
-        assert_eq!(decimal("0.1").add(decimal("0.2")), Some(decimal("0.3")));
+        assert_eq!(decimal("0.1").plus(decimal("0.2")), Some(decimal("0.3")));
         assert_eq!(decimal("1.2").multiply(decimal("1.8")), Some(decimal("2.16")));
         assert_eq!(decimal("1").divide(decimal("3")).unwrap().to_string(), "0.3333333333333333");
         assert_eq!(decimal("1").divide(decimal("8")).unwrap().to_string(), "0.125");
@@ -334,7 +334,7 @@ mod tests {
         assert_eq!(decimal("2.5").round(0), Some(decimal("3")));
         assert_eq!(decimal("-2.5").round(0), Some(decimal("-3")));
         assert_eq!(decimal("2.4").round(0), Some(decimal("2")));
-        assert_eq!(Decimal::new(i128::MAX, 0).add(decimal("1")), None);
+        assert_eq!(Decimal::new(i128::MAX, 0).plus(decimal("1")), None);
         assert_eq!(Decimal::new(i128::MIN, 0).negate(), None);
     }
 }

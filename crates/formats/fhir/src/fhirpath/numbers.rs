@@ -68,14 +68,15 @@ impl<'d> Evaluator<'_, 'd> {
                 let base = argument.as_ref().map_or(f64::NAN, |base| number(base).to_f64());
                 let value = value.to_f64();
                 // The exact functions for the two usual bases: 1000.log(10) is 3, not 2.9999999999999996.
-                let result = if base == 10.0 {
+                let is = |wanted: f64| (base - wanted).abs() < f64::EPSILON;
+                let result = if is(10.0) {
                     value.log10()
-                } else if base == 2.0 {
+                } else if is(2.0) {
                     value.log2()
                 } else {
                     value.ln() / base.ln()
                 };
-                (value > 0.0 && base > 0.0 && base != 1.0).then(|| float(result)).flatten()
+                (value > 0.0 && base > 0.0 && !is(1.0)).then(|| float(result)).flatten()
             }
             Function::Power => match (&argument, whole) {
                 (Some(Item::Integer(exponent)), Some(base)) if *exponent >= 0 => {

@@ -185,7 +185,7 @@ fn arithmetic<'d>(operator: Operator, left: &Item<'d>, right: &Item<'d>) -> Resu
     };
     if let (Some(left), Some(right)) = (number(left), number(right)) {
         let result = match operator {
-            Add => left.add(right),
+            Add => left.plus(right),
             Subtract => left.subtract(right),
             Multiply => left.multiply(right),
             Div => return Ok(left.divide_whole(right).and_then(Decimal::to_integer).map(Item::Integer)),

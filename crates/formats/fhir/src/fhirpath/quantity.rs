@@ -184,9 +184,9 @@ impl Quantity {
         let signed = |value: Decimal| if subtract { value.negate() } else { Some(value) };
         if one < Decimal::from(1) {
             let mine = other.converted(self)?;
-            return Some(other.with_value(mine.add(signed(other.value)?)?));
+            return Some(other.with_value(mine.plus(signed(other.value)?)?));
         }
-        Some(self.with_value(self.value.add(signed(self.converted(other)?)?)?))
+        Some(self.with_value(self.value.plus(signed(self.converted(other)?)?)?))
     }
 
     /// Product: the units are multiplied as written.

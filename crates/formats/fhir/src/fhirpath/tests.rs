@@ -15,7 +15,7 @@ fn texts(expression: &str) -> Result<Vec<String>, PathError> {
     let document = parser.parse(PATIENT).unwrap();
     let expression = Expression::parse(expression)?;
     let found = expression.evaluate(Item::resource(document.root()), &mut Context::new())?;
-    Ok(found.iter().map(|item| item.to_text().map_or_else(|| item.type_name().to_owned(), |text| text.into_owned())).collect())
+    Ok(found.iter().map(|item| item.to_text().map_or_else(|| item.type_name().to_owned(), std::borrow::Cow::into_owned)).collect())
 }
 
 fn one(expression: &str) -> String {
@@ -70,11 +70,25 @@ fn values_of_the_resource() {
 
 #[test]
 fn what_is_an_error() {
-    for expression in ["name.family('x')", "1 +", "name.given.single()", "'a' + 1", "%nobody", "name.as(Nothing)", "(1 | 2) + 1", "'x'.matches('(')", "valueQuantity.x", "''.foo()"] {
+    for expression in [
+        "name.family('x')",
+        "1 +",
+        "name.given.single()",
+        "'a' + 1",
+        "%nobody",
+        "name.as(Nothing)",
+        "(1 | 2) + 1",
+        "'x'.matches('(')",
+        "valueQuantity.x",
+        "''.foo()",
+    ] {
         let found = texts(expression);
         assert!(found.is_err() || expression == "valueQuantity.x", "{expression}: {found:?}");
     }
-    assert_eq!(texts("multipleBirthInteger"), Err(PathError::UnknownElement { ty: "Patient".into(), element: "multipleBirthInteger".into() }));
+    assert_eq!(
+        texts("multipleBirthInteger"),
+        Err(PathError::UnknownElement { ty: "Patient".into(), element: "multipleBirthInteger".into() })
+    );
 }
 
 #[test]
@@ -116,8 +130,32 @@ fn messages_hold_no_content() {
 fn expressions() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         prop::sample::select(vec![
-            "1", "2.50", "'a'", "true", "{}", "@2020-02", "@T10:30", "@2020-02-03T04:05:06.7Z", "4 'mg'", "2 weeks", "$this", "name", "name.given", "birthDate",
-            "%resource", "%context", "multipleBirth", "contained", "''", "-1", "1 'a'", "99999999999999999999999", "contact.name", "extension('u')", "$index", "$total",
+            "1",
+            "2.50",
+            "'a'",
+            "true",
+            "{}",
+            "@2020-02",
+            "@T10:30",
+            "@2020-02-03T04:05:06.7Z",
+            "4 'mg'",
+            "2 weeks",
+            "$this",
+            "name",
+            "name.given",
+            "birthDate",
+            "%resource",
+            "%context",
+            "multipleBirth",
+            "contained",
+            "''",
+            "-1",
+            "1 'a'",
+            "99999999999999999999999",
+            "contact.name",
+            "extension('u')",
+            "$index",
+            "$total",
         ])
         .prop_map(str::to_owned),
         "[a-z]{1,6}",
@@ -125,14 +163,16 @@ fn expressions() -> impl Strategy<Value = String> {
     let functions: Vec<&'static str> = Function::names().filter(|name| !matches!(*name, "is" | "as" | "ofType")).collect();
     leaf.prop_recursive(5, 40, 3, move |inner| {
         let operator = prop::sample::select(vec![
-            "+", "-", "*", "/", "div", "mod", "&", "|", "<", "<=", ">", ">=", "=", "!=", "~", "!~", "in", "contains", "and", "or", "xor", "implies",
+            "+", "-", "*", "/", "div", "mod", "&", "|", "<", "<=", ">", ">=", "=", "!=", "~", "!~", "in", "contains", "and", "or", "xor",
+            "implies",
         ]);
         let ty = prop::sample::select(vec!["string", "HumanName", "System.String", "Quantity", "Resource", "Patient.contact", "nothing"]);
         prop_oneof![
             (inner.clone(), operator, inner.clone()).prop_map(|(left, operator, right)| format!("({left} {operator} {right})")),
             (inner.clone(), prop::sample::select(functions.clone()), prop::collection::vec(inner.clone(), 0..3))
                 .prop_map(|(base, name, arguments)| format!("({base}).{name}({})", arguments.join(", "))),
-            (inner.clone(), prop::sample::select(vec!["is", "as"]), ty.clone()).prop_map(|(base, test, ty)| format!("({base} {test} {ty})")),
+            (inner.clone(), prop::sample::select(vec!["is", "as"]), ty.clone())
+                .prop_map(|(base, test, ty)| format!("({base} {test} {ty})")),
             (inner.clone(), ty).prop_map(|(base, ty)| format!("({base}).ofType({ty})")),
             (inner.clone(), inner.clone()).prop_map(|(base, index)| format!("({base})[{index}]")),
             (inner, "[a-z]{1,6}").prop_map(|(base, name)| format!("({base}).{name}")),

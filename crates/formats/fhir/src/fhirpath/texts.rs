@@ -70,7 +70,7 @@ impl<'d> Evaluator<'_, 'd> {
                 Ok(input.split(&*argument).map(|part| Item::String(part.to_owned().into())).collect())
             }
             Function::Encode => Ok(match &*argument {
-                "hex" => string(input.bytes().map(|byte| format!("{byte:02x}")).collect()),
+                "hex" => string(encode_hex(&input)),
                 "base64" => string(encode_base64(input.as_bytes(), STANDARD)),
                 "urlbase64" => string(encode_base64(input.as_bytes(), URL)),
                 _ => Collection::new(),
@@ -248,6 +248,11 @@ fn decode_base64(text: &str, alphabet: &[u8; 64]) -> Option<Vec<u8>> {
         }
     }
     Some(out)
+}
+
+fn encode_hex(text: &str) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    text.bytes().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)])).collect()
 }
 
 fn decode_hex(text: &str) -> Option<Vec<u8>> {

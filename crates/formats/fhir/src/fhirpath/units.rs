@@ -310,7 +310,7 @@ impl Unit {
         if self.zero == 0 && target.zero == 0 {
             return apply(value, self.factor.times(target.factor.inverse())?);
         }
-        let kelvin = apply(value, self.factor)?.add(zero(self))?;
+        let kelvin = apply(value, self.factor)?.plus(zero(self))?;
         apply(kelvin.subtract(zero(target))?, target.factor.inverse())
     }
 }

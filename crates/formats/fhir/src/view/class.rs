@@ -12,7 +12,7 @@ pub(super) fn of_element(parent: TypeId, element: &str, ty: TypeId) -> PhiClass 
         ("HumanName", "family" | "given" | "prefix" | "suffix" | "text") => PhiClass::Name,
         ("Address", "state" | "country") => PhiClass::Quasi,
         ("Address", "line" | "city" | "district" | "postalCode" | "text") => PhiClass::Geography,
-        ("ContactPoint", "system") | ("Identifier", "system") => PhiClass::Operational,
+        ("ContactPoint" | "Identifier", "system") => PhiClass::Operational,
         ("ContactPoint", _) => PhiClass::Phone,
         ("Identifier", _) if ty == "string" => PhiClass::OtherId,
         ("Reference", "type") => PhiClass::Operational,

@@ -96,7 +96,7 @@ impl Kind {
     }
 
     /// A JSON primitive as a cell; `None` if it does not fit.
-    pub(super) fn cell_of_json<'d>(self, value: Value<'d>) -> Option<Cell<'d>> {
+    pub(super) fn cell_of_json(self, value: Value<'_>) -> Option<Cell<'_>> {
         match value.kind() {
             JsonKind::String => self.cell_of_text(Cow::Borrowed(value.as_str()?)),
             JsonKind::Number => self.cell_of_digits(value.as_number()?),
@@ -109,7 +109,7 @@ impl Kind {
         }
     }
 
-    fn cell_of_digits<'d>(self, digits: &'d str) -> Option<Cell<'d>> {
+    fn cell_of_digits(self, digits: &str) -> Option<Cell<'_>> {
         Some(match self {
             Self::Text => Cell::Text(digits),
             Self::Integer => Cell::Integer(match digits.parse() {
@@ -122,7 +122,7 @@ impl Kind {
         })
     }
 
-    fn cell_of_text<'d>(self, text: Cow<'d, str>) -> Option<Cell<'d>> {
+    fn cell_of_text(self, text: Cow<'_, str>) -> Option<Cell<'_>> {
         match (self, text) {
             (Self::Text, Cow::Borrowed(text)) => Some(Cell::Text(text)),
             (Self::Text, Cow::Owned(text)) => Some(Cell::Owned(text.into())),

@@ -206,13 +206,13 @@ impl Compiler {
             (None, None, []) => (Source::Same, focus),
             (Some(path), None, []) => {
                 let path = self.path(&path, focus, format!("{place}.forEach"))?;
-                let ty = self.type_of(&path, focus);
-                (Source::Each(path), ty)
+                let ty = Self::type_of(&path, focus);
+                (Source::Each(Box::new(path)), ty)
             }
             (None, Some(path), []) => {
                 let path = self.path(&path, focus, format!("{place}.forEachOrNull"))?;
-                let ty = self.type_of(&path, focus);
-                (Source::EachOrNull(path), ty)
+                let ty = Self::type_of(&path, focus);
+                (Source::EachOrNull(Box::new(path)), ty)
             }
             (None, None, paths) => {
                 let mut compiled = Vec::new();
@@ -295,7 +295,7 @@ impl Compiler {
             _ => None,
         });
         let system = if path.is_row_index { Some("Integer") } else { shape.and_then(|shape| shape.system) };
-        let kind = match (self.tag(object, place)?, text(object, "type", place)?) {
+        let kind = match (Self::tag(object, place)?, text(object, "type", place)?) {
             (Some(kind), _) => kind,
             (None, Some(written)) => Kind::of_type(written.rsplit(['/', '.']).next().unwrap_or_default()),
             (None, None) => inferred.map(types::name).or(system).map_or(Kind::Text, Kind::of_type),
@@ -317,7 +317,7 @@ impl Compiler {
     }
 
     /// The type that an `ansi/type` tag asks for.
-    fn tag(&self, column: &Map<String, Json>, place: &str) -> Result<Option<Kind>, ViewError> {
+    fn tag(column: &Map<String, Json>, place: &str) -> Result<Option<Kind>, ViewError> {
         for tag in list(column, "tag", place)? {
             let field = |key: &str| tag.get(key).and_then(Json::as_str);
             if field("name") == Some("ansi/type") {
@@ -334,7 +334,7 @@ impl Compiler {
     }
 
     /// The type of the items that a path finds, if there is only one.
-    fn type_of(&self, path: &Path, focus: Option<TypeId>) -> Option<TypeId> {
+    fn type_of(path: &Path, focus: Option<TypeId>) -> Option<TypeId> {
         if let Some(walk) = &path.walk {
             return Some(walk.ty);
         }

@@ -71,9 +71,9 @@ pub(super) struct Select {
 pub(super) enum Source {
     /// The item of the surrounding block.
     Same,
-    Each(Path),
+    Each(Box<Path>),
     /// As `Each`, with one row of nulls if there is none.
-    EachOrNull(Path),
+    EachOrNull(Box<Path>),
     /// Everything the paths find, from the items they find too.
     Repeat(Vec<Path>),
 }

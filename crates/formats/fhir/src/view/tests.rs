@@ -13,18 +13,39 @@ use crate::{
 };
 
 const PATHS: &[&str] = &[
-    "id", "Patient.id", "active", "name.family", "name.given", "name[0].given", "name[1].given[0]", "name.first().family", "name.given.first()",
-    "name.where(use = 'official').family", "name.where(use = 'official' and family = 'a').given", "telecom.where(system = 'phone').value",
-    "deceased.ofType(boolean)", "deceased.ofType(dateTime)", "multipleBirth.ofType(integer)", "contact.name.given", "contact[0].telecom.value.first()",
-    "extension('u').value.ofType(string)", "extension('u').extension('v').value.ofType(Coding).code", "getResourceKey()",
-    "managingOrganization.getReferenceKey()", "managingOrganization.getReferenceKey(Organization)", "generalPractitioner.getReferenceKey(Organization)",
-    "link.other.getReferenceKey(Patient)", "name.family[2]", "address.line",
+    "id",
+    "Patient.id",
+    "active",
+    "name.family",
+    "name.given",
+    "name[0].given",
+    "name[1].given[0]",
+    "name.first().family",
+    "name.given.first()",
+    "name.where(use = 'official').family",
+    "name.where(use = 'official' and family = 'a').given",
+    "telecom.where(system = 'phone').value",
+    "deceased.ofType(boolean)",
+    "deceased.ofType(dateTime)",
+    "multipleBirth.ofType(integer)",
+    "contact.name.given",
+    "contact[0].telecom.value.first()",
+    "extension('u').value.ofType(string)",
+    "extension('u').extension('v').value.ofType(Coding).code",
+    "getResourceKey()",
+    "managingOrganization.getReferenceKey()",
+    "managingOrganization.getReferenceKey(Organization)",
+    "generalPractitioner.getReferenceKey(Organization)",
+    "link.other.getReferenceKey(Patient)",
+    "name.family[2]",
+    "address.line",
 ];
 
 /// Patients with whatever a patient may have, in small.
 fn patients() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec!["a", "b", "official", "usual", "phone", "u", "v"]);
-    let given = prop::collection::vec(prop_oneof![4 => word.clone().prop_map(|word| format!("\"{word}\"")), 1 => Just("null".to_owned())], 0..3);
+    let given =
+        prop::collection::vec(prop_oneof![4 => word.clone().prop_map(|word| format!("\"{word}\"")), 1 => Just("null".to_owned())], 0..3);
     let name = (prop::option::of(word.clone()), prop::option::of(word.clone()), given).prop_map(|(kind, family, given)| {
         let mut parts = Vec::new();
         parts.extend(kind.map(|kind| format!("\"use\":\"{kind}\"")));
@@ -35,7 +56,14 @@ fn patients() -> impl Strategy<Value = String> {
         format!("{{{}}}", parts.join(","))
     });
     let reference = prop::sample::select(vec![
-        "\"Organization/1\"", "\"http://x.org/fhir/Organization/2/_history/3\"", "\"urn:uuid:4\"", "\"#c\"", "\"Patient/5\"", "\"x\"", "\"\"", "\"Patient?a=b|c\"",
+        "\"Organization/1\"",
+        "\"http://x.org/fhir/Organization/2/_history/3\"",
+        "\"urn:uuid:4\"",
+        "\"#c\"",
+        "\"Patient/5\"",
+        "\"x\"",
+        "\"\"",
+        "\"Patient?a=b|c\"",
     ]);
     let extension = (word.clone(), word.clone(), word.clone()).prop_map(|(url, inner, text)| {
         format!("{{\"url\":\"{url}\",\"extension\":[{{\"url\":\"{inner}\",\"valueCoding\":{{\"code\":\"{text}\"}}}}],\"valueString\":\"{text}\"}}")
@@ -77,7 +105,7 @@ proptest! {
                 continue;
             }
             let found = expression.evaluate(Item::resource(document.root()), &mut Context::new()).unwrap();
-            let found: Vec<String> = found.iter().filter_map(|item| item.to_text()).map(|text| text.into_owned()).collect();
+            let found: Vec<String> = found.iter().filter_map(Item::to_text).map(std::borrow::Cow::into_owned).collect();
             prop_assert_eq!(&walked, &found, "{}", path);
         }
     }
@@ -110,7 +138,10 @@ fn columns_have_types_and_classes() {
         .map(|field| (field.name().clone(), field.data_type().clone(), field.metadata()["sutura.phi"].clone()))
         .collect();
     let types: Vec<&DataType> = found.iter().map(|row| &row.1).collect();
-    assert_eq!(types[..6], [&DataType::Utf8View, &DataType::Utf8View, &DataType::Boolean, &DataType::Utf8View, &DataType::Int64, &DataType::Int64]);
+    assert_eq!(
+        types[..6],
+        [&DataType::Utf8View, &DataType::Utf8View, &DataType::Boolean, &DataType::Utf8View, &DataType::Int64, &DataType::Int64]
+    );
     assert_eq!(*types[8], DataType::Decimal128(10, 2));
     let classes: Vec<&str> = found.iter().map(|row| row.2.as_str()).collect();
     assert_eq!(classes, ["other-id", "date", "clinical", "name", "clinical", "clinical", "quasi", "name", "clinical"]);
