@@ -44,11 +44,11 @@ impl InvariantEngine for PathEngine {
             .root_resource(Item::resource(focus.root))
             .terminology(&terminology)
             .limits(CostLimits { steps: MOST_STEPS, ..CostLimits::default() });
-        // Nothing is a rule kept: only `false` breaks it.
+        // A rule must be true: empty breaks it, as in the reference validator.
         compiled
             .evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context)
             .ok()
-            .map(|truth| truth != Some(false))
+            .map(|truth| truth == Some(true))
     }
 }
 

@@ -222,8 +222,8 @@ fn in_order(start: &str, end: &str) -> Option<bool> {
     let moment = |text: &str| chrono::DateTime::parse_from_rfc3339(text).ok();
     match (moment(start), moment(end)) {
         (Some(start), Some(end)) => Some(start <= end),
-        // The same as far as both go: the order is not known, which breaks no rule.
-        _ => Some(true),
+        // The same as far as both go: the comparison is empty, and a rule must be true.
+        _ => Some(false),
     }
 }
 

@@ -10,6 +10,9 @@ use crate::{
     validate::{Check, IssueCode, r4},
 };
 
+/// Defined for `ElementDefinition.type.code`, but the specification itself has it on `ElementDefinition.type`.
+const MISPLACED: &str = "http://hl7.org/fhir/StructureDefinition/structuredefinition-fhir-type";
+
 fn url(value: Value<'_>) -> Option<&str> {
     value.get("url")?.as_str()
 }
@@ -22,7 +25,8 @@ fn chain(def: &'static TypeDef) -> impl Iterator<Item = &'static TypeDef> {
 impl<'d> Check<'_, 'd> {
     /// An extension against what its definition says of its place and its parts.
     pub(in crate::validate) fn extension_use(&mut self, value: Value<'d>, profile: &Profile) {
-        if !profile.context.is_empty() && !profile.context.iter().any(|(kind, expression)| self.may_stand_here(kind, expression)) {
+        let open = profile.context.is_empty() || profile.url == MISPLACED;
+        if !open && !profile.context.iter().any(|(kind, expression)| self.may_stand_here(kind, expression)) {
             self.error(IssueCode::Extension, value, format!("the extension {} may not stand here", profile.url));
         }
         let Some(parts) = profile.root.child("extension").filter(|parts| !parts.slices.is_empty()) else { return };
@@ -45,6 +49,10 @@ impl<'d> Check<'_, 'd> {
                 let plain = expression.split('#').next_back().unwrap_or(expression);
                 let first = plain.split('.').next().unwrap_or(plain);
                 if r4().type_named(first).is_none() || plain.contains(':') {
+                    return true;
+                }
+                // `Element` stands for anything that can have extensions.
+                if plain == "Element" {
                     return true;
                 }
                 let plain = plain.trim_end_matches("[x]");

@@ -142,6 +142,10 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
     for element in elements {
         let path = text(element, "path");
         let steps = steps(element, path, ty, &current);
+        if !exists(ty, &steps) {
+            // The base has no such element: nothing can be said of it.
+            continue;
+        }
         current.insert(path.to_owned(), steps.clone());
         let mut node = &mut root;
         for step in &steps {
@@ -206,6 +210,21 @@ fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<S
     let slice = element["sliceName"].as_str().map(str::to_owned);
     out.push(step(last, slice, &out, ty));
     out
+}
+
+/// Whether the definitions have the element, as far as the way can be followed.
+fn exists(ty: TypeId, steps: &[Step]) -> bool {
+    let mut at = Some(ty);
+    for step in steps {
+        let Some(def) = at.map(TypeId::def).filter(|def| !def.is_abstract) else { return true };
+        let Some(element) = def.element_named(&step.name) else { return false };
+        at = match (&step.code, element.types) {
+            (Some(code), _) => r4().type_named(code),
+            (None, [only]) => Some(only.ty),
+            _ => None,
+        };
+    }
+    true
 }
 
 fn step(name: &str, slice: Option<String>, before: &[Step], ty: TypeId) -> Step {
