@@ -45,10 +45,7 @@ impl InvariantEngine for PathEngine {
             .terminology(&terminology)
             .limits(CostLimits { steps: MOST_STEPS, ..CostLimits::default() });
         // A rule must be true: empty breaks it, as in the reference validator.
-        compiled
-            .evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context)
-            .ok()
-            .map(|truth| truth == Some(true))
+        compiled.evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context).ok().map(|truth| truth == Some(true))
     }
 }
 

@@ -148,6 +148,10 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
         "tim-8" => |_, value| Some(!has(value, "countMax") || has(value, "count")),
         "tim-10" => |_, value| Some(!has(value, "timeOfDay") || !has(value, "when")),
         "que-7" => |_, value| Some(text(value, "operator") != Some("exists") || has(value, "answerBoolean")),
+        "ras-2" => |_, value| {
+            let probability = value.get("probabilityDecimal").and_then(|number| number.as_number()?.parse::<f64>().ok());
+            Some(probability.is_none_or(|number| number <= 100.0))
+        },
         "mad-1" => |_, value| {
             let def = named_type("MedicationAdministration.dosage")?;
             Some(has(value, "dose") || has_choice(value, def, "rate"))
