@@ -121,6 +121,14 @@ impl<'d> Evaluator<'_, 'd> {
                 truth(&preserve, name)?;
                 all
             }
+            Function::Comparable => {
+                let other = self.argument(arguments, 0, frame)?;
+                let (Some(left), Some(right)) = (single(&input, name)?, single(&other, name)?) else { return Ok(Collection::new()) };
+                match (&*left.atom(), &*right.atom()) {
+                    (Item::Quantity(left), Item::Quantity(right)) => flag(left.compare(right).is_some()),
+                    (left, _) => return Err(type_error(name, left)),
+                }
+            }
             Function::Coalesce => {
                 for argument in arguments {
                     let found = self.scoped(argument, frame)?;

@@ -55,6 +55,8 @@ fn values_of_the_resource() {
         ("@2020-02-29 + 1 year", "2021-02-28"),
         ("@2020-03-31T10:00:00Z - 1 month", "2020-02-29T10:00:00Z"),
         ("1 year = 12 months", "true"),
+        ("1 'cm'.comparable(1 '[in_i]')", "true"),
+        ("1 'cm'.comparable(1 's')", "false"),
         ("1 'kg' + 1 'g'", "1001 'g'"),
         ("@2020-01-01.duration(@2021-06-01, 'months')", "17"),
         ("'abc'.replaceMatches('(b)', '<$1>')", "a<b>c"),
@@ -114,6 +116,47 @@ fn nesting_and_cost_are_bounded() {
         let expression = Expression::parse(bomb).unwrap();
         let found = expression.evaluate(Item::resource(document.root()), &mut Context::new().limits(limits));
         assert!(matches!(found, Err(PathError::Cost(_) | PathError::TextTooLong(_))), "{bomb}: {found:?}");
+    }
+}
+
+#[test]
+fn the_deepest_expressions_that_parse_are_evaluated() {
+    for (open, inner, close) in [
+        ("name.select(", "given", ")"),
+        ("(1 + ", "1", ")"),
+        ("iif(true, ", "1", ")"),
+        ("(", "true", ").not()"),
+        ("name.where(", "true", ").exists()"),
+    ] {
+        let mut deepest = None;
+        for depth in 1..300 {
+            match Expression::parse(&format!("{}{inner}{}", open.repeat(depth), close.repeat(depth))) {
+                Ok(expression) => deepest = Some((depth, expression)),
+                Err(error) => {
+                    assert_eq!(error, PathError::TooComplex);
+                    break;
+                }
+            }
+        }
+        let (depth, expression) = deepest.unwrap();
+        assert!((30..300).contains(&depth), "{depth}");
+        let mut parser = Parser::default();
+        let document = parser.parse(PATIENT).unwrap();
+        let _ = expression.evaluate(Item::resource(document.root()), &mut Context::new());
+    }
+    let chain = format!("a{}", ".where(true)".repeat(180));
+    let expression = Expression::parse(&chain).unwrap();
+    let mut parser = Parser::default();
+    let document = parser.parse(PATIENT).unwrap();
+    assert!(expression.evaluate(Item::resource(document.root()), &mut Context::new()).is_ok());
+}
+
+#[test]
+fn the_reference_page_names_every_function() {
+    let page = include_str!("../../../../../docs/src/reference/fhirpath.md");
+    for name in Function::names() {
+        let conversion = name.starts_with("to") && name[2..].starts_with(char::is_uppercase) || name.starts_with("convertsTo");
+        assert!(page.contains(&format!("`{name}`")) || (conversion && name != "toChars"), "{name} is not on the page");
     }
 }
 
