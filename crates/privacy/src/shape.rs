@@ -21,6 +21,8 @@ pub enum CodeShape {
     Short,
     /// Type of an identifier (table 0203): up to six capital letters and digits, not digits alone.
     IdentifierType,
+    /// Sub-id of an observation or set id that is a code: parts between points of up to four letters and digits, eight characters in all.
+    SubId,
     /// Coding system (table 0396), type and encoding of data: up to twenty letters, digits, `.`, `_`, `-` and `/`, not digits and signs alone.
     System,
 }
@@ -36,10 +38,11 @@ impl CodeShape {
             "MSH-12" | "MSH-12.1" => CodeShape::Version,
             "MSH-18" => CodeShape::CharacterSet,
             "OBX-2" | "OBX-11" | "ORC-1" | "ORC-5" | "OBR-24" | "OBR-25" | "RXA-20" | "RXA-21" | "DG1-21" | "IAM-6.1" | "NTE-2"
-            | "NTE-4.1" | "FT1-11.1.2" => CodeShape::Short,
-            "PID-3(MR).5" => CodeShape::IdentifierType,
+            | "NTE-4.1" | "FT1-11.1.2" | "FT1-6.1" | "PV1-41.1" | "TXA-17" | "TXA-18" | "TXA-19" => CodeShape::Short,
+            "OBX-4" | "OBX-4.1" | "AL1-1.1" => CodeShape::SubId,
+            "PID-3.5" => CodeShape::IdentifierType,
             "OBR-4.3" | "OBX-3.3" | "OBX-5.2" | "OBX-5.3" | "OBX-5.4" | "OBX-6.3" | "RXO-1.3" | "RXA-5.3" | "DG1-3.3" | "PR1-3.3"
-            | "AL1-3.3" => CodeShape::System,
+            | "AL1-3.3" | "DG1-2" | "SCH-10.1" | "SCH-25.1" | "TXA-3" => CodeShape::System,
             _ => return None,
         })
     }
@@ -66,6 +69,10 @@ impl CodeShape {
             CodeShape::CharacterSet => value.split(['~', '\\']).all(|name| character_set(name.trim())),
             CodeShape::Short => code(value, 3),
             CodeShape::IdentifierType => letters && code(value, 6),
+            CodeShape::SubId => {
+                let part = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
+                value.len() <= 8 && value.split('.').all(part)
+            }
             CodeShape::System => {
                 letters && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
             }
@@ -117,7 +124,7 @@ mod tests {
 
     #[test]
     fn codes_pass_and_text_does_not() {
-        let passes: [(&str, &[&str]); 8] = [
+        let passes: [(&str, &[&str]); 11] = [
             ("MSH-9.1", &["ADT", "ORU", "ZP1", "ACK", ""]),
             ("MSH-9.2", &["A01", "R01", "Z99"]),
             ("MSH-9.3", &["ADT_A01", "ORU_R01", "ACK"]),
@@ -144,6 +151,9 @@ mod tests {
                 ],
             ),
             ("OBX-2", &["NM", "CWE", "ST", "ED"]),
+            ("PID-3.5", &["MR", "PI", "SS", "DL"]),
+            ("OBX-4.1", &["1", "1.2", "12a", "1.2.3.4"]),
+            ("SCH-25.1", &["Booked", "Noshow", "Cancelled"]),
             ("OBX-3.3", &["LN", "L", "99LAB", "I10", "HL70078", "SCT"]),
         ];
         for (path, values) in passes {
