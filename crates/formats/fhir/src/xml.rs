@@ -73,7 +73,26 @@ pub fn to_json(input: &[u8]) -> Result<FromXml, XmlError> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_is_read_is_json_or_an_error(parts in prop::collection::vec(prop::sample::select(vec![
+            "<Patient xmlns='http://hl7.org/fhir'>", "</Patient>", "<name>", "</name>", "<family value='a'/>", "<given value='\u{e9}'>", "</given>",
+            "<text><div>a&#", "</div></text>", "<extension url='x'>", "</extension>", "<contained>", "</contained>", "<!--", "-->", "&amp;", "&x;",
+            "<![CDATA[", "]]>", "<active value='tr\u{fc}e'/>", "<birthDate value=\"", "<", ">", "/>", "'", "\"", "=", "text", "<?a?>", "<multipleBirthInteger value='01'/>",
+        ]), 0..24)) {
+            let text = format!("<Patient>{}</Patient>", parts.concat());
+            for text in [text, parts.concat()] {
+                if let Ok(read) = to_json(text.as_bytes()) {
+                    let mut parser = crate::json::Parser::default();
+                    prop_assert!(parser.parse(read.json.as_bytes()).is_ok(), "{}", read.json);
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_patient() {

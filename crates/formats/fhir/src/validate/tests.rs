@@ -1,5 +1,102 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::json::Parser;
+
+/// JSON of names and values that mean something to the walk, in places where they may not.
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i32>().prop_map(Into::into),
+        prop::sample::select(vec![
+            "",
+            "#",
+            "#a",
+            "Patient/a",
+            "urn:uuid:a",
+            "2024-01",
+            "2024-01-01T00:00:00Z",
+            "\u{e4}\u{1}",
+            "document",
+            "final",
+            "<div>a</div>",
+            "<div a",
+            "http://a"
+        ])
+        .prop_map(Into::into),
+    ];
+    leaf.prop_recursive(5, 64, 6, |inner| {
+        let names = vec![
+            "resourceType",
+            "id",
+            "_id",
+            "name",
+            "_given",
+            "given",
+            "contained",
+            "entry",
+            "resource",
+            "fullUrl",
+            "type",
+            "extension",
+            "url",
+            "valueString",
+            "_valueString",
+            "valueQuantity",
+            "value",
+            "code",
+            "coding",
+            "system",
+            "text",
+            "div",
+            "period",
+            "start",
+            "end",
+            "reference",
+            "component",
+            "status",
+            "subject",
+            "link",
+            "relation",
+            "birthDate",
+            "_birthDate",
+            "item",
+            "action",
+            "meta",
+            "profile",
+        ];
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
+            (
+                prop::sample::select(vec!["Patient", "Bundle", "Observation", "Parameters", "Questionnaire"]),
+                prop::collection::btree_map(prop::sample::select(names), inner, 0..6)
+            )
+                .prop_map(|(kind, members)| {
+                    let mut object: serde_json::Map<_, _> = members.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+                    object.insert("resourceType".to_owned(), kind.into());
+                    object.into()
+                }),
+        ]
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, ..ProptestConfig::default() })]
+    #[test]
+    fn nothing_makes_it_panic(json in any_json()) {
+        let mut text = json.to_string();
+        if !json.is_object() {
+            text = format!(r#"{{"resourceType":"Bundle","entry":[{{"resource":{text}}}],"type":{text}}}"#);
+        }
+        let mut parser = Parser::default();
+        let document = parser.parse(text.as_bytes()).unwrap();
+        let found = Validator::default().validate(document.root());
+        let outcome = operation_outcome(&found);
+        let mut again = Parser::default();
+        prop_assert!(again.parse(outcome.as_bytes()).is_ok());
+    }
+}
 
 fn issues(text: &str) -> Vec<Issue> {
     let mut parser = Parser::default();

@@ -109,6 +109,7 @@ impl<'d> Check<'_, 'd> {
         }
         let mut seen = 0_u128;
         let mut siblings = 0_u128;
+        let paired = value.entries().any(|(name, _)| name.starts_with('_'));
         for (name, member) in value.entries() {
             if name == "resourceType" && def.kind == TypeKind::Resource {
                 continue;
@@ -128,7 +129,7 @@ impl<'d> Check<'_, 'd> {
             }
             seen |= bit;
             self.trail.push(Trail { parent: value, owner: def, element });
-            self.member(value, name, member, element, ty);
+            self.member(paired.then_some(value), name, member, element, ty);
             self.trail.pop();
         }
         if seen | siblings == 0 && (def.kind != TypeKind::Resource || value.is_empty()) {
@@ -166,8 +167,8 @@ impl<'d> Check<'_, 'd> {
         if element.choice { self.path.push_choice(element.name, ty.name()) } else { self.path.push(name) }
     }
 
-    /// One member: its values, one or many.
-    fn member(&mut self, parent: Value<'d>, name: &'d str, member: Value<'d>, element: &'static ElementDef, ty: TypeId) {
+    /// One member: its values, one or many. `parent` is there if it has names with `_`.
+    fn member(&mut self, parent: Option<Value<'d>>, name: &'d str, member: Value<'d>, element: &'static ElementDef, ty: TypeId) {
         self.push_step(name, element, ty);
         if element.is_list() {
             if member.kind() == Kind::Array {
@@ -188,7 +189,7 @@ impl<'d> Check<'_, 'd> {
         self.path.pop();
     }
 
-    fn list(&mut self, parent: Value<'d>, name: &'d str, member: Value<'d>, element: &'static ElementDef, ty: TypeId) {
+    fn list(&mut self, parent: Option<Value<'d>>, name: &'d str, member: Value<'d>, element: &'static ElementDef, ty: TypeId) {
         if member.is_empty() {
             self.error(IssueCode::Structure, member, "an array must not be empty");
         }
@@ -196,9 +197,10 @@ impl<'d> Check<'_, 'd> {
             self.error(IssueCode::Structure, member, "there are more values than the element may have");
         }
         let siblings = if self.is_primitive(ty) { sibling_of(parent, name) } else { None };
+        let mut extensions = siblings.map(|list| list.items());
         for (index, item) in member.items().enumerate() {
             self.path.push_index(index);
-            let extension = siblings.and_then(|list| list.items().nth(index)).filter(|one| !one.is_null());
+            let extension = extensions.as_mut().and_then(Iterator::next).filter(|one| !one.is_null());
             if !item.is_null() {
                 self.value(item, Slot { element, ty, extension });
             } else if extension.is_none() {
@@ -367,8 +369,8 @@ impl<'d> Check<'_, 'd> {
 }
 
 /// The member `_name`.
-fn sibling_of<'d>(parent: Value<'d>, name: &str) -> Option<Value<'d>> {
-    parent.entries().find(|(known, _)| known.strip_prefix('_') == Some(name)).map(|(_, value)| value)
+fn sibling_of<'d>(parent: Option<Value<'d>>, name: &str) -> Option<Value<'d>> {
+    parent?.entries().find(|(known, _)| known.strip_prefix('_') == Some(name)).map(|(_, value)| value)
 }
 
 /// Whether text has what looks like a tag: `<` and a letter or `/`.

@@ -1,6 +1,6 @@
 //! A tree of XML elements as FHIR JSON, along the definitions.
 
-use std::fmt::Write as _;
+use std::{collections::HashMap, fmt::Write as _};
 
 use super::{FromXml, XmlError, XmlErrorKind, parse::Element};
 use crate::{
@@ -59,6 +59,7 @@ impl<'x> Writer<'x> {
             }
         }
         let mut groups: Groups<'_, 'x> = Vec::new();
+        let mut places: HashMap<&str, usize> = HashMap::new();
         let mut last = None;
         for child in &element.children {
             let place = def.element(child.name).map(|(found, _)| found.index);
@@ -70,9 +71,12 @@ impl<'x> Writer<'x> {
                 self.path.truncate(length);
             }
             last = place.or(last);
-            match groups.iter_mut().find(|(name, _)| *name == child.name) {
-                Some((_, list)) => list.push(child),
-                None => groups.push((child.name, vec![child])),
+            match places.get(child.name) {
+                Some(&place) => groups[place].1.push(child),
+                None => {
+                    places.insert(child.name, groups.len());
+                    groups.push((child.name, vec![child]));
+                }
             }
         }
         for (name, list) in groups {

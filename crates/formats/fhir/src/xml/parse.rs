@@ -5,6 +5,7 @@ use std::{borrow::Cow, ops::Range};
 use super::{XmlError, XmlErrorKind};
 
 const MOST_DEPTH: usize = 200;
+const MOST_ATTRIBUTES: usize = 64;
 const MOST_BYTES: usize = 64 << 20;
 
 /// One element.
@@ -201,6 +202,9 @@ impl<'x> Reader<'x> {
             let raw = &self.rest()[..length];
             if raw.contains('<') {
                 return Err(self.error(XmlErrorKind::Malformed));
+            }
+            if attributes.len() >= MOST_ATTRIBUTES {
+                return Err(self.error(XmlErrorKind::TooLarge));
             }
             if attributes.iter().any(|(known, _)| *known == key) {
                 return Err(self.error(XmlErrorKind::DuplicateAttribute));

@@ -1,6 +1,6 @@
 //! A value against a profile's tree.
 
-use std::sync::Arc;
+use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value as Json;
 
@@ -48,7 +48,8 @@ fn actual(value: Value<'_>, ty: TypeId) -> TypeId {
 
 /// The values of the element of that FHIRPath name.
 pub(super) fn select<'d>(parent: Value<'d>, ty: TypeId, name: &str) -> Vec<Found<'d>> {
-    let mut out = Vec::new();
+    let mut out: Vec<Found<'d>> = Vec::new();
+    let mut siblings = Vec::new();
     let def = ty.def();
     for (json_name, member) in parent.entries() {
         let (stem, sibling) = json_name.strip_prefix('_').map_or((json_name, false), |stem| (stem, true));
@@ -56,30 +57,36 @@ pub(super) fn select<'d>(parent: Value<'d>, ty: TypeId, name: &str) -> Vec<Found
             continue;
         }
         let Some((element, ty)) = def.element(stem).filter(|(element, _)| element.name == name) else { continue };
-        let choice = element.choice.then(|| ty.name());
-        let make = |value: Value<'d>, index| Found {
-            value: (!sibling).then_some(value),
-            extension: sibling.then_some(value),
-            ty: actual(value, ty),
-            name: if element.choice { element.name } else { stem },
-            choice,
-            index,
-        };
-        let items: Vec<_> = if member.kind() == Kind::Array {
-            member.items().enumerate().map(|(index, item)| (item, Some(index))).collect()
-        } else {
-            vec![(member, None)]
-        };
-        for (item, index) in items.into_iter().filter(|(item, _)| !item.is_null()) {
-            let found = make(item, index);
-            // A primitive and its sibling are one value.
-            match out.iter_mut().find(|known: &&mut Found<'d>| known.index == index && known.ty == found.ty && known.name == found.name) {
-                Some(known) => {
-                    known.value = known.value.or(found.value);
-                    known.extension = known.extension.or(found.extension);
-                }
-                None => out.push(found),
+        let mut take = |value: Value<'d>, index| {
+            if value.is_null() {
+                return;
             }
+            let found = Found {
+                value: (!sibling).then_some(value),
+                extension: sibling.then_some(value),
+                ty: actual(value, ty),
+                name: if element.choice { element.name } else { stem },
+                choice: element.choice.then(|| ty.name()),
+                index,
+            };
+            if sibling { siblings.push(found) } else { out.push(found) }
+        };
+        if member.kind() == Kind::Array {
+            member.items().enumerate().for_each(|(index, item)| take(item, Some(index)));
+        } else {
+            take(member, None);
+        }
+    }
+    if siblings.is_empty() {
+        return out;
+    }
+    // A primitive and its sibling are one value.
+    let places: HashMap<(Option<usize>, TypeId), usize> =
+        out.iter().enumerate().map(|(place, found)| ((found.index, found.ty), place)).collect();
+    for found in siblings {
+        match places.get(&(found.index, found.ty)) {
+            Some(&place) => out[place].extension = found.extension,
+            None => out.push(found),
         }
     }
     out
