@@ -25,6 +25,15 @@ pub fn wilson_95(successes: u64, trials: u64) -> Option<[f64; 2]> {
 mod tests {
     use super::*;
 
+    /// Newcombe, Statistics in Medicine 17 (1998), method 3 without the correction: 81 of 263, 15 of 148.
+    #[test]
+    fn the_interval_is_the_published_one() {
+        for (successes, trials, published) in [(81, 263, [0.2553, 0.3662]), (15, 148, [0.0624, 0.1605])] {
+            let interval = wilson_95(successes, trials).unwrap();
+            assert!(interval.iter().zip(published).all(|(bound, published)| (bound - published).abs() < 0.00006), "{interval:?}");
+        }
+    }
+
     #[test]
     fn the_interval_holds_the_rate_and_is_exact_at_the_ends() {
         assert_eq!(wilson_95(0, 0), None);

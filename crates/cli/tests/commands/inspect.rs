@@ -28,6 +28,18 @@ fn every_record_counts_and_what_is_no_message_says_why() {
 }
 
 #[test]
+fn a_framed_message_is_shown_before_the_junk_behind_it() {
+    let folder = folder();
+    let frame = b"\x0bMSH|^~\\&|A|B|||20260101||ADT^A01|C1|P|2.5\rPID|1||1\r\x1c\rjunk\r";
+    fs::write(folder.path().join("frame.hl7"), frame).unwrap();
+    let output = run(folder.path(), &["inspect", "frame.hl7", "--all"]);
+    expect(&output, 0);
+    let shown = stdout(&output);
+    let heads: Vec<&str> = shown.lines().filter(|line| line.contains(" at byte ")).collect();
+    assert!(heads.len() == 2 && heads[0].starts_with("record 1 at byte 1,") && heads[1].ends_with("rejected"), "{heads:?}");
+}
+
+#[test]
 fn a_message_is_found_by_its_control_id() {
     let folder = folder();
     let output = run(folder.path(), &["inspect", "feed.hl7", "--control-id", "CANARYCTRL2"]);

@@ -136,6 +136,8 @@ impl Records {
             let progress = self.decoder.push(block.into(), &mut decoded).map_err(Failure::failed)?;
             self.ended = progress == Progress::Done;
         }
+        // What stands behind a message in its MLLP frame is told before the message; the window goes forward only.
+        decoded.sort_by_key(offset);
         for piece in decoded {
             let (found, end) = match piece {
                 Decoded::Batch { batch, .. } => match self.message(&batch) {
@@ -160,17 +162,27 @@ impl Records {
 
     /// The message that a row stands for, and where it ends.
     fn message(&self, batch: &RecordBatch) -> Option<(Found, u64)> {
-        let number = |column: &str| {
-            let column = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
-            (!column.is_empty()).then(|| column.value(0)).and_then(|value| u64::try_from(value).ok())
-        };
-        let (offset, length) = (number(COL_OFFSET)?, number(COL_LENGTH)?);
+        let (offset, length) = (number(batch, COL_OFFSET)?, number(batch, COL_LENGTH)?);
         let from = usize::try_from(offset.checked_sub(self.window_start)?).ok()?;
         let bytes = self.window.get(from..from.checked_add(usize::try_from(length).ok()?)?)?.to_vec();
         let ids = batch.column_by_name("message_control_id").and_then(|column| column.as_string_view_opt());
         let control_id = ids.filter(|ids| ids.is_valid(0)).map(|ids| ids.value(0).to_owned());
         Some((Found::Message { offset, bytes, control_id }, offset + length))
     }
+}
+
+/// Where a record begins.
+fn offset(piece: &Decoded) -> u64 {
+    match piece {
+        Decoded::Batch { batch, .. } => number(batch, COL_OFFSET).unwrap_or_default(),
+        Decoded::Reject(reject) => reject.id.offset,
+    }
+}
+
+/// A number of the first row.
+fn number(batch: &RecordBatch, column: &str) -> Option<u64> {
+    let column = batch.column_by_name(column)?.as_primitive_opt::<Int64Type>()?;
+    (!column.is_empty()).then(|| column.value(0)).and_then(|value| u64::try_from(value).ok())
 }
 
 /// Reads until the block is full or the input ends.
