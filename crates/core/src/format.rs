@@ -211,6 +211,8 @@ pub struct BatchEvent {
     pub kind: &'static str,
     /// BTS-1 or FTS-1, where it holds a number.
     pub declared: Option<u64>,
+    /// BTS-1 or FTS-1 holds something that is no number.
+    pub unreadable: bool,
     /// Messages between the previous event and this one.
     pub messages: u64,
 }

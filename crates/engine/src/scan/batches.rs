@@ -37,6 +37,7 @@ impl RangePart {
         let mut steps: Vec<BatchStep> = Vec::new();
         for event in std::mem::take(&mut stats.batch_events) {
             let right = event.kind == "BTS"
+                && !event.unreadable
                 && event.declared.is_none_or(|declared| declared == event.messages)
                 && matches!(steps.last(), Some(BatchStep::Event(before)) if before.kind == "BHS" && !expects_trailer(&steps));
             if !right {
@@ -97,8 +98,8 @@ pub(crate) fn join(mut parts: Vec<RangePart>, found: &mut dyn FnMut(SourceFindin
                     (messages, batch_open) = (0, Some(event.offset));
                 }
                 "BTS" => {
-                    if let Some(declared) = event.declared.filter(|&declared| declared != messages) {
-                        found(&mut stats, count_finding("BTS-1", "messages", declared, messages, event.offset))?;
+                    if let Some(finding) = count_finding(&event, "messages", messages) {
+                        found(&mut stats, finding)?;
                     }
                     batches += 1;
                     (messages, batch_open) = (0, None);
@@ -106,8 +107,8 @@ pub(crate) fn join(mut parts: Vec<RangePart>, found: &mut dyn FnMut(SourceFindin
                 "FTS" => {
                     // A batch without trailer is a batch, and so are messages in a file without batch segments.
                     let seen = batches + u64::from(batch_open.is_some() || (batches == 0 && messages > 0));
-                    if let Some(declared) = event.declared.filter(|&declared| declared != seen) {
-                        found(&mut stats, count_finding("FTS-1", "batches", declared, seen, event.offset))?;
+                    if let Some(finding) = count_finding(&event, "batches", seen) {
+                        found(&mut stats, finding)?;
                     }
                     if let Some(header) = batch_open {
                         found(&mut stats, open_finding("BTS", "batch", header, event.offset))?;
@@ -128,9 +129,17 @@ pub(crate) fn join(mut parts: Vec<RangePart>, found: &mut dyn FnMut(SourceFindin
     Ok(stats)
 }
 
-fn count_finding(location: &str, what: &str, declared: u64, seen: u64, offset: u64) -> SourceFinding {
-    let message = format!("declares {declared} {what}, the file has {seen} (at byte {offset}); ask the sender whether the file is whole");
-    SourceFinding { offset, finding: Finding::new(CODE_BATCH_COUNT, Severity::Warning, location, message) }
+/// The finding about a trailer whose count is not what was seen, or no number.
+fn count_finding(trailer: &BatchEvent, what: &str, seen: u64) -> Option<SourceFinding> {
+    let says = match trailer.declared {
+        _ if trailer.unreadable => format!("does not hold a number of {what}"),
+        Some(declared) if declared != seen => format!("declares {declared} {what}"),
+        _ => return None,
+    };
+    let offset = trailer.offset;
+    let message = format!("{says}, the file has {seen} (at byte {offset}); ask the sender whether the file is whole");
+    let location = if trailer.kind == "FTS" { "FTS-1" } else { "BTS-1" };
+    Some(SourceFinding { offset, finding: Finding::new(CODE_BATCH_COUNT, Severity::Warning, location, message) })
 }
 
 fn open_finding(location: &str, what: &str, header: u64, end: u64) -> SourceFinding {
@@ -173,7 +182,7 @@ mod tests {
     use super::*;
 
     fn event(kind: &'static str, declared: Option<u64>, messages: u64) -> BatchEvent {
-        BatchEvent { offset: if kind == "END" { u64::MAX } else { 5 }, kind, declared, messages }
+        BatchEvent { offset: if kind == "END" { u64::MAX } else { 5 }, kind, declared, unreadable: false, messages }
     }
 
     fn codes(events: &[BatchEvent], cuts: &[usize]) -> Vec<(String, &'static str)> {
@@ -226,6 +235,16 @@ mod tests {
             }
         }
         assert!(codes(&[event("FHS", None, 0), event("FTS", Some(1), 3)], &[1]).is_empty(), "a file is one batch");
+    }
+
+    #[test]
+    fn a_count_that_is_no_number_is_found() {
+        let unreadable = |kind, messages| BatchEvent { unreadable: true, ..event(kind, None, messages) };
+        let events = [event("FHS", None, 0), event("BHS", None, 0), unreadable("BTS", 1), unreadable("FTS", 0)];
+        for cut in 0..=4 {
+            let expected = [("BTS-1".to_owned(), CODE_BATCH_COUNT), ("FTS-1".to_owned(), CODE_BATCH_COUNT)];
+            assert_eq!(codes(&events, &[cut]), expected, "{cut}");
+        }
     }
 
     #[test]

@@ -133,12 +133,13 @@ async fn nothing_hides_in_the_characters_of_utf16() {
 async fn wrong_batch_counts_are_rows_of_the_findings() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("feed.hl7");
-    let second = "BHS|^~\\&|A\rMSH|^~\\&|A|B|R|RF|20260101||ADT^A01^ADT_A01|1|P|2.5.1\rPID|1||7^^^A^MR||Doe^Jane\rBTS|7\rBHS|^~\\&|open\r";
+    let second = "BHS|^~\\&|A\rBTS|99999999999999999999999\rBHS|^~\\&|A\rMSH|^~\\&|A|B|R|RF|20260101||ADT^A01^ADT_A01|1|P|2.5.1\rPID|1||7^^^A^MR||Doe^Jane\rBTS|7\rBHS|^~\\&|open\r";
     let feed = feed(60).replace("BTS|60", "BTS|61") + second;
     fs::write(&path, &feed).unwrap();
     let place = |what: &str| feed.find(what).unwrap();
     let expected = [
         (place("BTS|61"), "batch-count-mismatch", "BTS-1"),
+        (place("BTS|9999"), "batch-count-mismatch", "BTS-1"),
         (place("BTS|7\r"), "batch-count-mismatch", "BTS-1"),
         (place("BHS|^~\\&|open"), "batch-trailer-missing", "BTS"),
     ];

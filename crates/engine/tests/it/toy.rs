@@ -92,7 +92,7 @@ impl ToyDecoder {
                 let kind = ["BHS", "BTS", "FHS", "FTS"].into_iter().find(|kind| text[1.min(text.len())..].starts_with(kind));
                 if let Some(kind) = kind {
                     let messages = std::mem::take(&mut self.since);
-                    self.stats.batch_events.push(BatchEvent { offset, kind, declared, messages });
+                    self.stats.batch_events.push(BatchEvent { offset, kind, declared, unreadable: false, messages });
                 }
             }
             return Ok(());
@@ -174,7 +174,7 @@ impl BlockDecoder for ToyDecoder {
         for request in 0..self.waiting.len() {
             self.flush(request, out)?;
         }
-        self.stats.batch_events.push(BatchEvent { offset: u64::MAX, kind: "END", declared: None, messages: self.since });
+        self.stats.batch_events.push(BatchEvent { offset: u64::MAX, kind: "END", declared: None, unreadable: false, messages: self.since });
         Ok(self.stats.clone())
     }
 }

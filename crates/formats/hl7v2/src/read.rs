@@ -222,9 +222,12 @@ impl Decoder {
             "BTS" | "FTS" => line.get(3).and_then(|separator| line.split(|byte| byte == separator).nth(1)),
             _ => None,
         };
-        let declared = declared.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.trim().parse().ok());
+        let stated = declared.map(<[u8]>::trim_ascii).filter(|digits| !digits.is_empty() && *digits != b"\"\"");
+        let declared = stated.and_then(|digits| std::str::from_utf8(digits).ok()).and_then(|digits| digits.parse().ok());
+        let unreadable = stated.is_some() && declared.is_none();
         let offset = splitter.offset_of(piece.start);
-        self.stats.batch_events.push(BatchEvent { offset, kind, declared, messages: std::mem::take(&mut self.messages_in_batch) });
+        let messages = std::mem::take(&mut self.messages_in_batch);
+        self.stats.batch_events.push(BatchEvent { offset, kind, declared, unreadable, messages });
         self.stats.envelope_bytes += line_end as u64;
         self.junk(splitter, Piece { start: piece.start + line_end, end: piece.end }, out)
     }
@@ -484,7 +487,7 @@ impl BlockDecoder for Decoder {
                 out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? })?;
             }
         }
-        let tail = BatchEvent { offset: u64::MAX, kind: "END", declared: None, messages: self.messages_in_batch };
+        let tail = BatchEvent { offset: u64::MAX, kind: "END", declared: None, unreadable: false, messages: self.messages_in_batch };
         self.stats.batch_events.push(tail);
         Ok(std::mem::take(&mut self.stats))
     }
