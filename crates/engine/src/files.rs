@@ -241,7 +241,8 @@ fn local_files(location: &str, extensions: &[String]) -> Result<Vec<SourceFile>>
     match fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => {
             let mut found = Found::default();
-            found.walk(&path, &|file| file.file_name().and_then(|name| name.to_str()).is_some_and(|name| has_extension(name, &wanted)))?;
+            // A name that is no UTF-8 (old file servers write Latin-1) is a name all the same.
+            found.walk(&path, &|file| file.file_name().is_some_and(|name| has_extension(&name.to_string_lossy(), &wanted)))?;
             let files = found.into_files()?;
             if files.is_empty() { Err(no_files(location, &wanted)) } else { Ok(files) }
         }
@@ -299,8 +300,12 @@ impl Found {
                     continue;
                 }
                 let path = entry.path();
-                // A link to nowhere is no file.
-                let Ok(metadata) = fs::metadata(&path) else { continue };
+                let metadata = match fs::metadata(&path) {
+                    Ok(metadata) => metadata,
+                    // A link to nowhere is no file.
+                    Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                    Err(error) => return Err(io_error(&path, error)),
+                };
                 if metadata.is_dir() {
                     pending.push(path);
                 } else if metadata.is_file() && wanted(&path) {
@@ -379,6 +384,18 @@ mod tests {
         assert_eq!(found[0].compression, Compression::Gzip);
         assert_eq!(names(&find("a/*.hl7").unwrap()).len(), 2);
         assert_eq!(names(&find("**/three.z*").unwrap()), ["three.zst"]);
+        #[cfg(target_os = "linux")]
+        {
+            use std::{ffi::OsStr, os::unix::ffi::OsStrExt};
+            fs::create_dir(root.join("latin")).unwrap();
+            let latin = root.join("latin").join(OsStr::from_bytes(b"M\xfcller.hl7"));
+            fs::write(&latin, b"x").unwrap();
+            for place in ["latin", "latin/*.hl7"] {
+                let found = find(place).unwrap();
+                assert_eq!(names(&found), ["M%FCller.hl7"], "a name that is no UTF-8 is not passed over");
+                assert_eq!(found[0].local.as_deref(), Some(latin.as_path()));
+            }
+        }
         assert_eq!(names(&find("a/../a/odd [1].hl7").unwrap()).len(), 1, "an existing path is no glob");
         assert_eq!(names(&find("a/four.pdf").unwrap()), ["four.pdf"], "a named file needs no extension");
         assert!(matches!(find("a/none.hl7").unwrap_err(), EngineError::NotFound { .. }));

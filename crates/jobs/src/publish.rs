@@ -130,6 +130,13 @@ impl Drop for Staging {
     }
 }
 
+/// Removes what dead runs left beside the output of a run that has nothing to do; what cannot be removed stays.
+pub(crate) fn sweep_beside(place: &Path) {
+    if let (Some(parent), Some(name)) = (place.parent(), place.file_name().and_then(|name| name.to_str())) {
+        let _ = sweep(parent, name);
+    }
+}
+
 /// Removes what dead runs left beside an output. The caller holds the output's lock.
 fn sweep(parent: &Path, name: &str) -> io::Result<()> {
     for entry in fs::read_dir(parent)? {

@@ -30,7 +30,7 @@ use crate::{
     openlineage,
     privacy::Privacy,
     private,
-    publish::{MANIFEST, OutputLock, Staging, write_file},
+    publish::{self, MANIFEST, OutputLock, Staging, write_file},
     quality::{Checks, FAILURES_FILE, take_failures},
     record::{
         Account, ColumnOrigin, ColumnRecord, FileRecord, Performance, PolicyRecord, QualityRecord, RunReport, RunStatus, SinkRecord,
@@ -175,6 +175,9 @@ impl<'a> Run<'a> {
         let manifest = Manifest::read(&self.output)?;
         if !manifest.changes(&self.job.record(), self.policy.as_ref(), &self.found()).is_empty() {
             return None;
+        }
+        for sink in manifest.sinks.iter().filter(|sink| !sink.location.contains("://")) {
+            publish::sweep_beside(Path::new(&sink.location));
         }
         let mut report = self.blank(RunStatus::NothingToDo);
         report.run_id.clone_from(&manifest.run_id);

@@ -245,8 +245,11 @@ async fn the_same_run_again_has_nothing_to_do_until_something_changes() {
     let text = job_text("");
     place.run(&text).await.unwrap();
     let codes = place.column("messages", "patient_id");
+    let dead = place.path("out/.staging-messages-01a1fe6a-f60d-761c-9078-4c59675b3139");
+    fs::create_dir(&dead).unwrap();
     let again = place.run(&text).await.unwrap();
     assert_eq!(again.status, RunStatus::NothingToDo);
+    assert!(!dead.exists(), "what a killed run left is swept, though there is nothing to do");
     assert_eq!(again.totals.records, 51);
     let plan = place.job(&text).plan().await.unwrap();
     assert_eq!(plan.changes.as_deref(), Some(&[][..]), "{}", plan.text());
