@@ -51,9 +51,13 @@ impl TableFunctionImpl for RejectsFunction {
     }
 }
 
-/// The only format, or the one whose extension the path has.
+/// The only format, or the one whose extension the path has. A folder has none and is taken for HL7 v2.
 fn format_of_path(readers: &Readers, path: &str) -> Result<Arc<dyn Format>> {
     let mut formats = readers.formats.all();
+    let is_folder = !path.rsplit('/').next().unwrap_or(path).contains('.');
+    if is_folder && let Ok(format) = readers.formats.get("hl7v2") {
+        return Ok(format);
+    }
     if formats.len() > 1 {
         let path = path.to_ascii_lowercase();
         let bare = [".gz", ".zst", ".zstd"].iter().find_map(|packed| path.strip_suffix(packed)).unwrap_or(&path);

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use serde_json::json;
 use sutura_core::{ColumnDef, Format, TableDef};
+use sutura_fhir::read::Fhir;
 use sutura_hl7v2::Hl7v2;
 
 use crate::{
@@ -14,22 +15,23 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(args: &TablesArgs) -> Outcome {
+    let format: &dyn Format = if args.format_name == "fhir" { &Fhir } else { &Hl7v2 };
     let tables: Vec<&TableDef> = match &args.table {
-        None => Hl7v2.tables().iter().collect(),
-        Some(name) => vec![Hl7v2.table(name).ok_or_else(|| unknown_table(name))?],
+        None => format.tables().iter().collect(),
+        Some(name) => vec![format.table(name).ok_or_else(|| unknown_table(format, name))?],
     };
     match args.format {
         ListFormat::Json => output::print_json(&tables.iter().map(|table| table_json(table)).collect::<Vec<_>>())?,
-        ListFormat::Markdown => output::print(&markdown(&tables))?,
+        ListFormat::Markdown => output::print(&markdown(format, &tables))?,
         ListFormat::Table if args.table.is_some() => output::print(&columns_text(tables[0]))?,
         ListFormat::Table => output::print(&tables_text(&tables))?,
     }
     Ok(CLEAN)
 }
 
-fn unknown_table(name: &str) -> Failure {
-    let known = Hl7v2.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
-    Failure::configuration(format!("format hl7v2 has no table {name:?}; it has {known}"))
+fn unknown_table(format: &dyn Format, name: &str) -> Failure {
+    let known = format.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
+    Failure::configuration(format!("format {} has no table {name:?}; it has {known}", format.name()))
 }
 
 fn tables_text(tables: &[&TableDef]) -> String {
@@ -78,14 +80,29 @@ fn table_json(table: &TableDef) -> serde_json::Value {
     json!({ "name": table.name, "doc": table.doc, "columns": table.columns.iter().map(column).collect::<Vec<_>>() })
 }
 
+/// What the title of a reference page calls a format, and what its readers have to know of paths.
+fn introduction(format: &dyn Format) -> (&'static str, &'static str) {
+    match format.name() {
+        "fhir" => (
+            "FHIR",
+            "Paths are FHIRPath with two liberties: of an array without `where` the first element is meant, and choice types stand by their\n\
+             JSON name (`valueQuantity`). Alternatives are separated by `|`: the first one that is there counts. Dates are text as sent; a column\n\
+             `_utc` holds the instant where the date states an offset.\n",
+        ),
+        _ => ("HL7 v2", ""),
+    }
+}
+
 /// The reference page.
-fn markdown(tables: &[&TableDef]) -> String {
-    let mut out = String::from(
-        "# HL7 v2 tables\n\n\
-         <!-- Written by `sutura tables hl7v2 --format markdown`; a test holds it current. -->\n\n\
-         `read_hl7v2(path [, table [, options]])` reads these tables, the first one when none is named. Every column can be null:\n\
+fn markdown(format: &dyn Format, tables: &[&TableDef]) -> String {
+    let name = format.name();
+    let (title, paths) = introduction(format);
+    let mut out = format!(
+        "# {title} tables\n\n\
+         <!-- Written by `sutura tables {name} --format markdown`; a test holds it current. -->\n\n\
+         `read_{name}(path [, table [, options]])` reads these tables, the first one when none is named. Every column can be null:\n\
          real feeds leave anything out. The class says what identifying information a column may hold; columns of the classes\n\
-         quasi, clinical and operational may be shown and written as they are, all others only when treated or with a stated purpose.\n",
+         quasi, clinical and operational may be shown and written as they are, all others only when treated or with a stated purpose.\n{paths}",
     );
     for table in tables {
         let _ = writeln!(out, "\n## {}\n\n{}.\n", table.name, sentence(&table.doc));
@@ -108,13 +125,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_reference_page_is_current() {
-        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference/hl7v2-tables.md");
-        let wanted = markdown(&Hl7v2.tables().iter().collect::<Vec<_>>());
-        if std::env::var_os("SUTURA_WRITE_REFERENCE").is_some() {
-            std::fs::write(&file, &wanted).unwrap();
+    fn the_reference_pages_are_current() {
+        for format in [&Hl7v2 as &dyn Format, &Fhir] {
+            let file = format!("../../docs/src/reference/{}-tables.md", format.name());
+            let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
+            let wanted = markdown(format, &format.tables().iter().collect::<Vec<_>>());
+            if std::env::var_os("SUTURA_WRITE_REFERENCE").is_some() {
+                std::fs::write(&file, &wanted).unwrap();
+            }
+            let found = std::fs::read_to_string(&file).unwrap_or_default();
+            assert!(found == wanted, "{} is out of date; run the tests of crate sutura with SUTURA_WRITE_REFERENCE=1", file.display());
         }
-        let found = std::fs::read_to_string(&file).unwrap_or_default();
-        assert!(found == wanted, "{} is out of date; run the tests of crate sutura with SUTURA_WRITE_REFERENCE=1", file.display());
     }
 }
