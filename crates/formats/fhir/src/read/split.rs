@@ -556,3 +556,39 @@ enum Walked {
     Outside,
     NeedsMore,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A Bundle of many megabytes, and what stands around its entries, pass through a small buffer.
+    #[test]
+    fn a_large_document_is_held_entry_by_entry() {
+        let entry = format!("{{\"resource\":{{\"resourceType\":\"Binary\",\"data\":\"{}\"}}}},\n", "A".repeat(5000));
+        let signature = format!("],\"signature\":{{\"data\":\"{}\"}}}}", "B".repeat(100_000));
+        let mut splitter = Splitter::new(0, None, 1 << 20);
+        let (mut bytes, mut taken, mut entries, mut highest) = (0, 0, 0, 0);
+        let start = "{\"resourceType\":\"Bundle\",\n\"entry\":[".to_owned();
+        let parts = std::iter::once(start).chain(std::iter::repeat_n(entry, 2000)).chain(std::iter::repeat_n(signature, 1));
+        for part in parts {
+            for block in part.as_bytes().chunks(4096) {
+                bytes += block.len();
+                splitter.push(block);
+                highest = highest.max(splitter.bytes.capacity());
+                while let Some(unit) = splitter.next_unit(false) {
+                    taken += match unit {
+                        Unit::Envelope(length) => length,
+                        Unit::Entry(range) => {
+                            entries += 1;
+                            range.len()
+                        }
+                        other => panic!("{other:?}"),
+                    };
+                }
+            }
+        }
+        assert_eq!((entries, taken), (2000, bytes));
+        assert!(highest < 64 << 10, "{highest} bytes were held");
+        assert!(!splitter.ended_inside());
+    }
+}

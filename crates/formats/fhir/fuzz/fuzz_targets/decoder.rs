@@ -1,0 +1,38 @@
+//! Any bytes, in any blocks and, of lines, any ranges, give the same account and the same rows; every byte is in a
+//! record, a reject or the envelope.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStats, TableRequest};
+use sutura_fhir::read::{Decoder, Fhir};
+
+fn read(stream: &[u8], start: u64, end: Option<u64>, block: usize) -> (ReadStats, usize) {
+    let requests = Fhir.tables().iter().map(|table| TableRequest { table: table.name.clone(), columns: None }).collect();
+    let options = serde_json::json!({ "max_record_bytes": 1024, "max_depth": 20 });
+    let spec = DecoderSpec { source: "fuzz:stream".into(), start, end, options, requests, batch_rows: 7 };
+    let mut decoder = Decoder::new(spec).expect("valid options");
+    let mut out = Vec::new();
+    for part in stream[start.saturating_sub(1) as usize..].chunks(block) {
+        if decoder.push(bytes::Bytes::copy_from_slice(part), &mut out).expect("no batch fails") == Progress::Done {
+            break;
+        }
+    }
+    let stats = decoder.finish(&mut out).expect("no batch fails");
+    let rows = out.iter().map(|item| if let Decoded::Batch { batch, .. } = item { batch.num_rows() } else { 1 }).sum();
+    (stats, rows)
+}
+
+fuzz_target!(|data: &[u8]| {
+    let Some((&[block, cut], stream)) = data.split_first_chunk::<2>() else { return };
+    let (whole, rows) = read(stream, 0, None, 1 << 20);
+    assert!(whole.balances() && whole.bytes == stream.len() as u64);
+    assert_eq!((&whole, rows), (&read(stream, 0, None, usize::from(block) + 1).0, read(stream, 0, None, 3).1));
+    let at = u64::from(cut).min(stream.len() as u64);
+    if at == 0 || !Fhir.splittable_from(stream) {
+        return;
+    }
+    let (mut first, first_rows) = read(stream, 0, Some(at), usize::from(block) + 1);
+    let (second, second_rows) = read(stream, at, None, 64);
+    first.merge(&second);
+    assert_eq!((&whole, rows), (&first, first_rows + second_rows));
+});
