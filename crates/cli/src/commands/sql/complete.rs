@@ -50,7 +50,8 @@ const KEYWORDS: [&str; 34] = [
 /// Completion for the shell.
 pub(crate) struct ShellHelper {
     words: Vec<String>,
-    tables: Vec<String>,
+    /// The function that reads a format, and the names of its tables.
+    tables: Vec<(String, Vec<String>)>,
     files: FilenameCompleter,
 }
 
@@ -61,8 +62,8 @@ impl ShellHelper {
         let mut tables = Vec::new();
         for format in engine.formats() {
             words.push(format!("read_{}('", format.name()));
+            tables.push((format!("read_{}(", format.name()), format.tables().iter().map(|table| table.name.clone()).collect()));
             for table in format.tables() {
-                tables.push(table.name.clone());
                 words.extend(table.columns.iter().map(|column| column.name.clone()));
             }
         }
@@ -81,7 +82,10 @@ impl ShellHelper {
             .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
             .map_or(0, |at| at + before[at..].chars().next().map_or(1, char::len_utf8));
         let typed = before[start..].to_lowercase();
-        let words = if quoted { &self.tables } else { &self.words };
+        // The tables of the format that is read last before the cursor.
+        let of_format =
+            || self.tables.iter().filter_map(|(function, tables)| Some((before.rfind(function)?, tables))).max_by_key(|found| found.0);
+        let words = if quoted { of_format().map_or(&[][..], |(_, tables)| tables) } else { &self.words };
         if typed.is_empty() && !quoted {
             return (start, Vec::new());
         }
@@ -137,6 +141,7 @@ mod tests {
         assert_eq!(of("select * from read_h"), ["read_hl7v2('"]);
         assert!(of("select message_ty").contains(&"message_type".to_owned()));
         assert_eq!(of("select * from read_hl7v2('feed/', 'observ"), ["observations"]);
+        assert_eq!(of("select * from read_fhir('x', 'observ"), ["observations", "observation_components"]);
         assert!(of("select * from read_hl7v2('feed/', '").len() > 10);
         assert!(of("select ").is_empty());
         assert!(of("selé").is_empty());
