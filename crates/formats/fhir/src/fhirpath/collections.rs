@@ -330,7 +330,7 @@ impl<'d> Evaluator<'_, 'd> {
 
     /// `sort`: by the keys in turn, each descending if it begins with a minus; empty keys first.
     fn sort(&mut self, input: Collection<'d>, arguments: &'d [Tree], frame: Frame<'_, 'd>) -> Result<Collection<'d>, PathError> {
-        let mut rows: Vec<(Vec<Option<Item<'d>>>, Item<'d>)> = Vec::with_capacity(input.len());
+        let mut rows: Vec<Row<'d>> = Vec::with_capacity(input.len());
         let mut descending = vec![false; arguments.len()];
         for (index, item) in input.into_iter().enumerate() {
             let mut keys = Vec::with_capacity(arguments.len().max(1));
@@ -355,33 +355,47 @@ impl<'d> Evaluator<'_, 'd> {
         }
         let count = rows.len();
         self.tick(count * (usize::BITS - count.leading_zeros()) as usize)?;
-        // Keys that cannot be compared are an error; the first one found is reported.
-        let mut failure = None;
-        rows.sort_by(|(left, _), (right, _)| {
-            for ((left, right), descending) in left.iter().zip(right).zip(&descending) {
-                let order = match (left, right) {
-                    (None, None) => Ordering::Equal,
-                    (None, Some(_)) => Ordering::Less,
-                    (Some(_), None) => Ordering::Greater,
-                    (Some(left), Some(right)) => compare::order(left, right, "sort")
-                        .unwrap_or_else(|error| {
-                            failure.get_or_insert(error);
-                            None
-                        })
-                        .unwrap_or(Ordering::Equal),
-                };
-                let order = if *descending { order.reverse() } else { order };
-                if order != Ordering::Equal {
-                    return order;
-                }
-            }
-            Ordering::Equal
-        });
-        match failure {
-            Some(error) => Err(error),
-            None => Ok(rows.into_iter().map(|(_, item)| item).collect()),
+        Ok(merge_sorted(rows, &descending)?.into_iter().map(|(_, item)| item).collect())
+    }
+}
+
+/// The keys of an item, and the item.
+type Row<'d> = (Vec<Option<Item<'d>>>, Item<'d>);
+
+/// A stable merge sort. Our own, because dates of different precision have no total order, which the library's sorts
+/// may answer with a panic; here such neighbours just stay as they are.
+fn merge_sorted<'d>(mut rows: Vec<Row<'d>>, descending: &[bool]) -> Result<Vec<Row<'d>>, PathError> {
+    if rows.len() < 2 {
+        return Ok(rows);
+    }
+    let right = merge_sorted(rows.split_off(rows.len() / 2), descending)?;
+    let left = merge_sorted(rows, descending)?;
+    let mut merged = Vec::with_capacity(left.len() + right.len());
+    let (mut left, mut right) = (left.into_iter().peekable(), right.into_iter().peekable());
+    while let (Some(first), Some(second)) = (left.peek(), right.peek()) {
+        let next = if keys_in_order(&first.0, &second.0, descending)? { left.next() } else { right.next() };
+        merged.extend(next);
+    }
+    merged.extend(left);
+    merged.extend(right);
+    Ok(merged)
+}
+
+/// Whether `left` may stand before `right`; empty keys come first.
+fn keys_in_order(left: &[Option<Item<'_>>], right: &[Option<Item<'_>>], descending: &[bool]) -> Result<bool, PathError> {
+    for ((left, right), descending) in left.iter().zip(right).zip(descending) {
+        let order = match (left, right) {
+            (None, None) => Ordering::Equal,
+            (None, Some(_)) => Ordering::Less,
+            (Some(_), None) => Ordering::Greater,
+            (Some(left), Some(right)) => compare::order(left, right, "sort")?.unwrap_or(Ordering::Equal),
+        };
+        match if *descending { order.reverse() } else { order } {
+            Ordering::Equal => {}
+            decided => return Ok(decided == Ordering::Less),
         }
     }
+    Ok(true)
 }
 
 /// The truth values of a collection of Booleans.

@@ -55,6 +55,8 @@ fn values_of_the_resource() {
         ("@2020-02-29 + 1 year", "2021-02-28"),
         ("@2020-03-31T10:00:00Z - 1 month", "2020-02-29T10:00:00Z"),
         ("1 year = 12 months", "true"),
+        ("(@2018-05 | @2018 | @2018-03 | @2017-01).sort().count()", "4"),
+        ("(3 | 1 | 2).sort(-$this)", "3,2,1"),
         ("1 'cm'.comparable(1 '[in_i]')", "true"),
         ("1 'cm'.comparable(1 's')", "false"),
         ("1 'kg' + 1 'g'", "1001 'g'"),
