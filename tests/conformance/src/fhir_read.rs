@@ -35,7 +35,8 @@ fn bytes_of(path: &Path) -> Result<Vec<u8>, Error> {
 fn is_resources(path: &Path) -> bool {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
     let bare = name.trim_end_matches(".gz");
-    (bare.ends_with(".json") || bare.ends_with(".ndjson")) && !bare.starts_with("log.")
+    let is_json = Path::new(bare).extension().is_some_and(|extension| extension == "json" || extension == "ndjson");
+    is_json && !bare.starts_with("log.")
 }
 
 /// Reads every table; gives the account, the rejects' reasons and the rows of `resources`.
