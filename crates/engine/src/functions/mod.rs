@@ -3,12 +3,13 @@
 //! Privacy (they need the session's keys where marked with *): `pseudonym`*, `vault_code`*, `encrypt`*,
 //! `decrypt`*, `shift_date`*, `mask`, `zip3`, `age_band`, `age_years`, `date_year`. They give exactly
 //! what a policy with the same keys, project and domain gives. HL7 v2: `hl7`, `hl7_timestamp`,
-//! `hl7_unescape`. [`FUNCTIONS`] lists them with their arguments.
+//! `hl7_unescape`. FHIR: `fhirpath`, `fhir_validate`. [`FUNCTIONS`] lists them with their arguments.
 //!
 //! Each says what its result is (class and treatment), which [`crate::lineage`] believes; so a
 //! function declares a treatment only where its result cannot be identifying, whatever goes in.
 
 mod args;
+mod fhir;
 mod hl7;
 mod privacy;
 
@@ -77,6 +78,16 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         usage: "hl7_timestamp(text)",
         doc: "An HL7 date or time as ISO 8601, precision and offset as sent.",
     },
+    FunctionDoc {
+        name: "fhirpath",
+        usage: "fhirpath(resource, expression)",
+        doc: "What a FHIRPath expression gives on a FHIR resource: a text, JSON for an element, a JSON array for several, null for nothing.",
+    },
+    FunctionDoc {
+        name: "fhir_validate",
+        usage: "fhir_validate(resource)",
+        doc: "What is wrong with a FHIR R4 resource, as an OperationOutcome; it repeats no value of the resource.",
+    },
     FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
 ];
 
@@ -85,7 +96,7 @@ pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyCon
     for function in privacy::all(context) {
         session.register_udf(function);
     }
-    for function in hl7::all() {
+    for function in hl7::all().chain(fhir::all()) {
         session.register_udf(function);
     }
 }

@@ -218,3 +218,31 @@ async fn a_policy_and_the_functions_give_the_same() {
     let statistics = plan.statistics();
     assert_eq!((statistics[0].rows, statistics[0].nulls), (3, 1));
 }
+
+#[tokio::test]
+async fn fhirpath_gives_text_json_or_nothing() {
+    let engine = engine(None);
+    let patient = r#"{"resourceType":"Patient","gender":"female","name":[{"family":"Doe","given":["A","B"]}],"birthDate":"1980"}"#;
+    let given = async |expression: &str| {
+        let expression = expression.replace('\'', "''");
+        column(&engine, &format!("select fhirpath('{patient}', '{expression}')")).await.remove(0)
+    };
+    assert_eq!(given("gender").await.as_deref(), Some("female"));
+    assert_eq!(given("name.given").await.as_deref(), Some(r#"["A","B"]"#));
+    assert_eq!(given("name.first()").await.as_deref(), Some(r#"{"family":"Doe","given":["A","B"]}"#));
+    assert_eq!(given("name.given.count() > 1").await.as_deref(), Some("true"));
+    assert_eq!(given("deceased").await, None);
+    assert_eq!(column(&engine, "select fhirpath('no json', 'gender')").await, [None]);
+    let error = engine.sql(&format!("select fhirpath('{patient}', 'name.')")).await.unwrap_err().to_string();
+    assert!(error.contains("fhirpath"), "{error}");
+}
+
+#[tokio::test]
+async fn fhir_validate_names_the_place_and_no_value() {
+    let engine = engine(None);
+    let outcome = column(&engine, r#"select fhir_validate('{"resourceType":"Patient","gender":"SECRETVALUE"}')"#).await.remove(0).unwrap();
+    assert!(outcome.contains("Patient.gender") && outcome.contains(r#""severity":"error""#), "{outcome}");
+    assert!(!outcome.contains("SECRETVALUE"), "{outcome}");
+    let good = column(&engine, r#"select fhir_validate('{"resourceType":"Patient","gender":"female"}')"#).await.remove(0).unwrap();
+    assert!(!good.contains(r#""severity":"error""#), "{good}");
+}

@@ -1,0 +1,149 @@
+//! FHIR R4 in SQL: FHIRPath over a resource, and what is wrong with it.
+//!
+//! What an expression gives has the class of the resource it is taken from: a path says nothing about what is at its end.
+
+use std::sync::Arc;
+
+use arrow::{
+    array::StringViewBuilder,
+    datatypes::{DataType, Field, FieldRef},
+};
+use datafusion::{
+    common::{Result, plan_err},
+    logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+};
+use sutura_fhir::{
+    fhirpath::{Collection, Context, Expression, Item},
+    json::Parser,
+    validate::{Validator, json_issue, operation_outcome},
+};
+
+use super::args::{TextArg, result};
+use crate::EngineError;
+
+pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
+    [Kind::Path, Kind::Validate]
+        .into_iter()
+        .map(|kind| ScalarUDF::from(FhirFunction { kind, signature: Signature::variadic_any(Volatility::Stable) }))
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Kind {
+    Path,
+    Validate,
+}
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct FhirFunction {
+    kind: Kind,
+    signature: Signature,
+}
+
+impl ScalarUDFImpl for FhirFunction {
+    fn name(&self) -> &str {
+        match self.kind {
+            Kind::Path => "fhirpath",
+            Kind::Validate => "fhir_validate",
+        }
+    }
+
+    fn signature(&self) -> &Signature {
+        &self.signature
+    }
+
+    fn return_type(&self, _: &[DataType]) -> Result<DataType> {
+        Ok(DataType::Utf8View)
+    }
+
+    fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        match (self.kind, args.arg_fields.len()) {
+            (Kind::Path, 2) => {
+                if let Some(Some(Some(text))) = args.scalar_arguments.get(1).map(|text| text.map(|text| text.try_as_str().flatten())) {
+                    Expression::parse(text).or_else(|error| plan_err!("fhirpath: {error}"))?;
+                }
+            }
+            (Kind::Validate, 1) => {}
+            (Kind::Path, _) => return plan_err!("fhirpath takes a resource and an expression: fhirpath(resource, 'name.family')"),
+            (Kind::Validate, _) => return plan_err!("fhir_validate takes a resource"),
+        }
+        Ok(Arc::new(Field::new(self.name(), DataType::Utf8View, true)))
+    }
+
+    fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
+        let values = args.args.iter().map(TextArg::of).collect::<Result<Vec<_>>>()?;
+        let scalar = values.iter().all(|value| matches!(value, TextArg::Scalar(_)));
+        let rows = if scalar { 1 } else { args.number_rows };
+        let mut builder = StringViewBuilder::with_capacity(rows);
+        let mut parser = Parser::default();
+        match (self.kind, values.as_slice()) {
+            (Kind::Path, [resources, expressions]) => {
+                let mut compiled = Compiled::default();
+                for row in 0..rows {
+                    let (Some(resource), Some(text)) = (resources.get(row), expressions.get(row)) else {
+                        builder.append_null();
+                        continue;
+                    };
+                    let expression = compiled.expression(text)?;
+                    builder.append_option(evaluate(&mut parser, resource, expression)?);
+                }
+            }
+            (Kind::Validate, [resources]) => {
+                let validator = Validator::default();
+                for row in 0..rows {
+                    let outcome = resources.get(row).map(|resource| match parser.parse(resource.as_bytes()) {
+                        Ok(document) => operation_outcome(&validator.validate(document.root())),
+                        Err(error) => operation_outcome(&[json_issue(&error)]),
+                    });
+                    builder.append_option(outcome);
+                }
+            }
+            _ => return plan_err!("{} was called with the wrong number of arguments", self.name()),
+        }
+        result(Arc::new(builder.finish()), scalar)
+    }
+}
+
+/// The last expression: in SQL it is nearly always the same for every row.
+#[derive(Default)]
+struct Compiled(Option<Expression>);
+
+impl Compiled {
+    fn expression(&mut self, text: &str) -> Result<&Expression> {
+        if self.0.as_ref().is_none_or(|known| known.text() != text) {
+            self.0 = Some(Expression::parse(text).map_err(|error| failed(&error))?);
+        }
+        self.0.as_ref().ok_or_else(|| failed(&"no expression"))
+    }
+}
+
+fn failed(reason: &dyn std::fmt::Display) -> datafusion::error::DataFusionError {
+    EngineError::Function { name: "fhirpath".to_owned(), reason: reason.to_string() }.into()
+}
+
+/// The value as text: null for nothing, the text of one primitive, JSON for an element, a JSON array for several. A text that is no
+/// JSON gives null, as a resource without the element does.
+fn evaluate(parser: &mut Parser, resource: &str, expression: &Expression) -> Result<Option<String>> {
+    let Ok(document) = parser.parse(resource.as_bytes()) else { return Ok(None) };
+    let focus = Item::resource(document.root());
+    let mut context = Context::new().resource(focus.clone()).root_resource(focus.clone());
+    let found: Collection<'_> = expression.evaluate(focus, &mut context).map_err(|error| failed(&error))?;
+    Ok(match found.as_slice() {
+        [] => None,
+        [item] => item.to_text().map(std::borrow::Cow::into_owned).or_else(|| Some(json(item))),
+        several => Some(format!("[{}]", several.iter().map(json).collect::<Vec<_>>().join(","))),
+    })
+}
+
+/// An item as JSON: elements as they were sent, numbers and truth values bare, the rest as strings.
+fn json(item: &Item<'_>) -> String {
+    if let Item::Node(node) = item
+        && let Some(value) = node.value
+    {
+        return String::from_utf8_lossy(value.raw()).into_owned();
+    }
+    let text = item.to_text().unwrap_or_default();
+    match item {
+        Item::Boolean(_) | Item::Integer(_) | Item::Decimal(_) => text.into_owned(),
+        _ => serde_json::Value::from(text.into_owned()).to_string(),
+    }
+}
