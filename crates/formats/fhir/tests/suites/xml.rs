@@ -81,7 +81,7 @@ fn element(text: &str, at: &mut usize) -> Option<Element> {
         *at += text[*at..].find(|c: char| !c.is_whitespace())?;
         if text[*at..].starts_with("/>") {
             *at += 2;
-            found.raw = text[start..*at].to_owned();
+            text[start..*at].clone_into(&mut found.raw);
             return Some(found);
         }
         if text[*at..].starts_with('>') {
@@ -100,7 +100,7 @@ fn element(text: &str, at: &mut usize) -> Option<Element> {
         let rest = &text[*at..];
         if rest.starts_with("</") {
             *at += rest.find('>')? + 1;
-            found.raw = text[start..*at].to_owned();
+            text[start..*at].clone_into(&mut found.raw);
             return Some(found);
         } else if rest.starts_with("<!--") {
             *at += rest.find("-->")? + 3;
