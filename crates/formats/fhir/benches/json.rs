@@ -3,7 +3,6 @@
 //! `SUTURA_BENCH_NDJSON` names a file of resources, one a line; without it a few made-up Observations are read.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "feed.rs"]
 mod feed;
 
 use std::hint::black_box;

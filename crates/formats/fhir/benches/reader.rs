@@ -3,7 +3,6 @@
 //! `SUTURA_BENCH_NDJSON` names a file of Observations, one a line; without it a few made-up ones are read.
 #![allow(missing_docs, clippy::unwrap_used)]
 
-#[path = "feed.rs"]
 mod feed;
 
 use std::ops::ControlFlow;

@@ -6,6 +6,8 @@
 
 use std::ops::ControlFlow;
 
+use std::fmt::Write;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sutura_fhir::view::{NdjsonOptions, View, read_ndjson};
 
@@ -15,12 +17,12 @@ const COMPONENTS: &str = r#"{"resource":"Observation","where":[{"path":"code.cod
 fn made_up() -> Vec<u8> {
     let mut lines = String::new();
     for n in 0..20_000 {
-        lines.push_str(&format!(
+        let _ = writeln!(
+            lines,
             r#"{{"resourceType":"Observation","id":"o{n}","status":"final","category":[{{"coding":[{{"system":"http://terminology.hl7.org/CodeSystem/observation-category","code":"vital-signs","display":"vital-signs"}}]}}],"code":{{"coding":[{{"system":"http://loinc.org","code":"8302-2","display":"Body Height"}}],"text":"Body Height"}},"subject":{{"reference":"urn:uuid:p{p}"}},"effectiveDateTime":"2012-04-03T10:12:01-04:00","issued":"2012-04-03T10:12:01.512-04:00","valueQuantity":{{"value":{value}.4,"unit":"cm","system":"http://unitsofmeasure.org","code":"cm"}}}}"#,
             p = n % 97,
             value = 100 + n % 90,
-        ));
-        lines.push('\n');
+        );
     }
     lines.into_bytes()
 }
