@@ -160,7 +160,7 @@ impl Decimal {
         if product.scale > MAX_SCALE { product.round(MAX_SCALE) } else { Some(product) }
     }
 
-    /// Quotient: exact if it ends within [`DIVISION_SCALE`] digits, else rounded there. `None` for zero or overflow.
+    /// Quotient: exact if it ends within `DIVISION_SCALE` digits, else rounded there. `None` for zero or overflow.
     pub fn divide(self, other: Self) -> Option<Self> {
         if other.mantissa == 0 {
             return None;
