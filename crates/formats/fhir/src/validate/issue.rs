@@ -28,7 +28,8 @@ impl IssueSeverity {
 }
 
 /// What kind of finding it is (OperationOutcome.issue.code).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
 pub enum IssueCode {
     /// Elements where none may stand, wrong JSON kinds, cardinality.
     Structure,
@@ -44,6 +45,8 @@ pub enum IssueCode {
     NotFound,
     /// A modifier extension or profile that is not known.
     Extension,
+    /// What another resource (a Measure, a profile's extension) demands is not kept.
+    BusinessRule,
     /// Too much of something to go on.
     TooLong,
 }
@@ -59,6 +62,7 @@ impl IssueCode {
             Self::CodeInvalid => "code-invalid",
             Self::NotFound => "not-found",
             Self::Extension => "extension",
+            Self::BusinessRule => "business-rule",
             Self::TooLong => "too-long",
         }
     }
@@ -81,19 +85,30 @@ pub struct Issue {
 
 /// The findings as an OperationOutcome in JSON. No findings make one issue that says so.
 pub fn operation_outcome(issues: &[Issue]) -> String {
+    operation_outcome_at(issues, 0)
+}
+
+/// The findings in a resource that begins at that byte of its file: `details.text` says what is wrong, `expression` where in the
+/// resource, and `diagnostics` at which byte of the file.
+pub fn operation_outcome_at(issues: &[Issue], offset: u64) -> String {
     let mut out = String::from(r#"{"resourceType":"OperationOutcome","issue":["#);
     if issues.is_empty() {
-        out.push_str(r#"{"severity":"information","code":"informational","diagnostics":"no issues found"}"#);
+        out.push_str(r#"{"severity":"information","code":"informational","details":{"text":"no issues found"}}"#);
     }
     for (number, issue) in issues.iter().enumerate() {
         if number > 0 {
             out.push(',');
         }
-        let _ = write!(out, r#"{{"severity":"{}","code":"{}","diagnostics":"#, issue.severity.code(), issue.code.code());
+        let _ = write!(out, r#"{{"severity":"{}","code":"{}","details":{{"text":"#, issue.severity.code(), issue.code.code());
         push_json_text(&mut out, &issue.diagnostics);
-        out.push_str(r#","expression":["#);
-        push_json_text(&mut out, &issue.expression);
-        out.push_str("]}");
+        let _ = write!(out, r#"}},"diagnostics":"byte {}""#, offset + issue.offset as u64);
+        // What is no resource at all has no place in FHIRPath.
+        if !issue.expression.is_empty() {
+            out.push_str(r#","expression":["#);
+            push_json_text(&mut out, &issue.expression);
+            out.push(']');
+        }
+        out.push('}');
     }
     out.push_str("]}");
     out

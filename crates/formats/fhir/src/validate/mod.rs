@@ -11,11 +11,14 @@
 mod codes;
 mod engine;
 mod issue;
+mod measure;
 mod native;
 mod path;
 mod primitive;
 mod profile;
+mod questionnaire;
 mod reference;
+mod report;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -28,8 +31,9 @@ use crate::{
 
 pub use engine::PathEngine;
 pub(crate) use issue::push_json_text;
-pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome};
-pub use profile::{PackageError, ProfileStore};
+pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome, operation_outcome_at};
+pub use profile::{Package, PackageError, PackageLimits, ProfileStore};
+pub use report::{Checker, Finding, Summary, TypeCount, validate_ndjson};
 
 /// What an invariant is asked about.
 #[derive(Clone, Copy)]
@@ -65,6 +69,11 @@ pub struct Options {
     pub trusted_extensions: Vec<String>,
     /// How bad text is that looks like it has HTML in it.
     pub markup: IssueSeverity,
+    /// How bad it is if a reference names a type that its element does not allow, where the resource itself is not at hand.
+    pub unresolved_types: IssueSeverity,
+    /// How bad it is if a resource that is referred to is neither contained nor in the Bundle or Parameters around; none means it
+    /// is not reported. References inside of the outermost resource's own server cannot be told from others.
+    pub missing_targets: Option<IssueSeverity>,
     /// Apply the profiles that `meta.profile` claims, where they are loaded.
     pub meta_profiles: bool,
     /// No resource gets more issues than this.
@@ -78,6 +87,8 @@ impl Default for Options {
             unknown_extensions: None,
             trusted_extensions: Vec::new(),
             markup: IssueSeverity::Warning,
+            unresolved_types: IssueSeverity::Error,
+            missing_targets: None,
             meta_profiles: true,
             max_issues: 500,
         }
@@ -131,7 +142,7 @@ impl Validator {
         let def = resource.get("resourceType").and_then(|name| name.as_str()).and_then(|name| r4().resource_named(name));
         let Some(def) = def else { return check.out };
         check.path.push(def.name);
-        if def.name == "Bundle" {
+        if reference::BundleScope::is_of(def.name) {
             check.bundles.push(reference::BundleScope::new(resource));
         }
         for url in profiles {

@@ -147,6 +147,8 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
         "tim-7" => |_, value| Some(!has(value, "durationMax") || has(value, "duration")),
         "tim-8" => |_, value| Some(!has(value, "countMax") || has(value, "count")),
         "tim-10" => |_, value| Some(!has(value, "timeOfDay") || !has(value, "when")),
+        // The rule's text says more than one, its expression in R4 more than two: the text is meant.
+        "que-12" => |_, value| Some(items(value, "enableWhen").count() < 2 || any_of(value, &["enableBehavior"])),
         "que-7" => |_, value| Some(text(value, "operator") != Some("exists") || has(value, "answerBoolean")),
         "ras-2" => |_, value| {
             let probability = value.get("probabilityDecimal").and_then(|number| number.as_number()?.parse::<f64>().ok());

@@ -5,44 +5,91 @@ use std::{
     collections::{HashMap, HashSet},
 };
 
-use super::{Check, IssueCode, r4};
+use super::{Check, IssueCode, IssueSeverity, r4};
 use crate::{
     defs::ElementDef,
     json::{Kind, Value},
 };
 
-/// The entries of a Bundle by fullUrl, built when first asked for.
+/// The resources of a Bundle or of Parameters, indexed when first asked for.
 pub(super) struct BundleScope<'d> {
     bundle: Value<'d>,
-    entries: OnceCell<HashMap<&'d str, Value<'d>>>,
+    index: OnceCell<Index<'d>>,
+}
+
+#[derive(Default)]
+struct Index<'d> {
+    by_url: HashMap<&'d str, Value<'d>>,
+    /// By type and id; the first of several.
+    by_id: HashMap<(&'d str, &'d str), Value<'d>>,
+    /// The fullUrl of each resource, by its place in the document.
+    urls: HashMap<u32, &'d str>,
+}
+
+const PARAMETERS_URL: &str = "http://hl7.org/fhir/StructureDefinition/parameters-fullUrl";
+
+impl<'d> Index<'d> {
+    fn add(&mut self, url: Option<&'d str>, resource: Value<'d>) {
+        if let Some(url) = url {
+            self.by_url.insert(url, resource);
+            self.urls.insert(resource.index(), url);
+        }
+        let text = |name: &str| resource.get(name).and_then(|text| text.as_str());
+        if let (Some(name), Some(id)) = (text("resourceType"), text("id")) {
+            self.by_id.entry((name, id)).or_insert(resource);
+        }
+    }
+
+    /// The parameters of Parameters, and their parts; documents are not nested deeper than the reader allows.
+    fn parameters(&mut self, holder: Value<'d>, name: &str) {
+        for parameter in holder.get(name).into_iter().flat_map(|list| list.items()) {
+            if let Some(resource) = parameter.get("resource") {
+                let extensions = parameter.get("extension").into_iter().flat_map(|list| list.items());
+                let url = extensions
+                    .filter(|one| one.get("url").and_then(|url| url.as_str()) == Some(PARAMETERS_URL))
+                    .find_map(|one| one.get("valueUri")?.as_str());
+                self.add(url, resource);
+            }
+            self.parameters(parameter, "part");
+        }
+    }
 }
 
 impl<'d> BundleScope<'d> {
     pub(super) fn new(bundle: Value<'d>) -> Self {
-        Self { bundle, entries: OnceCell::new() }
+        Self { bundle, index: OnceCell::new() }
     }
 
-    /// The resource of the entry whose fullUrl it is, or that a relative `Type/id` means.
-    pub(super) fn find(&self, reference: &str) -> Option<Value<'d>> {
-        let entries = self.entries.get_or_init(|| {
-            let mut map = HashMap::new();
+    /// Whether resources of that type hold others that their references may mean.
+    pub(super) fn is_of(resource_type: &str) -> bool {
+        matches!(resource_type, "Bundle" | "Parameters")
+    }
+
+    fn index(&self) -> &Index<'d> {
+        self.index.get_or_init(|| {
+            let mut index = Index::default();
             for entry in entries(self.bundle) {
                 let Some(resource) = entry.get("resource") else { continue };
-                if let Some(url) = entry.get("fullUrl").and_then(|url| url.as_str()) {
-                    map.insert(url, resource);
-                }
+                index.add(entry.get("fullUrl").and_then(|url| url.as_str()), resource);
             }
-            map
-        });
-        entries.get(reference).copied()
+            index.parameters(self.bundle, "parameter");
+            index
+        })
+    }
+
+    /// The resource of the entry whose fullUrl it is.
+    pub(super) fn find(&self, reference: &str) -> Option<Value<'d>> {
+        self.index().by_url.get(reference).copied()
     }
 
     /// The resource of that type and id, whatever its fullUrl.
     pub(super) fn find_by_id(&self, resource_type: &str, id: &str) -> Option<Value<'d>> {
-        entries(self.bundle).filter_map(|entry| entry.get("resource")).find(|resource| {
-            resource.get("id").and_then(|known| known.as_str()) == Some(id)
-                && resource.get("resourceType").and_then(|known| known.as_str()) == Some(resource_type)
-        })
+        self.index().by_id.get(&(resource_type, id)).copied()
+    }
+
+    /// The fullUrl of one of its resources.
+    fn url_of(&self, resource: Value<'d>) -> Option<&'d str> {
+        self.index().urls.get(&resource.index()).copied()
     }
 }
 
@@ -98,19 +145,31 @@ impl<'d> Check<'_, 'd> {
             self.error(IssueCode::Value, value, "the type given is not the type that the reference says");
         }
         self.document_reference(value, text);
+        let target = self.resolve(text);
+        self.missing_target(value, text, target);
         if targets.is_empty() || targets.contains(&"Resource") {
             return;
         }
-        let name = if text.starts_with('#') || text.starts_with("urn:") {
-            self.resolve(text).and_then(|resource| resource.get("resourceType")?.as_str())
-        } else {
-            type_and_id(text).map(|(name, _)| name)
+        let name = match target {
+            Some(resource) => resource.get("resourceType").and_then(|name| name.as_str()),
+            None => type_and_id(text).map(|(name, _)| name),
         };
         if let Some(name) = name
             && r4().resource_named(name).is_some()
             && !targets.contains(&name)
         {
-            self.error(IssueCode::Structure, value, "the reference points at a type of resource that the element does not allow");
+            let severity = if target.is_some() { IssueSeverity::Error } else { self.validator.options.unresolved_types };
+            let what = "the reference points at a type of resource that the element does not allow";
+            self.issue(severity, IssueCode::Structure, value, what);
+        }
+    }
+
+    /// A relative or `urn:` reference to nothing in the Bundle or Parameters around. Absolute ones may point anywhere.
+    fn missing_target(&mut self, value: Value<'d>, text: &str, target: Option<Value<'d>>) {
+        let Some(severity) = self.validator.options.missing_targets else { return };
+        let elsewhere = text.starts_with('#') || text.contains('?') || (text.contains(':') && !text.starts_with("urn:"));
+        if target.is_none() && !elsewhere && !self.bundles.is_empty() {
+            self.issue(severity, IssueCode::NotFound, value, "the resource referred to is not in the Bundle or Parameters around");
         }
     }
 
@@ -121,9 +180,7 @@ impl<'d> Check<'_, 'd> {
             return;
         }
         let Some((name, id)) = type_and_id(text) else { return };
-        let here =
-            entries(scope.bundle).find(|entry| entry.get("resource").is_some_and(|resource| resource.index() == self.container.index()));
-        let Some(url) = here.and_then(|entry| entry.get("fullUrl")?.as_str()) else { return };
+        let Some(url) = scope.url_of(self.container) else { return };
         let base = if url.starts_with("http") { url.rsplitn(3, '/').nth(2) } else { None };
         let found = base.is_some_and(|base| scope.find(&format!("{base}/{name}/{id}")).is_some());
         if !found && scope.find_by_id(name, id).is_some() {

@@ -79,12 +79,20 @@ impl<'d> Check<'_, 'd> {
             self.container = value;
         }
         let bundle = def.name == "Bundle";
-        if bundle {
+        let scope = BundleScope::is_of(def.name);
+        if scope {
             self.bundles.push(BundleScope::new(value));
         }
         self.object(value, def);
         if bundle {
             self.bundle(value);
+        }
+        match def.name {
+            "QuestionnaireResponse" => self.questionnaire_response(value),
+            "MeasureReport" => self.measure_report(value),
+            "Measure" => self.measure(value),
+            "StructureDefinition" => self.structure_definition(value),
+            _ => {}
         }
         if self.validator.options.meta_profiles {
             self.claimed(value, def);
@@ -92,7 +100,7 @@ impl<'d> Check<'_, 'd> {
         if contained && value.get("id").is_none() {
             self.error(IssueCode::Required, value, "a contained resource must have an id");
         }
-        if bundle {
+        if scope {
             self.bundles.pop();
         }
         self.resource = resource;
@@ -341,6 +349,11 @@ impl<'d> Check<'_, 'd> {
             return;
         }
         if let Some(profile) = self.validator.profiles.profile(url).filter(|profile| profile.is_extension) {
+            if modifier && !profile.is_modifier {
+                self.error(IssueCode::Extension, value, format!("the extension {} modifies nothing: it belongs in extension", profile.url));
+            } else if !modifier && profile.is_modifier {
+                self.error(IssueCode::Extension, value, format!("the extension {} belongs in modifierExtension", profile.url));
+            }
             self.profile(value, self.known.extension, &profile);
             return self.extension_use(value, &profile);
         }

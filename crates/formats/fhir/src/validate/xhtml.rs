@@ -156,6 +156,51 @@ pub(crate) fn check(text: &str) -> Result<(), XhtmlIssue> {
     if content { Ok(()) } else { Err(XhtmlIssue::Empty) }
 }
 
+/// The languages of the sections right below the outermost `div`: those of its children that are a `div` with `lang` or `xml:lang`.
+/// For a narrative that [`check`] accepts; of others some may be missed.
+pub(crate) fn language_sections(text: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut depth = 0_usize;
+    let mut rest = text;
+    while let Some(at) = rest.find('<') {
+        rest = &rest[at..];
+        if let Some(comment) = rest.strip_prefix("<!--") {
+            rest = comment.split_once("-->").map_or("", |(_, after)| after);
+            continue;
+        }
+        let Some(end) = tag_end(rest) else { break };
+        let inside = &rest[1..end];
+        rest = &rest[end + 1..];
+        if inside.starts_with('/') {
+            depth = depth.saturating_sub(1);
+            continue;
+        }
+        let name = inside.split(|letter: char| letter.is_ascii_whitespace() || letter == '/').next().unwrap_or("");
+        if depth == 1 && name == "div" {
+            found.extend(attribute(inside, "lang").or_else(|| attribute(inside, "xml:lang")));
+        }
+        if !inside.ends_with('/') && !inside.starts_with('?') {
+            depth += 1;
+        }
+    }
+    found
+}
+
+/// The value of an attribute in the inside of a tag.
+fn attribute<'t>(inside: &'t str, wanted: &str) -> Option<&'t str> {
+    let mut rest = inside.split_once(|letter: char| letter.is_ascii_whitespace())?.1;
+    loop {
+        let (name, after) = rest.split_once('=')?;
+        let after = after.trim_start();
+        let quote = after.chars().next().filter(|first| matches!(first, '"' | '\''))?;
+        let (value, next) = after[1..].split_once(quote)?;
+        if name.trim() == wanted {
+            return Some(value);
+        }
+        rest = next;
+    }
+}
+
 /// Where a tag ends; `>` in quotes is text.
 fn tag_end(text: &str) -> Option<usize> {
     let mut quote = None;
@@ -233,5 +278,14 @@ mod tests {
         assert_eq!(check(&wrap("<p>a")), Err(XhtmlIssue::Malformed));
         assert_eq!(check("<div>a</div><div>b</div>"), Err(XhtmlIssue::Malformed));
         assert_eq!(check("text"), Err(XhtmlIssue::Malformed));
+    }
+
+    #[test]
+    fn sections_by_language() {
+        let text = r#"<div lang="fr"><!-- <div lang="x"> --><p lang="it">a</p><div xml:lang="en" lang="en"><div lang="nl">b</div><br/></div>
+            <div class='a' xml:lang='de'>c</div></div>"#;
+        assert_eq!(language_sections(text), ["en", "de"]);
+        assert_eq!(language_sections("<div>a</div>"), Vec::<&str>::new());
+        assert_eq!(language_sections("<div><div lang='en'"), Vec::<&str>::new());
     }
 }

@@ -4,11 +4,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::tree::{Node, NodeType, Profile};
+use super::tree::{Node, NodeType, Profile, ProfileRef};
 use crate::{
     defs::{Strength, TypeId, TypeKind},
     json::{Kind, Value},
-    validate::{Check, Focus, Issue, IssueCode, IssueSeverity, r4},
+    validate::{Check, Focus, Issue, IssueCode, IssueSeverity, r4, xhtml::language_sections},
 };
 
 /// Profiles inside one another at one place: more is a profile that never ends.
@@ -203,11 +203,17 @@ impl<'d> Check<'_, 'd> {
                 self.error(IssueCode::Value, at, format!("the value does not fit the pattern ({url})"));
             }
             self.bounds(node, value, url);
+            if !node.languages.is_empty() {
+                self.narrative_languages(node, value, url);
+            }
             if let Some((strength, set)) = &node.binding
                 && *strength != Strength::Example
             {
                 self.local_binding(value, found.ty, *strength, set);
             }
+        }
+        if found.value.is_none() {
+            self.without_value(node, at, url);
         }
         for rule in &node.rules {
             let Some(engine) = self.validator.engine.as_ref() else { break };
@@ -222,6 +228,42 @@ impl<'d> Check<'_, 'd> {
             if engine.holds(&rule.expression, focus) == Some(false) {
                 let severity = if rule.warning { IssueSeverity::Warning } else { IssueSeverity::Error };
                 self.issue(severity, IssueCode::Invariant, at, format!("the rule {} is broken ({url})", rule.key));
+            }
+        }
+    }
+
+    /// A primitive that has extensions only.
+    fn without_value(&mut self, node: &Node, at: Value<'d>, url: &str) {
+        if node.must_have_value {
+            self.error(IssueCode::Required, at, format!("there must be a value, extensions are not enough ({url})"));
+        }
+        let has = |wanted: &String| {
+            let extensions = at.get("extension").into_iter().flat_map(|list| list.items());
+            extensions.filter_map(|one| one.get("url")?.as_str()).any(|known| known == wanted.split('|').next().unwrap_or(wanted))
+        };
+        if !node.value_alternatives.is_empty() && !node.value_alternatives.iter().any(has) {
+            self.error(IssueCode::Required, at, format!("without a value there must be one of the profile's extensions instead ({url})"));
+        }
+    }
+
+    /// The languages of a narrative's sections: `_no` wants none, `_yes` some, `_resource` that of the resource, others that language.
+    fn narrative_languages(&mut self, node: &Node, narrative: Value<'d>, url: &str) {
+        let Some(div) = narrative.get("div").and_then(|div| div.as_str()) else { return };
+        let sections = language_sections(div);
+        let wants_none = node.languages.iter().any(|wanted| wanted == "_no");
+        for wanted in &node.languages {
+            let fits = match wanted.as_str() {
+                "_no" => sections.is_empty(),
+                "_yes" => !sections.is_empty(),
+                "_resource" => {
+                    let own = self.resource.get("language").and_then(|language| language.as_str());
+                    own.is_none_or(|own| sections.contains(&own))
+                }
+                language => sections.contains(&language),
+            };
+            if !fits {
+                let what = if wants_none { "has sections by language" } else { "lacks a section in a language that is wanted" };
+                self.error(IssueCode::BusinessRule, narrative, format!("the narrative {what} ({url})"));
             }
         }
     }
@@ -271,18 +313,22 @@ impl<'d> Check<'_, 'd> {
                 format!("the type {} is not one that the profile allows ({url})", found.ty.name()),
             );
         }
-        let profiles: Vec<&String> = known.iter().flat_map(|one| &one.profiles).collect();
-        let loaded: Vec<Arc<Profile>> = profiles.iter().filter_map(|one| self.validator.profiles.profile(one)).collect();
-        // A profile of something larger means one of its elements here: not followed.
-        let loaded: Vec<Arc<Profile>> =
-            loaded.into_iter().filter(|one| found.ty.def().kind == TypeKind::Resource || r4().subtype_of(found.ty, one.ty)).collect();
+        let profiles: Vec<&ProfileRef> = known.iter().flat_map(|one| &one.profiles).collect();
+        let loaded: Vec<(Arc<Profile>, Option<&str>)> = profiles
+            .iter()
+            .filter_map(|one| Some((self.validator.profiles.profile(&one.url)?, one.element.as_deref())))
+            // A profile of something larger means one of its elements here: without its id it cannot be followed.
+            .filter(|(profile, element)| {
+                element.is_some() || found.ty.def().kind == TypeKind::Resource || r4().subtype_of(found.ty, profile.ty)
+            })
+            .collect();
         if !loaded.is_empty()
             && loaded.len() == profiles.len()
             && let Some(value) = found.any()
         {
-            if let [only] = loaded.as_slice() {
-                self.profile(value, found.ty, only);
-            } else if !loaded.iter().any(|one| self.conforms(value, found.ty, one)) {
+            if let [(only, element)] = loaded.as_slice() {
+                self.whole_or_element(value, found, only, *element);
+            } else if !loaded.iter().any(|(one, element)| self.conforms_to(value, found, one, *element)) {
                 self.error(IssueCode::Structure, at, format!("the value conforms to none of the profiles it may have ({url})"));
             }
         }
@@ -291,6 +337,47 @@ impl<'d> Check<'_, 'd> {
             && let Some(reference) = found.value
         {
             self.targets(reference, &targets, url);
+        }
+        let aggregation: Vec<&str> = known.iter().flat_map(|one| &one.aggregation).map(String::as_str).collect();
+        if !aggregation.is_empty()
+            && let Some(text) = found.value.and_then(|reference| reference.get("reference")?.as_str())
+        {
+            self.aggregation(at, text, &aggregation, url);
+        }
+    }
+
+    /// A value against a profile, or against one element of it.
+    fn whole_or_element(&mut self, value: Value<'d>, found: Found<'d>, profile: &Arc<Profile>, element: Option<&str>) {
+        let Some(id) = element else { return self.profile(value, found.ty, profile) };
+        let Some(node) = profile.root.at(id) else { return };
+        let key = (value.index(), std::ptr::from_ref(node) as usize);
+        if self.nested.contains(&key) || self.nested.len() >= MOST_NESTED {
+            return;
+        }
+        self.nested.push(key);
+        self.node(node, found, &profile.url);
+        self.nested.pop();
+    }
+
+    fn conforms_to(&mut self, value: Value<'d>, found: Found<'d>, profile: &Arc<Profile>, element: Option<&str>) -> bool {
+        let issues = self.aside(|check| check.whole_or_element(value, found, profile, element));
+        issues.iter().all(|issue| issue.severity < IssueSeverity::Error)
+    }
+
+    /// Whether the target of a reference is at hand in a way that the profile allows.
+    fn aggregation(&mut self, at: Value<'d>, reference: &str, allowed: &[&str], url: &str) {
+        let how = if reference.starts_with('#') {
+            "contained"
+        } else if self.resolve(reference).is_some() {
+            "bundled"
+        } else {
+            "referenced"
+        };
+        // A resource of the Bundle is referred to as well.
+        let fits = allowed.contains(&how) || (how == "bundled" && allowed.contains(&"referenced"));
+        if !fits {
+            let what = format!("the profile wants the resource referred to to be {}, it is {how} ({url})", allowed.join(" or "));
+            self.error(IssueCode::Structure, at, what);
         }
     }
 
@@ -319,11 +406,9 @@ impl<'d> Check<'_, 'd> {
             return;
         }
         if fitting.is_empty() {
-            return self.error(
-                IssueCode::Structure,
-                reference,
-                format!("the reference points at a type that the profile does not allow ({url})"),
-            );
+            let severity = if resource.is_some() { IssueSeverity::Error } else { self.validator.options.unresolved_types };
+            let what = format!("the reference points at a type that the profile does not allow ({url})");
+            return self.issue(severity, IssueCode::Structure, reference, what);
         }
         if let Some(resource) = resource
             && !fitting.iter().any(|profile| self.conforms(resource, ty, profile))
@@ -347,7 +432,7 @@ pub(super) fn type_fits(ty: TypeId, code: &str) -> bool {
 }
 
 /// Whether a value is the expected one: wholly, or at least with all that the pattern has.
-pub(super) fn same(value: Value<'_>, expected: &Json, whole: bool) -> bool {
+pub(in crate::validate) fn same(value: Value<'_>, expected: &Json, whole: bool) -> bool {
     match expected {
         Json::Null => value.is_null(),
         Json::Bool(flag) => value.as_bool() == Some(*flag),
@@ -371,7 +456,7 @@ pub(super) fn same(value: Value<'_>, expected: &Json, whole: bool) -> bool {
 }
 
 /// How a value stands to a bound: numbers, quantities of one unit, dates.
-fn compare(value: Value<'_>, bound: &Json) -> Option<std::cmp::Ordering> {
+pub(in crate::validate) fn compare(value: Value<'_>, bound: &Json) -> Option<std::cmp::Ordering> {
     let number = |value: Value<'_>| value.as_number()?.parse::<f64>().ok();
     if let Some(bound) = bound.as_f64() {
         return number(value)?.partial_cmp(&bound);

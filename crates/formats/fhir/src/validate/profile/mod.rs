@@ -7,6 +7,7 @@
 
 mod check;
 mod context;
+mod differential;
 mod package;
 mod slice;
 #[cfg(test)]
@@ -21,28 +22,12 @@ use std::{
 };
 
 use serde_json::Value as Json;
-use thiserror::Error;
 
+use super::questionnaire::Form;
+pub(super) use check::{compare, same};
+pub use package::{Package, PackageError, PackageLimits};
 pub(super) use tree::Profile;
 pub(super) use valueset::LocalSet;
-
-/// Why a package could not be loaded.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum PackageError {
-    /// A file or folder could not be read.
-    #[error("the package could not be read: {0}")]
-    Io(#[from] std::io::Error),
-    /// A file is no JSON.
-    #[error("{file} is not JSON; take it out of the package or mend it")]
-    Json {
-        /// Its name in the package.
-        file: String,
-    },
-    /// The archive is larger than allowed or no tar file.
-    #[error("the archive is damaged or larger than allowed")]
-    Archive,
-}
 
 struct Raw {
     json: Json,
@@ -52,12 +37,23 @@ struct Raw {
 /// A value set as loaded, and its codes once they are asked for.
 type RawSet = (Json, OnceLock<Option<Arc<LocalSet>>>);
 
+/// A Questionnaire, Measure or Library as loaded, and the compiled form of the first.
+struct Document {
+    kind: String,
+    version: Option<String>,
+    json: Json,
+    form: OnceLock<Arc<Form>>,
+}
+
 /// What users loaded.
 #[derive(Default)]
 pub struct ProfileStore {
     structures: HashMap<String, Raw>,
     value_sets: HashMap<String, RawSet>,
     systems: HashMap<String, Json>,
+    /// By canonical URL; several versions of one may be loaded.
+    documents: HashMap<String, Vec<Document>>,
+    packages: Vec<Package>,
     /// Resource type and profile: what an implementation guide demands of every resource.
     globals: Vec<(String, String)>,
     below: Option<Arc<ProfileStore>>,
@@ -88,7 +84,31 @@ impl ProfileStore {
         self.structures.len()
     }
 
-    /// Adds one resource, or all of a Bundle: StructureDefinition, ValueSet, CodeSystem and the
+    /// The packages that were loaded, as their `package.json` describe them.
+    pub fn packages(&self) -> &[Package] {
+        &self.packages
+    }
+
+    /// The packages that loaded ones depend on and that are not loaded themselves, each `name version`. The definitions of
+    /// FHIR R4 are always there.
+    pub fn missing_packages(&self) -> Vec<String> {
+        let mut missing: Vec<String> = self
+            .packages
+            .iter()
+            .flat_map(|package| &package.dependencies)
+            .filter(|(name, _)| name != "hl7.fhir.r4.core" && !self.has_package(name))
+            .map(|(name, version)| format!("{name} {version}"))
+            .collect();
+        missing.sort();
+        missing.dedup();
+        missing
+    }
+
+    fn has_package(&self, name: &str) -> bool {
+        self.packages.iter().any(|package| package.name == name) || self.below.as_ref().is_some_and(|below| below.has_package(name))
+    }
+
+    /// Adds one resource, or all of a Bundle: StructureDefinition, ValueSet, CodeSystem, Questionnaire, Measure, Library and the
     /// global profiles of an ImplementationGuide count, others are passed over.
     pub fn add(&mut self, resource: Json) {
         let Json::Object(mut members) = resource else { return };
@@ -123,16 +143,40 @@ impl ProfileStore {
             "CodeSystem" => {
                 self.systems.insert(url, json);
             }
+            "Questionnaire" | "Measure" | "Library" => {
+                let version = json["version"].as_str().map(str::to_owned);
+                let versions = self.documents.entry(url).or_default();
+                versions.retain(|known| known.kind != kind || known.version != version);
+                versions.push(Document { kind, version, json, form: OnceLock::new() });
+            }
             _ => {}
         }
     }
 
-    /// Adds every JSON file below a folder, or in a `.tgz` or `.json.gz` file.
+    /// Adds every JSON file below a folder, or in a package (`.tgz`) as registries give them, or one file (`.json`, `.json.gz`).
+    ///
+    /// What was added before an error stays added.
     ///
     /// # Errors
-    /// Unreadable files, files that are no JSON, damaged or huge archives.
+    /// Unreadable files, files that are no JSON, damaged or huge archives; the error names the file.
     pub fn load(&mut self, path: &Path) -> Result<(), PackageError> {
-        package::load(self, path)
+        self.load_with(path, PackageLimits::default())
+    }
+
+    /// [`Self::load`] with other limits.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_with(&mut self, path: &Path, limits: PackageLimits) -> Result<(), PackageError> {
+        package::load(self, path, limits)
+    }
+
+    /// Adds a package (`.tgz`) that is read from anywhere.
+    ///
+    /// # Errors
+    /// As [`Self::load`].
+    pub fn load_package(&mut self, archive: impl std::io::Read, limits: PackageLimits) -> Result<(), PackageError> {
+        package::load_archive(self, archive, limits)
     }
 
     /// Whether a profile of that URL is loaded.
@@ -170,6 +214,33 @@ impl ProfileStore {
 
     fn value_set_json(&self, url: &str) -> Option<&Json> {
         self.value_sets.get(url).map(|(json, _)| json).or_else(|| self.below.as_ref()?.value_set_json(url))
+    }
+
+    fn document(&self, kind: &str, canonical: &str) -> Option<&Document> {
+        let (url, version) = canonical.split_once('|').map_or((canonical, None), |(url, version)| (url, Some(version)));
+        let mut known = self.documents.get(url).into_iter().flatten().filter(|one| one.kind == kind);
+        // Without a version the one that was loaded last is meant.
+        let found = match version {
+            Some(version) => known.find(|one| one.version.as_deref() == Some(version)),
+            None => known.next_back(),
+        };
+        found.or_else(|| self.below.as_ref()?.document(kind, canonical))
+    }
+
+    /// A loaded Measure or Library by its canonical URL.
+    pub(super) fn definition(&self, kind: &str, canonical: &str) -> Option<&Json> {
+        self.document(kind, canonical).map(|found| &found.json)
+    }
+
+    /// A loaded Questionnaire by its canonical URL.
+    pub(super) fn form(&self, canonical: &str) -> Option<Arc<Form>> {
+        let found = self.document("Questionnaire", canonical)?;
+        Some(found.form.get_or_init(|| Arc::new(Form::new(self, &found.json))).clone())
+    }
+
+    /// The codes of a value set that is not loaded itself (a contained one), if they can be known.
+    pub(super) fn expand(&self, set: &Json) -> Option<LocalSet> {
+        valueset::expand(self, set, 0).map(|pairs| LocalSet { pairs })
     }
 
     /// The codes of a loaded value set, if they can be known.

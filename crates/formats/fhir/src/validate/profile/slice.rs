@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 use super::{
     Profile,
     check::{Found, same, select, type_fits},
-    tree::{Discriminator, Node, Slicing},
+    tree::{Discriminator, Node, ProfileRef, Slicing},
 };
 use crate::{
     defs::Strength,
@@ -171,22 +171,21 @@ impl<'d> Check<'_, 'd> {
                 out.bindings.push(url.clone());
             }
             out.types.extend(node.types.iter().map(|one| one.code.clone()));
-            out.profiles.extend(node.types.iter().flat_map(|one| one.profiles.clone()));
+            out.profiles
+                .extend(node.types.iter().flat_map(|one| &one.profiles).filter(|one| one.element.is_none()).map(|one| one.url.clone()));
             out.min = out.min.max(node.min);
             out.max = match (out.max, node.max) {
                 (Some(a), Some(b)) => Some(a.min(b)),
                 (a, b) => a.or(b),
             };
-            for profile in node.types.iter().flat_map(|one| &one.profiles).filter_map(|url| self.validator.profiles.profile(url)) {
-                self.expect(&profile.root, None, steps, out, depth + 1);
-            }
+            self.expect_of_profiles(node, steps, out, depth);
             return;
         };
         // The url of an extension slice is that of its profile.
         if *step == "url" {
-            let urls: Vec<&String> = node.types.iter().filter(|one| one.code == "Extension").flat_map(|one| &one.profiles).collect();
-            if let [url] = urls.as_slice() {
-                out.fixed.push((Json::String(url.split('|').next().unwrap_or(url).to_owned()), true));
+            let urls: Vec<&ProfileRef> = node.types.iter().filter(|one| one.code == "Extension").flat_map(|one| &one.profiles).collect();
+            if let [only] = urls.as_slice() {
+                out.fixed.push((Json::String(only.url.split('|').next().unwrap_or(&only.url).to_owned()), true));
                 return;
             }
         }
@@ -212,7 +211,7 @@ impl<'d> Check<'_, 'd> {
         if let Some(url) = extension_url(step) {
             if let Some(extensions) = node.child("extension") {
                 for slice in &extensions.slices {
-                    let is = slice.types.iter().flat_map(|one| &one.profiles).any(|profile| profile == url)
+                    let is = slice.types.iter().flat_map(|one| &one.profiles).any(|profile| profile.url == url)
                         || slice.child("url").and_then(|child| child.fixed.as_ref()).and_then(Json::as_str) == Some(url);
                     if is {
                         self.expect(slice, None, rest, out, depth + 1);
@@ -236,10 +235,17 @@ impl<'d> Check<'_, 'd> {
                 for (json, whole) in &below {
                     self.expect(&Node::default(), Some((json, *whole)), rest, out, depth + 1);
                 }
-                for profile in node.types.iter().flat_map(|one| &one.profiles).filter_map(|url| self.validator.profiles.profile(url)) {
-                    self.expect(&profile.root, None, steps, out, depth + 1);
-                }
+                self.expect_of_profiles(node, steps, out, depth);
             }
+        }
+    }
+
+    /// What the profiles of a slice's types say at the end of a path: the whole profile, or the element of it that is meant.
+    fn expect_of_profiles(&self, node: &Node, steps: &[&str], out: &mut Expected, depth: usize) {
+        for one in node.types.iter().flat_map(|one| &one.profiles) {
+            let Some(profile) = self.validator.profiles.profile(&one.url) else { continue };
+            let Some(start) = one.element.as_deref().map_or(Some(&profile.root), |id| profile.root.at(id)) else { continue };
+            self.expect(start, None, steps, out, depth + 1);
         }
     }
 }
@@ -262,7 +268,7 @@ fn extension_url(step: &str) -> Option<&str> {
 }
 
 /// The steps of a discriminator's path; dots in texts and brackets are no step.
-fn split(path: &str) -> Vec<&str> {
+pub(super) fn split(path: &str) -> Vec<&str> {
     let mut out = Vec::new();
     let (mut from, mut depth) = (0, 0_usize);
     for (at, byte) in path.bytes().enumerate() {

@@ -20,6 +20,8 @@ pub(crate) struct Profile {
     pub(crate) context: Vec<(String, String)>,
     /// Whether it defines an extension.
     pub(crate) is_extension: bool,
+    /// Whether that extension is a modifier, which stands in `modifierExtension` only.
+    pub(crate) is_modifier: bool,
 }
 
 /// What a profile says of one element, or of one slice of it.
@@ -41,6 +43,12 @@ pub(crate) struct Node {
     pub(crate) max_value: Option<Json>,
     pub(crate) max_length: Option<u64>,
     pub(crate) min_length: Option<u64>,
+    /// Whether a primitive must have a value, not extensions only (R5's mustHaveValue).
+    pub(crate) must_have_value: bool,
+    /// Extensions one of which must be there if a primitive has no value (R5's valueAlternatives).
+    pub(crate) value_alternatives: Vec<String>,
+    /// Which languages the sections of a narrative must or must not be in.
+    pub(crate) languages: Vec<String>,
     pub(crate) slicing: Option<Slicing>,
     pub(crate) slices: Vec<Node>,
     pub(crate) children: Vec<Node>,
@@ -50,8 +58,18 @@ pub(crate) struct Node {
 #[derive(Debug, Clone)]
 pub(crate) struct NodeType {
     pub(crate) code: String,
-    pub(crate) profiles: Vec<String>,
+    pub(crate) profiles: Vec<ProfileRef>,
     pub(crate) targets: Vec<String>,
+    /// How the target of a reference may be at hand: `contained`, `bundled`, `referenced`. Empty means any.
+    pub(crate) aggregation: Vec<String>,
+}
+
+/// A profile that a type must conform to.
+#[derive(Debug, Clone)]
+pub(crate) struct ProfileRef {
+    pub(crate) url: String,
+    /// The id of one of its elements, if that is meant and not the whole profile (`Composition.section:history`).
+    pub(crate) element: Option<String>,
 }
 
 /// An invariant.
@@ -84,6 +102,18 @@ impl Node {
         Self { name: name.to_owned(), ..Self::default() }
     }
 
+    /// The node of an element's id below this one: `Composition.section:history.code`.
+    pub(crate) fn at(&self, id: &str) -> Option<&Node> {
+        id.split('.').skip(1).try_fold(self, |node, part| {
+            let (name, slice) = part.split_once(':').map_or((part, None), |(name, slice)| (name, Some(slice)));
+            let child = node.child(name.strip_suffix("[x]").unwrap_or(name))?;
+            match slice {
+                Some(slice) => child.slices.iter().find(|one| one.slice == slice),
+                None => Some(child),
+            }
+        })
+    }
+
     pub(crate) fn child(&self, name: &str) -> Option<&Node> {
         self.children.iter().find(|child| child.name == name)
     }
@@ -109,6 +139,21 @@ impl Node {
         };
         &mut self.slices[at]
     }
+}
+
+const MUST_HAVE_VALUE: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.mustHaveValue";
+const VALUE_ALTERNATIVES: &str = "http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.valueAlternatives";
+const LANGUAGE_CONTROL: &str = "http://hl7.org/fhir/StructureDefinition/narrative-language-control";
+const PROFILE_ELEMENT: &str = "http://hl7.org/fhir/StructureDefinition/elementdefinition-profile-element";
+
+/// The profiles of a type, each with the element of it that is meant.
+fn profile_refs(json: &Json) -> Vec<ProfileRef> {
+    let element = |number: usize| {
+        let extensions = list(&json["_profile"][number], "extension");
+        extensions.filter(|one| text(one, "url") == PROFILE_ELEMENT).find_map(|one| one["valueString"].as_str()).map(str::to_owned)
+    };
+    let urls = list(json, "profile").enumerate();
+    urls.filter_map(|(number, url)| Some(ProfileRef { url: url.as_str()?.to_owned(), element: element(number) })).collect()
 }
 
 fn text<'j>(json: &'j Json, name: &str) -> &'j str {
@@ -159,7 +204,7 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
                     && node.types.is_empty()
                     && let Some(code) = &step.code
                 {
-                    node.types.push(NodeType { code: code.clone(), profiles: Vec::new(), targets: Vec::new() });
+                    node.types.push(NodeType { code: code.clone(), profiles: Vec::new(), targets: Vec::new(), aggregation: Vec::new() });
                 }
             }
         }
@@ -171,21 +216,26 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
 fn finish(json: &Json, ty: TypeId, root: Node) -> Profile {
     let context = list(json, "context").map(|one| (text(one, "type").to_owned(), text(one, "expression").to_owned())).collect();
     let is_extension = ty.name() == "Extension" && text(json, "url") != "http://hl7.org/fhir/StructureDefinition/Extension";
-    Profile { url: text(json, "url").to_owned(), ty, root, context, is_extension }
+    let root_element = |part: &str| json[part]["element"].as_array().and_then(|elements| elements.first());
+    let is_modifier = ["differential", "snapshot"]
+        .into_iter()
+        .filter_map(root_element)
+        .any(|element| element["isModifier"] == true && !text(element, "path").contains('.'));
+    Profile { url: text(json, "url").to_owned(), ty, root, context, is_extension, is_modifier }
 }
 
 /// One step from an element to the next.
 #[derive(Debug, Clone)]
-struct Step {
-    name: String,
-    slice: Option<String>,
+pub(super) struct Step {
+    pub(super) name: String,
+    pub(super) slice: Option<String>,
     /// A choice narrowed by its name (`valueQuantity`): a slice by type.
-    by_type: bool,
-    code: Option<String>,
+    pub(super) by_type: bool,
+    pub(super) code: Option<String>,
 }
 
 /// The way to an element: by what its ancestors' last elements were, and its own slice name.
-fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<Step>>) -> Vec<Step> {
+pub(super) fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<Step>>) -> Vec<Step> {
     let Some((parent, last)) = path.rsplit_once('.') else { return Vec::new() };
     // Ids say the way exactly where there are any.
     let id = text(element, "id");
@@ -212,8 +262,19 @@ fn steps(element: &Json, path: &str, ty: TypeId, current: &HashMap<String, Vec<S
     out
 }
 
+/// The node that the steps lead to, slices included.
+pub(super) fn node_at<'n>(root: &'n Node, steps: &[Step]) -> Option<&'n Node> {
+    steps.iter().try_fold(root, |node, step| {
+        let child = node.child(&step.name)?;
+        match &step.slice {
+            Some(slice) => child.slices.iter().find(|one| one.slice == *slice),
+            None => Some(child),
+        }
+    })
+}
+
 /// Whether the definitions have the element, as far as the way can be followed.
-fn exists(ty: TypeId, steps: &[Step]) -> bool {
+pub(super) fn exists(ty: TypeId, steps: &[Step]) -> bool {
     let mut at = Some(ty);
     for step in steps {
         let Some(def) = at.map(TypeId::def).filter(|def| !def.is_abstract) else { return true };
@@ -268,8 +329,9 @@ fn apply(node: &mut Node, element: &Json) {
         node.types = list(element, "type")
             .map(|one| NodeType {
                 code: text(one, "code").to_owned(),
-                profiles: texts(one, "profile"),
+                profiles: profile_refs(one),
                 targets: texts(one, "targetProfile"),
+                aggregation: texts(one, "aggregation"),
             })
             .collect();
     }
@@ -288,8 +350,12 @@ fn apply(node: &mut Node, element: &Json) {
         node.max_length = Some(length);
     }
     for extension in list(element, "extension") {
-        if text(extension, "url") == "http://hl7.org/fhir/StructureDefinition/minLength" {
-            node.min_length = extension["valueInteger"].as_u64();
+        match text(extension, "url") {
+            "http://hl7.org/fhir/StructureDefinition/minLength" => node.min_length = extension["valueInteger"].as_u64(),
+            MUST_HAVE_VALUE => node.must_have_value = extension["valueBoolean"] == true,
+            VALUE_ALTERNATIVES => node.value_alternatives.extend(extension["valueCanonical"].as_str().map(str::to_owned)),
+            LANGUAGE_CONTROL => node.languages.extend(extension["valueCode"].as_str().map(str::to_owned)),
+            _ => {}
         }
     }
     if let Some(url) = element["binding"]["valueSet"].as_str() {

@@ -8,6 +8,7 @@ use super::ProfileStore;
 use crate::validate::{codes::Codes, r4};
 
 /// A loaded value set with its codes.
+#[derive(Debug)]
 pub(crate) struct LocalSet {
     pub(super) pairs: HashSet<(String, String)>,
 }
