@@ -13,12 +13,14 @@
 //!
 //! - [`json`]: one resource as a tape over its bytes; every other module reads this and nothing else,
 //! - [`read`]: NDJSON, Bundles of every type and single resources as records for the engine,
+//! - [`bundle`]: Bundles and NDJSON exports written as a stream,
 //! - [`tables`]: default flat tables, one for each resource type that people use,
 //! - [`xml`]: FHIR XML to FHIR JSON,
 //! - [`defs`] and [`validate`]: the R4 definitions, and resources checked against them,
 //! - [`fhirpath`] and [`view`]: expressions and ViewDefinitions over resources.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod bundle;
 pub mod defs;
 pub mod fhirpath;
 pub mod json;

@@ -160,8 +160,82 @@ fn bundles_and_arrays_are_unpacked_once() {
     let found = codes(&got);
     assert_eq!(found[0], ("json-syntax", at("{\"resource\": {\"resourceType\": \"Patient\", \"id\": \"bad\"")));
     assert_eq!(found[1..3], [("json-syntax", at("7, null")), ("json-syntax", at("null,"))]);
-    assert!(found[3..].iter().all(|(code, _)| *code == "json-syntax"));
-    assert_eq!(found.last(), Some(&("json-syntax", at("oops"))));
+    assert_eq!(found[3..], [("not-a-resource", at("\"junk, more\"")), ("json-syntax", at("3 ]")), ("json-syntax", at("oops"))]);
+}
+
+/// What stands around entries and elements is checked as strictly as a whole document: whatever is wrong there is a reject with
+/// its place, and the entries themselves are read.
+#[test]
+fn what_stands_around_entries_is_checked() {
+    const HEAD: &str = "{\n\"resourceType\":\"Bundle\",\"type\":\"batch\",\"entry\":[";
+    let entry = |id: u8| format!("{{\"resource\":{{\"resourceType\":\"Group\",\"id\":\"{id}\"}}}}");
+    let (one, two) = (entry(1), entry(2));
+    let bundle = |between: &str, tail: &str| format!("{HEAD}{one}{between}{two}{tail}");
+    let good = bundle(" ,\n", "],\"total\":1}");
+    assert_eq!((ids(&read(good.as_bytes(), &["resources"])).len(), codes(&read(good.as_bytes(), &["resources"])).len()), (2, 0));
+    // The document, the records that are read, the rejects: code and bytes.
+    let tail = |bytes: &str, code: &'static str| (bundle(",", &format!("]{bytes}")), 2, vec![(code, bytes.trim().to_owned())]);
+    let cases = [
+        (bundle("", "]}"), 1, vec![("json-syntax", two.clone())]),
+        (bundle(",,", "]}"), 2, vec![("json-syntax", ",".to_owned())]),
+        (bundle(",", ",]}"), 2, vec![("json-syntax", "]".to_owned())]),
+        (bundle(", oops,", "]}"), 2, vec![("json-syntax", "oops".to_owned())]),
+        (bundle(",\"a]{\",", "]}"), 2, vec![("not-a-resource", "\"a]{\"".to_owned())]),
+        (bundle(",{},", "]}"), 2, vec![("not-a-resource", "{}".to_owned())]),
+        (bundle(" } ,", "]}"), 2, vec![("json-syntax", "}".to_owned())]),
+        tail(",}", "json-syntax"),
+        tail(" \"total\":1}", "json-syntax"),
+        tail(",\"total\":01}", "json-syntax"),
+        tail(",\"type\":\"history\"}", "json-duplicate-key"),
+        tail(",\"resourceType\":\"List\"}", "json-duplicate-key"),
+        tail(",\"entry\":[{\"resource\":{\"resourceType\":\"Group\",\"id\":\"3\"}}]}", "json-duplicate-key"),
+        tail(",\"meta\":{\"a\":1,\"a\":2}}", "json-duplicate-key"),
+        tail(",\"total\":1", "json-unterminated"),
+        tail("]", "json-syntax"),
+        (bundle(",", "]}}"), 2, vec![("json-syntax", "}".to_owned())]),
+        (bundle(",", "]}\noops"), 2, vec![("json-syntax", "oops".to_owned())]),
+        (good.replacen("\"batch\"", "batch", 1), 2, vec![("json-syntax", HEAD.replace("\"batch\"", "batch"))]),
+        (good.replacen("\"batch\",", "\"batch\"", 1), 2, vec![("json-syntax", HEAD.replace("\"batch\",", "\"batch\""))]),
+        (
+            good.replacen("\"type\"", "\"resourceType\"", 1),
+            0,
+            vec![("json-duplicate-key", good.replacen("\"type\"", "\"resourceType\"", 1))],
+        ),
+    ];
+    for (document, records, rejects) in cases {
+        for block in [1, 7, 1 << 16] {
+            let got = read_with(document.as_bytes(), &["resources"], block, serde_json::Value::Null);
+            let found: Vec<_> =
+                got.rejects.iter().map(|reject| (reject.code, std::str::from_utf8(&reject.bytes).unwrap().to_owned())).collect();
+            assert_eq!((ids(&got).len(), &found), (records, &rejects), "{document}");
+        }
+    }
+}
+
+#[test]
+fn entries_may_stand_before_the_type() {
+    let document = |first: &str, tail: &str| format!("{{ \"entry\" : [ {{ {first} }} , {{\"response\":{{}}}} ]{tail}");
+    let resource = "\"resource\":{\"resourceType\":\"Group\",\"id\":\"1\"}";
+    let url = format!("\"fullUrl\":\"urn:uuid:1\",{resource}");
+    for first in [resource, &url] {
+        for block in [1, 3, 1 << 16] {
+            let text = document(first, ", \"resourceType\" : \"Bundle\"}");
+            let got = read_with(text.as_bytes(), &["resources"], block, serde_json::Value::Null);
+            assert_eq!((ids(&got), codes(&got)), (vec!["Group/1".to_owned()], vec![]));
+            for (tail, code) in [
+                (", \"resourceType\":\"List\"}", "resource-type-unknown"),
+                ("}", "resource-type-unknown"),
+                (", \"resourceType\":\"Bundle\"", "json-unterminated"),
+            ] {
+                let got = read_with(document(first, tail).as_bytes(), &["resources"], block, serde_json::Value::Null);
+                assert_eq!((ids(&got).len(), got.rejects.len(), got.rejects[0].code), (1, 1, code), "{tail}");
+            }
+        }
+    }
+    // A List is not taken for a Bundle.
+    let list = document("\"item\":{\"display\":\"x\"}", ",\"resourceType\":\"List\",\"id\":\"2\"}");
+    let got = read(list.as_bytes(), &["resources"]);
+    assert_eq!((ids(&got), codes(&got)), (vec!["List/2".to_owned()], vec![]));
 }
 
 #[test]
@@ -331,7 +405,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_accounted_for_in_any_blocks(text in r#"[\[\]{}:,"\\a \n]{0,40}|\[?\{"resourceType":"(Bundle|Group)",[\n ]"entry":\[[{}\[\]," \n1]{0,20}"#, block in 1usize..20) {
+    fn any_text_is_accounted_for_in_any_blocks(text in r#"[\[\]{}:,"\\a \n]{0,40}|\[?\{("resourceType":"(Bundle|Group)",)?[\n ]"entry":\[(\{"search)?[{}\[\]," \n1]{0,20}"#, block in 1usize..20) {
         let whole = read(text.as_bytes(), &["resources"]);
         let got = read_with(text.as_bytes(), &["resources"], block, serde_json::Value::Null);
         prop_assert_eq!((codes_of(&got.rejects), got.stats), (codes_of(&whole.rejects), whole.stats));

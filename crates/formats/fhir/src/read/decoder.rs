@@ -8,8 +8,10 @@ use sutura_core::{
 };
 
 use super::{
+    layout::BYTE_ORDER_MARK,
     options::Options,
-    split::{BYTE_ORDER_MARK, Splitter, Unit},
+    skeleton::{BadTail, Skeleton},
+    split::{Splitter, Unit},
     types::is_resource_type,
 };
 use crate::{
@@ -22,6 +24,8 @@ use crate::{
 pub struct Decoder {
     splitter: Splitter,
     parser: Parser,
+    /// The Bundle whose entries are being read.
+    skeleton: Skeleton,
     records: Records,
     max_record_bytes: usize,
 }
@@ -36,6 +40,7 @@ impl Decoder {
         Ok(Self {
             splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
             parser: Parser::new(options.limits()),
+            skeleton: Skeleton::new(options.limits()),
             records: Records {
                 plan: Plan::compile(&spec.requests, spec.batch_rows)?,
                 source: spec.source,
@@ -48,32 +53,44 @@ impl Decoder {
 
     fn drain(&mut self, at_end: bool, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         while let Some(unit) = self.splitter.next_unit(at_end) {
-            let (range, is_entry) = match unit {
+            let range = match &unit {
                 Unit::Envelope(length) => {
-                    self.records.stats.bytes += length as u64;
-                    self.records.stats.envelope_bytes += length as u64;
+                    self.records.stats.bytes += *length as u64;
+                    self.records.stats.envelope_bytes += *length as u64;
                     continue;
                 }
                 Unit::Oversized { offset, length, sha256, beginning } => {
-                    self.records.oversized(offset, length, sha256, beginning, self.max_record_bytes, out)?;
+                    self.records.oversized(*offset, *length, *sha256, beginning.clone(), self.max_record_bytes, out)?;
                     continue;
                 }
-                Unit::Junk(range) => {
-                    let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
-                    self.records.whole(piece, out, |records, piece, out| {
-                        records.reject(piece, "json-syntax", "", "no JSON value begins here".to_owned(), out)
-                    })?;
-                    continue;
-                }
-                Unit::Line(range) | Unit::Value(range) => (range, false),
-                Unit::Entry(range) => (range, true),
+                Unit::Line(range) | Unit::Value(range) | Unit::Entry(range) | Unit::Tail(range) => range.clone(),
+                Unit::Head(range, _) | Unit::Misplaced(range, _) => range.clone(),
             };
             let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
-            let parser = &mut self.parser;
-            self.records.whole(piece, out, |records, piece, out| match parser.parse(piece.bytes) {
-                Ok(document) if is_entry => records.entry(document.root(), piece.offset, 0, out),
-                Ok(document) => records.outermost(document.root(), piece.offset, out),
-                Err(error) => records.reject(piece, error.kind.code(), "", json_reason(error), out),
+            let (parser, skeleton) = (&mut self.parser, &mut self.skeleton);
+            self.records.whole(piece, out, |records, piece, out| match unit {
+                Unit::Misplaced(_, fault) => records.reject(piece, "json-syntax", "", fault.reason().to_owned(), out),
+                Unit::Head(_, Some(fault)) => {
+                    skeleton.unknown_head();
+                    records.reject(piece, "json-syntax", "", fault.reason().to_owned(), out)
+                }
+                Unit::Head(_, None) => match skeleton.head(piece.bytes) {
+                    Ok(()) => Ok(()),
+                    Err(error) => records.reject(piece, error.kind.code(), "Bundle", json_reason(error), out),
+                },
+                Unit::Tail(_) => match skeleton.tail(piece.bytes) {
+                    Ok(()) => Ok(()),
+                    Err(BadTail::Json(error)) => records.reject(piece, error.kind.code(), "Bundle", json_reason(error), out),
+                    Err(BadTail::NoBundle) => {
+                        let reason = "the object has the entries of a Bundle, but its resourceType is not Bundle";
+                        records.reject(piece, "resource-type-unknown", "resourceType", reason.to_owned(), out)
+                    }
+                },
+                _ => match parser.parse(piece.bytes) {
+                    Ok(document) if matches!(unit, Unit::Entry(_)) => records.entry(document.root(), piece.offset, 0, out),
+                    Ok(document) => records.outermost(document.root(), piece.offset, out),
+                    Err(error) => records.reject(piece, error.kind.code(), "", json_reason(error), out),
+                },
             })?;
         }
         Ok(())
@@ -160,7 +177,11 @@ impl Records {
         }
         match entry.get("resource") {
             Some(resource) => self.resource(resource, entry.get("fullUrl"), base, above + 1, out),
-            None => Ok(()),
+            None if entry.get("request").is_some() || entry.get("response").is_some() => Ok(()),
+            None => {
+                let reason = "an entry has to have a resource, a request or a response (bdl-5)";
+                self.reject_value(entry, base, "not-a-resource", "Bundle.entry", reason, out)
+            }
         }
     }
 

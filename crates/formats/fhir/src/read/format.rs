@@ -2,7 +2,7 @@
 
 use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
 
-use super::{decoder::Decoder, options::Options, split};
+use super::{decoder::Decoder, layout, options::Options};
 use crate::tables;
 
 /// The FHIR format: `read_fhir(path [, table])`.
@@ -28,7 +28,7 @@ impl Format for Fhir {
 
     /// Lines can be read by range; a document of many lines has to be read from its beginning.
     fn splittable_from(&self, beginning: &[u8]) -> bool {
-        split::is_lines(beginning)
+        layout::is_lines(beginning)
     }
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError> {

@@ -12,7 +12,10 @@
 
 mod decoder;
 mod format;
+mod layout;
 mod options;
+mod skeleton;
+mod skip;
 mod split;
 mod types;
 

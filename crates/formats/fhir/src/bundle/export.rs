@@ -1,0 +1,233 @@
+//! Resources as NDJSON, one file for each type.
+
+use std::{
+    collections::BTreeMap,
+    fmt,
+    io::{self, BufWriter, Write},
+    path::{Path, PathBuf},
+};
+
+use flate2::{Compression, write::GzEncoder};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use sutura_core::Sha256Hash;
+
+use super::{
+    BundleError,
+    compact::compact_into,
+    entry::identity,
+    file::{Staged, make_folder, sync_folder},
+};
+use crate::{
+    json::{Limits, Parser, Value},
+    read::{RESOURCE_TYPES, is_resource_type},
+};
+
+/// Options of an export. Unknown keys are errors.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExportOptions {
+    /// Pack the files: `Type.ndjson.gz`.
+    pub gzip: bool,
+    /// Replace files of an earlier export. Default: a folder that holds one is an error.
+    pub overwrite: bool,
+    /// Largest resource in bytes. Default 64 MiB.
+    pub max_resource_bytes: usize,
+    /// Objects and arrays inside one another. Default 64.
+    pub max_depth: u16,
+}
+
+impl Default for ExportOptions {
+    fn default() -> Self {
+        Self { gzip: false, overwrite: false, max_resource_bytes: 64 << 20, max_depth: 64 }
+    }
+}
+
+/// What an export holds, in the form of the [Bulk Data] manifest's `output`, with sizes and hashes.
+///
+/// [Bulk Data]: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---complete-status
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// Resources of all files.
+    pub resources: u64,
+    /// The files, by type.
+    pub output: Vec<ManifestFile>,
+}
+
+/// One file of an export.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ManifestFile {
+    /// Resource type.
+    #[serde(rename = "type")]
+    pub resource_type: String,
+    /// Name of the file, relative to the manifest.
+    pub url: String,
+    /// Resources in it.
+    pub count: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// SHA-256 of the file as it lies there, packed or not, hexadecimal.
+    pub sha256: String,
+}
+
+/// Name of the file that [`NdjsonExport::finish`] writes last.
+const MANIFEST: &str = "manifest.json";
+
+/// Writes every resource as one line of the file of its type: `Patient.ndjson`, `Observation.ndjson`, ...
+///
+/// The files have temporary names until [`NdjsonExport::finish`] gives them their own, the manifest last; without it they are
+/// removed. File names say types and nothing else. Memory is one resource and one buffer a type (64 KiB; packed about 330 KiB).
+pub struct NdjsonExport {
+    folder: PathBuf,
+    options: ExportOptions,
+    parser: Parser,
+    line: Vec<u8>,
+    files: BTreeMap<&'static str, TypeFile>,
+}
+
+impl NdjsonExport {
+    /// An export into a folder, which is made when it is not there.
+    ///
+    /// # Errors
+    /// When the folder cannot be made, or holds an export that may not be overwritten.
+    pub fn create(folder: &Path, options: ExportOptions) -> Result<Self, BundleError> {
+        make_folder(folder)?;
+        if !options.overwrite {
+            for found in std::fs::read_dir(folder)? {
+                let found = found?;
+                let name = found.file_name();
+                let name = name.to_string_lossy();
+                let stem = name.strip_suffix(".gz").unwrap_or(&name).strip_suffix(".ndjson");
+                if name == MANIFEST || stem.is_some_and(is_resource_type) {
+                    return Err(BundleError::Exists(found.path()));
+                }
+            }
+        }
+        let parser = Parser::new(Limits { depth: options.max_depth, bytes: options.max_resource_bytes, ..Limits::default() });
+        Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new() })
+    }
+
+    /// Writes a resource.
+    ///
+    /// # Errors
+    /// When the resource is refused ([`BundleError::is_refusal`]: nothing is written, the export can go on), or a file fails.
+    pub fn push(&mut self, resource: &[u8]) -> Result<(), BundleError> {
+        let mut parser = std::mem::take(&mut self.parser);
+        let result = match parser.parse(resource) {
+            Ok(document) => self.push_value(document.root()),
+            Err(error) => Err(error.into()),
+        };
+        self.parser = parser;
+        result
+    }
+
+    /// Writes a resource that is parsed already.
+    ///
+    /// # Errors
+    /// As [`NdjsonExport::push`].
+    pub fn push_value(&mut self, resource: Value<'_>) -> Result<(), BundleError> {
+        let (name, _) = identity(resource)?;
+        let found = RESOURCE_TYPES.binary_search(&name).map_err(|_| BundleError::NotAResource)?;
+        let name = RESOURCE_TYPES[found];
+        self.line.clear();
+        self.line.shrink_to(1 << 20);
+        compact_into(&mut self.line, resource.raw());
+        self.line.push(b'\n');
+        if !self.files.contains_key(name) {
+            let url = format!("{name}.ndjson{}", if self.options.gzip { ".gz" } else { "" });
+            let staged = Staged::create(&self.folder.join(&url))?;
+            self.files.insert(name, TypeFile::new(url, staged, self.options.gzip));
+        }
+        if let Some(file) = self.files.get_mut(name) {
+            file.out.write_all(&self.line)?;
+            file.count += 1;
+        }
+        Ok(())
+    }
+
+    /// Publishes the files, then the manifest.
+    ///
+    /// # Errors
+    /// When a file cannot be written; then there is no manifest, and what has its own name already is whole.
+    pub fn finish(self) -> Result<Manifest, BundleError> {
+        let mut output = Vec::with_capacity(self.files.len());
+        for (name, file) in self.files {
+            let TypeFile { url, out, count } = file;
+            let (staged, bytes, sha256) = out.end()?;
+            staged.publish()?;
+            output.push(ManifestFile { resource_type: name.to_owned(), url, count, bytes, sha256: sha256.to_string() });
+        }
+        let manifest = Manifest { resources: output.iter().map(|file| file.count).sum(), output };
+        let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
+        text.push(b'\n');
+        let mut staged = Staged::create(&self.folder.join(MANIFEST))?;
+        staged.write_all(&text)?;
+        sync_folder(&self.folder)?;
+        staged.publish()?;
+        sync_folder(&self.folder)?;
+        Ok(manifest)
+    }
+}
+
+impl fmt::Debug for NdjsonExport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NdjsonExport").field("types", &self.files.len()).finish_non_exhaustive()
+    }
+}
+
+struct TypeFile {
+    url: String,
+    out: Out,
+    count: u64,
+}
+
+impl TypeFile {
+    fn new(url: String, staged: Staged, gzip: bool) -> Self {
+        let hashed = BufWriter::with_capacity(64 << 10, Hashed { staged, hash: Sha256::new(), bytes: 0 });
+        let out = if gzip { Out::Packed(Box::new(GzEncoder::new(hashed, Compression::default()))) } else { Out::Plain(hashed) };
+        Self { url, out, count: 0 }
+    }
+}
+
+enum Out {
+    Plain(BufWriter<Hashed>),
+    Packed(Box<GzEncoder<BufWriter<Hashed>>>),
+}
+
+impl Out {
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(out) => out.write_all(bytes),
+            Self::Packed(out) => out.write_all(bytes),
+        }
+    }
+
+    fn end(self) -> io::Result<(Staged, u64, Sha256Hash)> {
+        let buffered = match self {
+            Self::Plain(out) => out,
+            Self::Packed(out) => out.finish()?,
+        };
+        let Hashed { staged, hash, bytes } = buffered.into_inner().map_err(io::IntoInnerError::into_error)?;
+        Ok((staged, bytes, Sha256Hash(hash.finalize().into())))
+    }
+}
+
+/// What goes to disk, counted and hashed on its way.
+struct Hashed {
+    staged: Staged,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.staged.write(bytes)?;
+        self.hash.update(&bytes[..written]);
+        self.bytes += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.staged.flush()
+    }
+}
