@@ -17,11 +17,13 @@
 //! - [`tables`]: default flat tables, one for each resource type that people use,
 //! - [`xml`]: FHIR XML to FHIR JSON,
 //! - [`defs`] and [`validate`]: the R4 definitions, and resources checked against them,
+//! - [`enrich`]: quality, age, risk and meaning added to resources as extensions,
 //! - [`fhirpath`] and [`view`]: expressions and ViewDefinitions over resources.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod bundle;
 pub mod defs;
+pub mod enrich;
 pub mod fhirpath;
 pub mod json;
 pub mod read;

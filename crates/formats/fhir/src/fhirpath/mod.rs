@@ -51,6 +51,7 @@ pub use quantity::Quantity;
 
 pub(crate) use ast::{Literal, Node as Tree, Operator, TypeTest};
 pub(crate) use function::Function;
+pub(crate) use units::Unit;
 
 /// A compiled expression: parse once, evaluate often, from any thread.
 #[derive(Debug)]
