@@ -32,7 +32,7 @@ fn resources(folder: &Path) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     for path in paths.into_iter().filter(|path| !path.display().to_string().contains("log.ndjson")) {
         let (mut bytes, name) = (std::fs::read(&path).unwrap(), path.display().to_string());
-        if name.ends_with(".gz") {
+        if path.extension().is_some_and(|ending| ending == "gz") {
             let mut plain = Vec::new();
             flate2::read::GzDecoder::new(bytes.as_slice()).read_to_end(&mut plain).unwrap();
             bytes = plain;
