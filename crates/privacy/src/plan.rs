@@ -144,7 +144,10 @@ impl Deidentifier {
         let compiled = if treated {
             Some((Treatment::Keep, field.data_type().clone()))
         } else {
-            self.compile(table, name, field.data_type(), meta, &class, &method).map_err(|reason| refuse(&word, Some(&method), reason))?
+            let compiled = self
+                .compile(table, name, field.data_type(), meta, &class, &method)
+                .map_err(|reason| refuse(&word, Some(&method), reason))?;
+            compiled.map(|(treatment, output)| (self.held_to_shape(treatment, field, meta, &class, by_column), output))
         };
         let needs_patient = compiled.as_ref().is_some_and(|(treatment, _)| treatment.needs_patient());
         if needs_patient && patient.is_none() {
@@ -195,6 +198,21 @@ impl Deidentifier {
             first.get_or_insert(method);
         }
         first.ok_or_else(|| "its treatment is not named; name a rule for it in [columns]".into())
+    }
+
+    /// A kept column of codes or measured values, held to what such values look like where the profile makes a legal claim. A rule for
+    /// this very column takes its values as they are, unless they are operational: those have no reason to be anything else.
+    fn held_to_shape(&self, treatment: Treatment, field: &Field, meta: &ColumnMeta, class: &PhiClass, by_column: bool) -> Treatment {
+        let exempt = self.policy.profile == Profile::None || (by_column && *class != PhiClass::Operational);
+        let (Treatment::Keep, Some(path), false) = (&treatment, &meta.path, exempt) else { return treatment };
+        let described = matches!(class, PhiClass::Operational | PhiClass::Clinical | PhiClass::Quasi);
+        match field.data_type() {
+            data_type if is_text(data_type) => {
+                CodeShape::of_column(path, class).map_or(treatment, |shape| Treatment::Codes(shape.named(field.name())))
+            }
+            DataType::Int64 | DataType::Float64 if described && path.contains('-') => Treatment::Measures,
+            _ => treatment,
+        }
     }
 
     /// The treatment for values of a type and the type that comes out; `None` when the column goes.
@@ -261,12 +279,6 @@ impl Deidentifier {
         };
         if matches!(method, Method::VaultCode { .. }) && self.context.vault().is_none() {
             return Err("vault-code needs a vault, and none is open; name a vault file".into());
-        }
-        let shape = meta.path.as_deref().and_then(CodeShape::of_path);
-        let checked =
-            *method == Method::Keep && *class == PhiClass::Operational && self.policy.profile != Profile::None && is_text(data_type);
-        if let Some(shape) = shape.filter(|_| checked) {
-            return Ok(Some((Treatment::Codes(shape), output)));
         }
         Ok(Some((Treatment::of(method, &class.as_str(), column), output)))
     }

@@ -1,8 +1,10 @@
-//! What a code of HL7 v2 looks like, so that text which somebody wrote in its place does not pass for one.
+//! What a code or a measured value of HL7 v2 looks like, so that text which somebody wrote in its place does not pass for one.
 //!
-//! Operational columns stay as they are under every policy, because a message type or a value type identifies nobody. That holds for
+//! Codes stay as they are under every policy, because a message type, a sex or a diagnosis code identifies nobody. That holds for
 //! codes only: under a profile that makes a legal claim, a value that has not the shape of its table becomes null and counts
-//! as suppressed. The shape is checked, not the table: sites have codes of their own.
+//! as suppressed. The shape is checked, not the table: sites have codes of their own. A word that looks like a code passes.
+
+use sutura_core::PhiClass;
 
 /// The shape of the codes of one HL7 field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -11,7 +13,7 @@ pub enum CodeShape {
     Event,
     /// Message structure (table 0354): such a code, or two joined by `_`.
     Structure,
-    /// Processing id (table 0103): one capital letter.
+    /// Processing id (table 0103), indicators (table 0136): one capital letter.
     Letter,
     /// Version (table 0104): numbers and points.
     Version,
@@ -25,12 +27,46 @@ pub enum CodeShape {
     SubId,
     /// Coding system (table 0396), type and encoding of data: up to twenty letters, digits, `.`, `_`, `-` and `/`, not digits and signs alone.
     System,
+    /// Administrative sex (table 0001): a letter, or the word for it.
+    Sex,
+    /// State or province: a code of three characters, or the name of a state of the USA.
+    State,
+    /// Country: two or three letters (ISO 3166), or `UNITED STATES`.
+    Country,
+    /// Race and ethnic group (tables 0005 and 0189): a short code, or one of the CDC's (`2106-3`).
+    RaceCode,
+    /// Language: a code of ISO 639, perhaps with a region (`en-US`).
+    Language,
+    /// Categories with long user codes (class, service, disposition, relationship): up to six capital letters and digits.
+    Category,
+    /// A code of a terminology: LOINC, SNOMED CT, RxNorm, ICD, CPT, CVX or a local one; see [`CodeShape::fits`].
+    Code,
+    /// A drug's or vaccine's code: those, and National Drug Codes.
+    DrugCode,
+    /// A unit, as UCUM or a laboratory writes it.
+    Unit,
+    /// Interpretation (table 0078): up to four capital letters and the signs `<`, `>`, `*`, `+`, `-`.
+    Flag,
+    /// Reference range: numbers with comparators, `-`, units and words of results.
+    Range,
+    /// Comparator of a structured number.
+    Comparator,
+    /// The text of a code: no long number, no date, no address of any kind, no form of address. A name passes, because many tests and drugs look like one.
+    Display,
 }
 
 impl CodeShape {
-    /// The shape of the column with this HL7 path, if its values are codes of a known shape.
-    pub fn of_path(path: &str) -> Option<Self> {
+    /// The shape of the column with this HL7 path and class, if its values are codes of a known shape.
+    pub fn of_column(path: &str, class: &PhiClass) -> Option<Self> {
         let path = path.split(" | ").next().unwrap_or_default();
+        match class {
+            PhiClass::Operational => Self::of_operational(path),
+            PhiClass::Clinical | PhiClass::Quasi => Self::of_described(path),
+            _ => None,
+        }
+    }
+
+    fn of_operational(path: &str) -> Option<Self> {
         Some(match path {
             "MSH-9.1" | "MSH-9.2" => CodeShape::Event,
             "MSH-9.3" => CodeShape::Structure,
@@ -40,35 +76,66 @@ impl CodeShape {
             "OBX-2" | "OBX-11" | "ORC-1" | "ORC-5" | "OBR-24" | "OBR-25" | "RXA-20" | "RXA-21" | "DG1-21" | "IAM-6.1" | "NTE-2"
             | "NTE-4.1" | "FT1-11.1.2" | "FT1-6.1" | "PV1-41.1" | "TXA-17" | "TXA-18" | "TXA-19" => CodeShape::Short,
             "OBX-4" | "OBX-4.1" | "AL1-1.1" => CodeShape::SubId,
-            "PID-3.5" => CodeShape::IdentifierType,
+            "PID-3(MR).5" | "PID-3.5" => CodeShape::IdentifierType,
             "OBR-4.3" | "OBX-3.3" | "OBX-5.2" | "OBX-5.3" | "OBX-5.4" | "OBX-6.3" | "RXO-1.3" | "RXA-5.3" | "DG1-3.3" | "PR1-3.3"
             | "AL1-3.3" | "DG1-2" | "SCH-10.1" | "SCH-25.1" | "TXA-3" => CodeShape::System,
             _ => return None,
         })
     }
 
+    /// Columns that describe the patient or the care.
+    fn of_described(path: &str) -> Option<Self> {
+        Some(match path {
+            "PID-8.1" | "NK1-15.1" => CodeShape::Sex,
+            "PID-11.4" | "NK1-4.4" => CodeShape::State,
+            "PID-11.6" | "MSH-17" => CodeShape::Country,
+            "PID-10.1" | "PID-22.1" => CodeShape::RaceCode,
+            "PID-15.1" => CodeShape::Language,
+            "PID-24" | "PID-30" | "RXC-1" => CodeShape::Letter,
+            "PID-16.1" | "PID-17.1" | "PV1-2.1" | "PV1-4.1" | "PV1-10.1" | "PV1-14.1" | "PV1-16.1" | "PV1-18.1" | "PV1-20.1.1"
+            | "PV1-36.1" | "DG1-6.1" | "DG1-15" | "PR1-6.1" | "PR1-16.1" | "FT1-26.1" | "AL1-2.1" | "AL1-4.1" | "IAM-17.1" | "IN1-15.1"
+            | "IN1-17.1" | "NK1-3.1" | "NK1-7.1" | "TXA-2.1" => CodeShape::Category,
+            "PV2-3.1" | "OBR-4.1" | "OBR-15.1.1" | "OBX-3.1" | "OBX-3.4" | "OBX-5.1" | "OBX-17.1" | "OBR-31.1" | "RXO-5.1" | "RXR-1.1"
+            | "RXR-2.1" | "TQ1-3.1.1" | "RXA-17.1" | "RXA-18.1" | "DG1-3.1" | "PR1-3.1" | "PR1-15.1" | "AL1-3.1" | "SCH-6.1"
+            | "SCH-7.1" | "SCH-8.1" | "AIS-3.1" | "FT1-7.1" | "FT1-19.1" | "FT1-25.1" => CodeShape::Code,
+            "RXO-1.1" | "RXA-5.1" | "RXA-5.4" => CodeShape::DrugCode,
+            "OBX-6.1" | "RXO-4.1" | "RXA-7.1" => CodeShape::Unit,
+            "OBX-8.1" => CodeShape::Flag,
+            "OBX-7" => CodeShape::Range,
+            "PID-10.2" | "OBR-4.2" | "OBX-3.2" | "RXO-1.2" | "RXR-1.2" | "RXA-5.2" | "RXA-17.2" | "DG1-3.2" | "PR1-3.2" | "AL1-3.2"
+            | "NK1-3.2" | "AIS-3.2" | "TXA-2.2" | "FT1-7.2" => CodeShape::Display,
+            _ => return None,
+        })
+    }
+
+    /// The shape of the comparator that stands in the same place as a code.
+    pub(crate) fn named(self, column: &str) -> Self {
+        if column == "value_comparator" { CodeShape::Comparator } else { self }
+    }
+
     /// Whether a value has the shape. Blank values have it: they say nothing.
+    ///
+    /// A terminology's code has at most 20 letters, digits and `.`, `_`, `-`, `/`, `%`, `#`, `+`. Digits alone are a code up to seven of them,
+    /// from eight on only with SNOMED CT's check digit and if they are no date; digits with `-` only as LOINC writes them; words in the case of names
+    /// (`Smith`) are none.
     pub fn fits(self, value: &str) -> bool {
         let value = value.trim();
         if value.is_empty() {
             return true;
         }
-        let code = |text: &str, longest: usize| {
-            (1..=longest).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit())
-        };
-        let event = |text: &str| code(text, 3) && text.len() == 3 && text.starts_with(|first: char| first.is_ascii_uppercase());
+        let event = |text: &str| capitals(text, 3) && text.len() == 3 && text.starts_with(|first: char| first.is_ascii_uppercase());
         let letters = value.bytes().any(|byte| byte.is_ascii_alphabetic());
         match self {
             CodeShape::Event => event(value),
             CodeShape::Structure => match value.split_once('_') {
-                Some((message, trigger)) => event(message) && code(trigger, 3),
+                Some((message, trigger)) => event(message) && capitals(trigger, 3),
                 None => event(value),
             },
             CodeShape::Letter => value.len() == 1 && letters,
-            CodeShape::Version => value.len() <= 6 && value.split('.').all(|part| part.len() <= 2 && code(part, 2) && digits(part)),
+            CodeShape::Version => value.len() <= 6 && value.split('.').all(|part| part.len() <= 2 && capitals(part, 2) && digits(part)),
             CodeShape::CharacterSet => value.split(['~', '\\']).all(|name| character_set(name.trim())),
-            CodeShape::Short => code(value, 3),
-            CodeShape::IdentifierType => letters && code(value, 6),
+            CodeShape::Short => capitals(value, 3),
+            CodeShape::IdentifierType => letters && capitals(value, 6),
             CodeShape::SubId => {
                 let part = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 value.len() <= 8 && value.split('.').all(part)
@@ -76,12 +143,173 @@ impl CodeShape {
             CodeShape::System => {
                 letters && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
             }
+            CodeShape::Sex => value.len() == 1 && letters || is_one_of(&SEXES, value),
+            CodeShape::State => capitals(value, 3) || is_one_of(&STATES, value),
+            CodeShape::Country => (2..=3).contains(&value.len()) && all_letters(value) || is_one_of(&["UNITED STATES"], value),
+            CodeShape::RaceCode => capitals(value, 3) || loinc(value) && value.len() == 6,
+            CodeShape::Language => {
+                let (language, region) = value.split_once(['-', '_']).unwrap_or((value, "US"));
+                (2..=3).contains(&language.len()) && all_letters(language) && capitals(&region.to_ascii_uppercase(), 3)
+            }
+            CodeShape::Category => {
+                value.len() <= 6 && value.bytes().all(|byte| is_capital(byte) || b"_-.".contains(&byte)) && !dated(value)
+            }
+            CodeShape::Code => terminology_code(value),
+            CodeShape::DrugCode => terminology_code(value) || drug_code(value),
+            CodeShape::Unit => unit(value),
+            CodeShape::Flag => value.len() <= 4 && value.bytes().all(|byte| byte.is_ascii_uppercase() || b"<>*+-".contains(&byte)),
+            CodeShape::Range => range(value),
+            CodeShape::Comparator => matches!(value, "<" | ">" | "<=" | ">=" | "=" | "<>"),
+            CodeShape::Display => display(value),
         }
     }
 }
 
+/// Whether a whole number has more digits than a measured value has: more than seven, not counting zeros at the end. Dates and identifiers have.
+pub(crate) fn is_identifier_like(number: f64) -> bool {
+    if number.fract() != 0.0 || number.abs() < 1e7 || number.abs() >= 9e15 {
+        return number.abs() >= 9e15;
+    }
+    let mut digits = number.abs() as u64;
+    while digits.is_multiple_of(10) && digits > 0 {
+        digits /= 10;
+    }
+    digits >= 10_000_000
+}
+
+const SEXES: [&str; 7] = ["MALE", "FEMALE", "OTHER", "UNKNOWN", "AMBIGUOUS", "UNDIFFERENTIATED", "NOT APPLICABLE"];
+
+/// States, the district and the territories of the USA (FIPS 5-2).
+const STATES: [&str; 56] = [
+    "ALABAMA",
+    "ALASKA",
+    "AMERICAN SAMOA",
+    "ARIZONA",
+    "ARKANSAS",
+    "CALIFORNIA",
+    "COLORADO",
+    "CONNECTICUT",
+    "DELAWARE",
+    "DISTRICT OF COLUMBIA",
+    "FLORIDA",
+    "GEORGIA",
+    "GUAM",
+    "HAWAII",
+    "IDAHO",
+    "ILLINOIS",
+    "INDIANA",
+    "IOWA",
+    "KANSAS",
+    "KENTUCKY",
+    "LOUISIANA",
+    "MAINE",
+    "MARYLAND",
+    "MASSACHUSETTS",
+    "MICHIGAN",
+    "MINNESOTA",
+    "MISSISSIPPI",
+    "MISSOURI",
+    "MONTANA",
+    "NEBRASKA",
+    "NEVADA",
+    "NEW HAMPSHIRE",
+    "NEW JERSEY",
+    "NEW MEXICO",
+    "NEW YORK",
+    "NORTH CAROLINA",
+    "NORTH DAKOTA",
+    "NORTHERN MARIANA ISLANDS",
+    "OHIO",
+    "OKLAHOMA",
+    "OREGON",
+    "PENNSYLVANIA",
+    "PUERTO RICO",
+    "RHODE ISLAND",
+    "SOUTH CAROLINA",
+    "SOUTH DAKOTA",
+    "TENNESSEE",
+    "TEXAS",
+    "US VIRGIN ISLANDS",
+    "UTAH",
+    "VERMONT",
+    "VIRGINIA",
+    "WASHINGTON",
+    "WEST VIRGINIA",
+    "WISCONSIN",
+    "WYOMING",
+];
+
+/// Words of units and of results that are longer than an abbreviation.
+const UNIT_WORDS: [&str; 30] = [
+    "SECONDS",
+    "SECOND",
+    "MINUTES",
+    "MINUTE",
+    "HOURS",
+    "WEEKS",
+    "MONTHS",
+    "YEARS",
+    "PERCENT",
+    "DEGREES",
+    "CELSIUS",
+    "FAHRENHEIT",
+    "POUNDS",
+    "OUNCES",
+    "INCHES",
+    "COPIES",
+    "UNITS",
+    "TABLET",
+    "TABLETS",
+    "CAPSULE",
+    "CAPSULES",
+    "PUFFS",
+    "DROPS",
+    "RATIO",
+    "SCORE",
+    "INDEX",
+    "PATCH",
+    "SPRAY",
+    "AMPULE",
+    "BEATS",
+];
+const RESULT_WORDS: [&str; 14] = [
+    "NEGATIVE",
+    "POSITIVE",
+    "NORMAL",
+    "ABNORMAL",
+    "NONE",
+    "NONREACTIVE",
+    "REACTIVE",
+    "DETECTED",
+    "CLEAR",
+    "YELLOW",
+    "TRACE",
+    "ABSENT",
+    "PRESENT",
+    "SEEN",
+];
+/// Words before or after the name of a person.
+const FORMS_OF_ADDRESS: [&str; 8] = ["MR", "MRS", "MS", "MISS", "DR", "MD", "JR", "SSN"];
+
+fn is_one_of(words: &[&str], value: &str) -> bool {
+    words.iter().any(|word| word.eq_ignore_ascii_case(value))
+}
+
+fn is_capital(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit()
+}
+
+/// Capital letters and digits, from one to `longest`.
+fn capitals(text: &str, longest: usize) -> bool {
+    (1..=longest).contains(&text.len()) && text.bytes().all(is_capital)
+}
+
 fn digits(text: &str) -> bool {
     text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn all_letters(text: &str) -> bool {
+    text.bytes().all(|byte| byte.is_ascii_alphabetic())
 }
 
 /// A name of table 0211 as sites write it, or one of an encoding: a known word and a number.
@@ -116,6 +344,143 @@ fn character_set(name: &str) -> bool {
     ];
     let rest = WORDS.iter().find_map(|word| plain.strip_prefix(word));
     rest.is_some_and(|rest| rest.len() <= 5 && (digits(rest) || matches!(rest, "R" | "U")))
+}
+
+/// Three groups of digits between `-`, `/` or `.`: a date, a social security or telephone number.
+fn dated(value: &str) -> bool {
+    let groups: Vec<&str> = value.split(['-', '/', '.']).collect();
+    groups.len() >= 3 && groups.iter().all(|group| !group.is_empty() && digits(group))
+}
+
+/// Eight digits that are a day from 1850 to 2100, as `YYYYMMDD`, `MMDDYYYY` or `DDMMYYYY`.
+fn is_day(text: &str) -> bool {
+    let number = |from: usize, to: usize| text.get(from..to).and_then(|part| part.parse::<u32>().ok()).unwrap_or_default();
+    let day = |year: u32, month: u32, day: u32| (1850..=2100).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    text.len() == 8
+        && (day(number(0, 4), number(4, 6), number(6, 8))
+            || day(number(4, 8), number(0, 2), number(2, 4))
+            || day(number(4, 8), number(2, 4), number(0, 2)))
+}
+
+fn terminology_code(value: &str) -> bool {
+    if value.len() > 20 || !value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/%#+".contains(&byte)) {
+        return false;
+    }
+    if digits(value) {
+        return value.len() <= 7 || (!is_day(value) && snomed(value));
+    }
+    if value.bytes().all(|byte| byte.is_ascii_digit() || b"-/".contains(&byte)) {
+        return loinc(value);
+    }
+    // A long number with letters around it is an identifier, a word in the case of names a name.
+    let longest_number = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+    longest_number <= 5 && !dated(value) && !(value.len() > 3 && name_case(value))
+}
+
+/// A capital and small letters.
+fn name_case(value: &str) -> bool {
+    let mut bytes = value.bytes();
+    bytes.next().is_some_and(|first| first.is_ascii_uppercase()) && bytes.all(|byte| byte.is_ascii_lowercase())
+}
+
+/// Digits, `-` and a check digit.
+fn loinc(value: &str) -> bool {
+    let Some((number, check)) = value.split_once('-') else { return false };
+    (1..=7).contains(&number.len()) && check.len() == 1 && digits(number) && digits(check)
+}
+
+/// An SNOMED CT identifier: 6 to 18 digits, the last one the check digit of Verhoeff's scheme (SNOMED CT Technical Implementation Guide, 5.5).
+fn snomed(value: &str) -> bool {
+    const PRODUCT: [[u8; 10]; 10] = [
+        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
+        [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
+        [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
+        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
+        [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
+        [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
+        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
+        [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
+        [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
+        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
+    ];
+    const TURN: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
+    let turned = |digit: u8, times: usize| (0..times % 8).fold(digit, |digit, _| TURN[usize::from(digit)]);
+    let check = value.bytes().rev().enumerate().fold(0_u8, |sum, (place, byte)| {
+        let digit = turned(byte.wrapping_sub(b'0').min(9), place);
+        PRODUCT[usize::from(sum)][usize::from(digit)]
+    });
+    (6..=18).contains(&value.len()) && check == 0
+}
+
+/// A National Drug Code: ten or eleven digits, in three groups of 4-4-2, 5-3-2, 5-4-1 or 5-4-2 or without signs.
+fn drug_code(value: &str) -> bool {
+    if digits(value) {
+        return value.len() == 11;
+    }
+    let groups: Vec<&str> = value.split('-').collect();
+    let [labeler, product, package] = groups[..] else { return false };
+    groups.iter().all(|group| digits(group))
+        && matches!((labeler.len(), product.len(), package.len()), (4 | 5, 4, 2) | (5, 3, 2) | (5, 4, 1))
+}
+
+fn unit(value: &str) -> bool {
+    let signs = "%/^*.[]{}()'+-_\u{b5}\u{b0}\u{b2}\u{b3}# ";
+    if value.chars().count() > 24 || !value.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c)) {
+        return false;
+    }
+    let longest_number = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+    let words = value.split(|c: char| !c.is_ascii_alphabetic());
+    longest_number <= 3
+        && !dated(value)
+        && !value.bytes().all(|byte| byte.is_ascii_digit() || b"-. ()+".contains(&byte))
+        && words.filter(|word| word.len() > 4).all(|word| is_one_of(&UNIT_WORDS, word) || word == "uL" || UNIT_STEMS.contains(&word))
+}
+
+/// Abbreviations of five letters and more that UCUM and laboratories use.
+const UNIT_STEMS: [&str; 9] = ["cells", "mmol", "umol", "mosmol", "mOsmol", "mEqui", "arb", "uIUnt", "million"];
+
+/// Parts between blanks: a number, two numbers in order, a comparator and a number, a short word or a unit, or a word of results.
+fn range(value: &str) -> bool {
+    value.chars().count() <= 40 && value.split([' ', ',', ';']).filter(|part| !part.is_empty()).all(range_part)
+}
+
+fn range_part(part: &str) -> bool {
+    let bare = part.trim_start_matches(['<', '>', '=']).trim_matches(['(', ')', '[', ']']);
+    if bare.is_empty() || bare == "-" {
+        return true;
+    }
+    let number = |text: &str| text.len() <= 8 && text.bytes().filter(u8::is_ascii_digit).count() <= 7 && text.parse::<f64>().is_ok();
+    if number(bare) {
+        return true;
+    }
+    let between = bare.char_indices().skip(1).find(|(_, sign)| *sign == '-').map(|(at, _)| (&bare[..at], &bare[at + 1..]));
+    if let Some((low, high)) = between
+        && number(low)
+        && number(high)
+    {
+        return low.parse::<f64>().ok() <= high.parse::<f64>().ok();
+    }
+    let unit_behind = bare.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    is_one_of(&RESULT_WORDS, bare) || (bare.len() - unit_behind.len() <= 7 && unit(unit_behind))
+}
+
+/// The text of a code.
+fn display(value: &str) -> bool {
+    if value.chars().count() > 150 || value.contains(['@', '^', '|', '\n', '\r']) || value.contains("://") {
+        return false;
+    }
+    let groups_of_digits = |word: &str| word.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
+    let words = || value.split(|c: char| c.is_whitespace() || ",;:()[]".contains(c)).filter(|word| !word.is_empty());
+    groups_of_digits(value) <= 5
+        && words().all(|word| {
+            let word = word.trim_matches(['.', '"', '\'']);
+            !dated(word) && !is_one_of(&FORMS_OF_ADDRESS, word) && !telephone(word)
+        })
+}
+
+/// Seven digits in two groups: a local telephone number.
+fn telephone(word: &str) -> bool {
+    matches!(word.split_once('-'), Some((exchange, line)) if exchange.len() == 3 && line.len() == 4 && digits(exchange) && digits(line))
 }
 
 #[cfg(test)]
@@ -157,7 +522,7 @@ mod tests {
             ("OBX-3.3", &["LN", "L", "99LAB", "I10", "HL70078", "SCT"]),
         ];
         for (path, values) in passes {
-            let shape = CodeShape::of_path(path).unwrap();
+            let shape = CodeShape::of_column(path, &PhiClass::Operational).unwrap();
             for value in values {
                 assert!(shape.fits(value), "{path} refuses {value}");
             }
@@ -166,6 +531,64 @@ mod tests {
             }
         }
         assert!(!CodeShape::Event.fits("SMITH") && !CodeShape::Short.fits("SMITH") && !CodeShape::CharacterSet.fits("ISO SMITH"));
-        assert!(CodeShape::of_path("PID-5.1").is_none());
+        assert!(CodeShape::of_column("PID-5.1", &PhiClass::Name).is_none() && CodeShape::of_column("PID-5.1", &PhiClass::Quasi).is_none());
+    }
+
+    #[test]
+    fn what_describes_patient_and_care_is_held_to_its_shape() {
+        let passes: [(&str, &[&str]); 20] = [
+            ("PID-8.1", &["F", "M", "U", "female", "Male"]),
+            ("PID-11.4", &["MA", "NSW", "Massachusetts", "NEW YORK"]),
+            ("PID-11.6", &["US", "USA", "DE", "United States"]),
+            ("PID-10.1", &["2106-3", "W", "1002-5"]),
+            ("PID-15.1", &["en", "eng", "ENG", "en-US"]),
+            ("PID-24", &["Y", "N"]),
+            ("PV1-2.1", &["I", "O", "E"]),
+            ("PV1-10.1", &["MED", "CAR", "SUR"]),
+            ("PV1-36.1", &["01", "20"]),
+            ("OBX-3.1", &["2345-7", "GLU", "718-7", "WBC", "1554", "85025", "8867-4", "HbA1c", "eGFR", "MPV%", "49765-1", "BASO#"]),
+            ("DG1-3.1", &["E11.9", "250.00", "I10", "44054006", "38341003", "73211009", "Z59.0"]),
+            ("RXA-5.1", &["08", "115", "207", "0069-2587-41", "00093721410", "313782", "00093-7214-10"]),
+            (
+                "OBX-6.1",
+                &["mg/dL", "10*3/uL", "%", "mm[Hg]", "x10E3/uL", "mEq/L", "mL/min/{1.73_m2}", "K/uL", "seconds", "10^9/L", "umol/L"],
+            ),
+            ("OBX-8.1", &["H", "LL", "N", "A", "<", ">"]),
+            ("OBX-7", &["3.5-5.0", "<5", ">=60", "70-99 mg/dL", "NEGATIVE", "0.5 - 1.2", "-2.0-2.0", "<5.7%", "(0.0-1.5)"]),
+            (
+                "OBX-3.2",
+                &["Glucose [Mass/volume] in Blood", "SARS-CoV-2 RNA", "Vitamin B12", "25-Hydroxyvitamin D3", "Influenza 2023-2024"],
+            ),
+            ("NK1-3.1", &["SPO", "MTH", "EMC"]),
+            ("RXR-1.1", &["PO", "IV", "IM"]),
+            ("TQ1-3.1.1", &["BID", "Q6H", "QHS"]),
+            ("TXA-2.1", &["DS", "HP", "PN"]),
+        ];
+        for (path, values) in passes {
+            let shape = CodeShape::of_column(path, &PhiClass::Clinical).unwrap();
+            for value in values {
+                assert!(shape.fits(value), "{path} refuses {value}");
+            }
+            for text in ["Mr. John Smith", "555-0100", "1980-01-01", "SMITH, JOHN (MRN 4711936)", "123-45-6789", "123456789", "a@b.example"]
+            {
+                assert!(!shape.fits(text), "{path} lets {text} pass");
+            }
+            if shape != CodeShape::Display {
+                for text in ["John Smith", "Smith", "Jos\u{e9}", "12 Elm Street", "19800101", "01311980", "5550100123", "SMITH JOHN Q"] {
+                    assert!(!shape.fits(text), "{path} lets {text} pass");
+                }
+            }
+        }
+        assert!(snomed("22298006") && !snomed("22298007"));
+    }
+
+    #[test]
+    fn numbers_with_the_digits_of_identifiers_are_no_measurements() {
+        for number in [0.0, 98.6, 1e9, 123_456.0, 4_500_000.0, 120_000_000.0, 0.123_456_789, -12_345_678.5] {
+            assert!(!is_identifier_like(number), "{number}");
+        }
+        for number in [19_800_101.0, 123_456_789.0, 5_550_100_123.0, -19_800_101.0, 1e16] {
+            assert!(is_identifier_like(number), "{number}");
+        }
     }
 }

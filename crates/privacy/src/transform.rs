@@ -28,7 +28,7 @@ use crate::{
     error::PrivacyError,
     method::{AgeScheme, Method},
     places::{NO_ZIP3, zip3},
-    shape::CodeShape,
+    shape::{CodeShape, is_identifier_like},
 };
 
 /// What a masked value looks like.
@@ -40,6 +40,8 @@ pub(crate) enum Treatment {
     Keep,
     /// Codes stay; what has not the shape of a code goes.
     Codes(CodeShape),
+    /// Numbers stay; what has the digits of a date or an identifier goes.
+    Measures,
     Redact,
     Mask,
     Pseudonym {
@@ -171,6 +173,7 @@ impl Treatment {
         let out: ArrayRef = match self {
             Treatment::Keep => compact(values),
             Treatment::Codes(shape) => codes(*shape, values, &mut tally)?,
+            Treatment::Measures => measures(values, &mut tally),
             Treatment::Redact => {
                 tally.suppressed = present;
                 new_null_array(values.data_type(), values.len())
@@ -235,6 +238,23 @@ fn codes(shape: CodeShape, values: &ArrayRef, tally: &mut Tally) -> Result<Array
     }
     let kept: StringViewArray = text.iter().map(|value| value.filter(|value| shape.fits(value))).collect();
     Ok(cast(&kept, values.data_type())?)
+}
+
+/// A kept array of whole numbers or measured values, in which what looks like a date or an identifier became null.
+fn measures(values: &ArrayRef, tally: &mut Tally) -> ArrayRef {
+    if let Some(numbers) = values.as_primitive_opt::<Float64Type>() {
+        tally.suppressed = numbers.iter().flatten().filter(|number| is_identifier_like(*number)).count() as u64;
+        if tally.suppressed > 0 {
+            return Arc::new(numbers.iter().map(|number| number.filter(|number| !is_identifier_like(*number))).collect::<Float64Array>());
+        }
+    } else if let Some(numbers) = values.as_primitive_opt::<Int64Type>() {
+        tally.suppressed = numbers.iter().flatten().filter(|number| is_identifier_like(*number as f64)).count() as u64;
+        if tally.suppressed > 0 {
+            let kept = numbers.iter().map(|number| number.filter(|number| !is_identifier_like(*number as f64)));
+            return Arc::new(kept.collect::<Int64Array>());
+        }
+    }
+    Arc::clone(values)
 }
 
 /// A kept array without the bytes it does not show. A string view may point into a buffer that holds

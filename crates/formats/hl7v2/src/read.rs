@@ -88,16 +88,20 @@ impl Decoder {
     }
 
     /// Passes bytes to the splitter, by way of the transcoder when the source is UTF-16.
-    fn feed(&mut self, block: &[u8], at_end: bool) {
+    fn feed(&mut self, block: Bytes, at_end: bool) {
         if let SourceEncoding::Unknown(waiting) = &mut self.encoding {
-            waiting.extend_from_slice(block);
-            if waiting.len() < 8 && !at_end {
-                return;
-            }
-            let start = std::mem::take(waiting);
+            let start = if waiting.is_empty() && block.len() >= 8 {
+                block
+            } else {
+                waiting.extend_from_slice(&block);
+                if waiting.len() < 8 && !at_end {
+                    return;
+                }
+                std::mem::take(waiting).into()
+            };
             let Some((endian, mark)) = Utf16Transcoder::detect(&start) else {
                 self.encoding = SourceEncoding::Bytes;
-                self.splitter.push(&start);
+                self.splitter.push_owned(start);
                 return;
             };
             self.splitter = Splitter::new(0, None, self.options.max_record_bytes);
@@ -108,12 +112,12 @@ impl Decoder {
                 "",
                 "the source is UTF-16; offsets count the UTF-8 text it was transcoded to",
             ));
-            return self.feed(&start[mark..], at_end);
+            return self.feed(start.slice(mark..), at_end);
         }
         match &mut self.encoding {
             SourceEncoding::Utf16(transcoder) => {
                 let mut text = Vec::new();
-                transcoder.push(block, &mut text);
+                transcoder.push(&block, &mut text);
                 if at_end {
                     transcoder.finish(&mut text);
                     let issues = transcoder.issue_count();
@@ -126,9 +130,9 @@ impl Decoder {
                         ));
                     }
                 }
-                self.splitter.push(&text);
+                self.splitter.push_owned(text.into());
             }
-            _ => self.splitter.push(block),
+            _ => self.splitter.push_owned(block),
         }
     }
 
@@ -474,13 +478,13 @@ impl Decoder {
 
 impl BlockDecoder for Decoder {
     fn push(&mut self, block: Bytes, out: &mut dyn DecodedSink) -> Result<Progress, FormatError> {
-        self.feed(&block, false);
+        self.feed(block, false);
         self.drain(false, out)?;
         Ok(if self.splitter.is_done() { Progress::Done } else { Progress::More })
     }
 
     fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
-        self.feed(&[], true);
+        self.feed(Bytes::new(), true);
         self.drain(true, out)?;
         for table in &mut self.plan.tables {
             if table.columns.rows() > 0 {

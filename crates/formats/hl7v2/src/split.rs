@@ -5,6 +5,8 @@
 //! last line end). Whether a position is a boundary depends only on the bytes around it, so that two
 //! workers that meet at any byte cut in the same places.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use memchr::memmem;
 use sha2::{Digest, Sha256};
@@ -93,8 +95,10 @@ pub(crate) struct Splitter {
     limit: usize,
     skipping: Option<Skipping>,
     done: bool,
-    finder: memmem::Finder<'static>,
 }
+
+/// The beginning of a message with the standard delimiters.
+static HEADER: LazyLock<memmem::Finder<'static>> = LazyLock::new(|| memmem::Finder::new(b"MSH|^~\\&"));
 
 impl Splitter {
     /// A splitter for the units that begin in `start..end`. When `start > 0` the first pushed byte
@@ -115,7 +119,6 @@ impl Splitter {
             limit,
             skipping: None,
             done: false,
-            finder: memmem::Finder::new(b"MSH|^~\\&"),
         }
     }
 
@@ -143,10 +146,25 @@ impl Splitter {
     pub(crate) fn push(&mut self, block: &[u8]) {
         self.drop_consumed();
         self.bytes.extend_from_slice(block);
+        self.scan();
+    }
+
+    /// The same for a block that nobody else holds: where nothing waits in front of it, it becomes the buffer and is not copied.
+    pub(crate) fn push_owned(&mut self, block: Bytes) {
+        if self.bytes.is_empty() && block.is_unique() {
+            self.bytes = Vec::from(block);
+            self.scan();
+        } else {
+            self.push(&block);
+        }
+    }
+
+    /// Finds line ends and headers in what was added.
+    fn scan(&mut self) {
         lex::line_ends(&self.bytes[self.scanned..], self.scanned as u32, &mut self.line_ends);
         let from = self.scanned.saturating_sub(7);
         let known = self.headers.last().copied();
-        for at in self.finder.find_iter(&self.bytes[from..]) {
+        for at in HEADER.find_iter(&self.bytes[from..]) {
             let at = (from + at) as u32;
             if known.is_none_or(|known| at > known) {
                 self.headers.push(at);

@@ -428,7 +428,7 @@ fn observations() -> Table {
                 "second number of an SN value (upper end of a range, denominator of a ratio)",
             ),
             computed("value_code", "OBX-5.1", Computed::Obx(ObxPart::Code), Clinical, "code of a CE, CWE, CNE or CF value"),
-            computed("value_code_text", "OBX-5.2", Computed::Obx(ObxPart::CodeText), Clinical, "text of a coded value"),
+            computed("value_code_text", "OBX-5.2", Computed::Obx(ObxPart::CodeText), FreeText, "text of a coded value"),
             computed("value_coding_system", "OBX-5.3", Computed::Obx(ObxPart::CodeSystem), Operational, "coding system of a coded value"),
             computed("value_datetime", "OBX-5", Computed::Obx(ObxPart::DateTime), Date, "ISO 8601 text of a DT, TM, TS or DTM value"),
             computed("value_data_type", "OBX-5.2", Computed::Obx(ObxPart::DataType), Operational, "type and subtype of an ED or RP value"),
