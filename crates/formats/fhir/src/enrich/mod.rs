@@ -197,6 +197,14 @@ impl Enricher {
     /// # Errors
     /// When it is no resource of FHIR R4; `out` is as it was before then.
     pub fn enrich(&self, resource: Value<'_>, out: &mut Vec<u8>) -> Result<Outcome, EnrichError> {
+        self.enrich_at(resource, None, out)
+    }
+
+    /// The same for a resource that was taken out of a Bundle, where others may refer to it by this fullUrl.
+    ///
+    /// # Errors
+    /// As [`Enricher::enrich`].
+    pub fn enrich_at(&self, resource: Value<'_>, full_url: Option<&str>, out: &mut Vec<u8>) -> Result<Outcome, EnrichError> {
         if resource.kind() != Kind::Object {
             return Err(EnrichError::NotAResource);
         }
@@ -207,7 +215,7 @@ impl Enricher {
         out.reserve(resource.raw().len() + resource.raw().len() / 2);
         let mut outcome = Outcome::default();
         if kind != "Bundle" {
-            self.resource(resource, None, self.patients.as_deref(), out, &mut outcome);
+            self.resource(resource, full_url, self.patients.as_deref(), out, &mut outcome);
             return Ok(outcome);
         }
         if let Some(patients) = &self.patients {
@@ -237,7 +245,7 @@ impl Enricher {
             if kind_of(resource) == Some("Bundle") {
                 self.bundle(resource, patients, depth + 1, out, outcome);
             } else {
-                self.resource(resource, Some(entry), Some(patients), out, outcome);
+                self.resource(resource, full_url_of(entry), Some(patients), out, outcome);
             }
         }
         out.extend_from_slice(&text[at..end_of(bundle)]);
@@ -246,7 +254,7 @@ impl Enricher {
     fn resource(
         &self,
         resource: Value<'_>,
-        entry: Option<Value<'_>>,
+        full_url: Option<&str>,
         patients: Option<&PatientIndex>,
         out: &mut Vec<u8>,
         outcome: &mut Outcome,
@@ -280,7 +288,7 @@ impl Enricher {
             kept = true;
             out.extend_from_slice(item.raw());
         }
-        let written = self.extensions(kind, resource, entry, patients, Writer::new(out, kept), outcome);
+        let written = self.extensions(kind, resource, full_url, patients, Writer::new(out, kept), outcome);
         if written == 0 && !kept {
             // An array of nothing is not FHIR.
             out.truncate(begin);
@@ -298,7 +306,7 @@ impl Enricher {
         &self,
         kind: &str,
         resource: Value<'_>,
-        entry: Option<Value<'_>>,
+        full_url: Option<&str>,
         patients: Option<&PatientIndex>,
         mut writer: Writer<'_>,
         outcome: &mut Outcome,
@@ -306,7 +314,7 @@ impl Enricher {
         let writer = &mut writer;
         quality::write(kind, resource, self.validator.as_ref(), writer);
         match kind {
-            "Patient" => person::write(resource, entry, self.reference, patients, writer),
+            "Patient" => person::write(resource, full_url, self.reference, patients, writer),
             "Observation" => significance::write(resource, patients, writer, outcome),
             _ => {}
         }
@@ -331,6 +339,11 @@ const BLANKS: [char; 4] = [' ', '\t', '\n', '\r'];
 
 fn kind_of(resource: Value<'_>) -> Option<&str> {
     resource.get("resourceType")?.as_str()
+}
+
+/// Where an entry of a Bundle says that its resource is.
+fn full_url_of(entry: Value<'_>) -> Option<&str> {
+    entry.get("fullUrl")?.as_str()
 }
 
 fn end_of(value: Value<'_>) -> usize {

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::{
     EnrichError,
     age::{Age, AgeGroup, PartialDate},
-    chronic,
+    chronic, full_url_of,
     limits::Sex,
     social,
 };
@@ -215,19 +215,27 @@ impl PatientIndex {
     /// # Errors
     /// [`EnrichError::IndexFull`] when the limit of persons is reached.
     pub fn add(&mut self, resource: Value<'_>) -> Result<(), EnrichError> {
-        self.add_entry(resource, None, 0)
+        self.add_at(resource, None)
     }
 
-    fn add_entry(&mut self, resource: Value<'_>, entry: Option<Value<'_>>, depth: usize) -> Result<(), EnrichError> {
+    /// The same for a resource that was taken out of a Bundle, where others may refer to it by this fullUrl.
+    ///
+    /// # Errors
+    /// As [`PatientIndex::add`].
+    pub fn add_at(&mut self, resource: Value<'_>, full_url: Option<&str>) -> Result<(), EnrichError> {
+        self.add_entry(resource, full_url, 0)
+    }
+
+    fn add_entry(&mut self, resource: Value<'_>, full_url: Option<&str>, depth: usize) -> Result<(), EnrichError> {
         let Some(kind) = resource.get("resourceType").and_then(|kind| kind.as_str()) else { return Ok(()) };
         match kind {
-            "Patient" => self.add_patient(resource, entry),
+            "Patient" => self.add_patient(resource, full_url),
             "Condition" | "Observation" => self.add_finding(kind, resource),
             "MeasureReport" => self.add_report(resource),
             "Bundle" if depth < MOST_NESTED => {
                 for entry in resource.get("entry").into_iter().flat_map(|entries| entries.items()) {
                     if let Some(inner) = entry.get("resource") {
-                        self.add_entry(inner, Some(entry), depth + 1)?;
+                        self.add_entry(inner, full_url_of(entry), depth + 1)?;
                     }
                 }
                 Ok(())
@@ -236,9 +244,9 @@ impl PatientIndex {
         }
     }
 
-    fn add_patient(&mut self, patient: Value<'_>, entry: Option<Value<'_>>) -> Result<(), EnrichError> {
+    fn add_patient(&mut self, patient: Value<'_>, full_url: Option<&str>) -> Result<(), EnrichError> {
         let person = Person::of(patient);
-        for key in self.keys_of(patient, entry).into_iter().flatten() {
+        for key in self.keys_of(patient, full_url).into_iter().flatten() {
             let facts = self.facts_mut(key)?;
             facts.ambiguous |= facts.person.is_some_and(|known| known != person);
             facts.person = Some(person);
@@ -247,8 +255,7 @@ impl PatientIndex {
     }
 
     /// The keys that others may name a Patient by: its address in the Bundle, and its id.
-    fn keys_of(&self, patient: Value<'_>, entry: Option<Value<'_>>) -> [Option<Key>; 2] {
-        let full_url = entry.and_then(|entry| entry.get("fullUrl")).and_then(|url| url.as_str());
+    fn keys_of(&self, patient: Value<'_>, full_url: Option<&str>) -> [Option<Key>; 2] {
         let id = patient.get("id").and_then(|id| id.as_str());
         let by_url = full_url.and_then(|url| self.key(url));
         // The id of a resource to be created means nothing, unless the address repeats it.
@@ -379,9 +386,9 @@ impl PatientIndex {
     }
 
     /// What is known of a Patient at hand, under all its names.
-    pub(super) fn of_patient(&self, patient: Value<'_>, entry: Option<Value<'_>>) -> Facts {
+    pub(super) fn of_patient(&self, patient: Value<'_>, full_url: Option<&str>) -> Facts {
         let mut found = Facts::default();
-        for key in self.keys_of(patient, entry).into_iter().flatten() {
+        for key in self.keys_of(patient, full_url).into_iter().flatten() {
             let Some(facts) = self.known.get(&key).filter(|facts| !facts.ambiguous) else { continue };
             found.chronic |= facts.chronic;
             found.social |= facts.social;

@@ -42,7 +42,7 @@ fn population_group(group: AgeGroup, gender: Gender) -> (&'static str, &'static 
 /// Writes all extensions of a Patient.
 pub(super) fn write(
     patient: Value<'_>,
-    entry: Option<Value<'_>>,
+    full_url: Option<&str>,
     reference: PartialDate,
     index: Option<&PatientIndex>,
     writer: &mut Writer<'_>,
@@ -73,7 +73,7 @@ pub(super) fn write(
         writer.coding("population-group", Coding { system: system_url!("population-group"), code, display });
     }
     let Some(index) = index else { return };
-    let facts = index.of_patient(patient, entry);
+    let facts = index.of_patient(patient, full_url);
     if let Some(group) = group.filter(|_| alive && index.conditions() > 0) {
         risk_stratum(&facts, group, writer);
     }
