@@ -137,6 +137,36 @@ impl Stamp {
     }
 }
 
+fn push_digits(out: &mut String, number: u32, width: u32) {
+    for place in (0..width).rev() {
+        out.push(char::from(b'0' + (number / 10_u32.pow(place) % 10) as u8));
+    }
+}
+
+/// Appends a date as `YYYY-MM-DD`.
+pub(crate) fn push_date(out: &mut String, day: i32) {
+    let (year, month, day) = date_from_days(day);
+    push_digits(out, year as u32, 4);
+    out.push('-');
+    push_digits(out, month, 2);
+    out.push('-');
+    push_digits(out, day, 2);
+}
+
+/// Appends a date and time as `YYYY-MM-DDThh:mm:ss-hh:00`. `hours` is the zone's standard offset from UTC.
+pub(crate) fn push_date_time(out: &mut String, at: Moment, hours: i32) {
+    push_date(out, at.day());
+    let second = at.0.rem_euclid(DAY) as u32;
+    for (mark, number) in [('T', second / 3600), (':', second / 60 % 60), (':', second % 60)] {
+        out.push(mark);
+        push_digits(out, number, 2);
+    }
+    let offset = hours + i32::from(is_summer_time(at.day()));
+    out.push(if offset < 0 { '-' } else { '+' });
+    push_digits(out, offset.unsigned_abs(), 2);
+    out.push_str(":00");
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -166,6 +196,16 @@ mod tests {
         assert_eq!(text(2025, 7, 4, Precision::Minute), "202507041010");
         assert_eq!(text(2025, 7, 4, Precision::Day), "20250704");
         assert_eq!(text(2025, 7, 4, Precision::MilliOffset).len(), 23);
+    }
+
+    #[test]
+    fn iso_times_say_the_same() {
+        let mut text = String::new();
+        push_date_time(&mut text, Moment(i64::from(days_from_date(2025, 7, 4)) * DAY + 3661 * 10), -6);
+        assert_eq!(text, "2025-07-04T10:10:10-05:00");
+        text.clear();
+        push_date_time(&mut text, Moment(i64::from(days_from_date(2024, 12, 31)) * DAY), -8);
+        assert_eq!(text, "2024-12-31T00:00:00-08:00");
     }
 
     #[test]

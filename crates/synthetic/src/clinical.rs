@@ -18,6 +18,23 @@ pub(crate) struct Lab {
     pub(crate) possible: (i32, i32),
 }
 
+impl Lab {
+    /// How a value stands to the ranges (HL7 table 0078): `N`, `L`, `H`, `LL` or `HH`.
+    pub(crate) fn flag(&self, value: i32) -> &'static str {
+        if value < self.critical.0 {
+            "LL"
+        } else if value > self.critical.1 {
+            "HH"
+        } else if value < self.low {
+            "L"
+        } else if value > self.high {
+            "H"
+        } else {
+            "N"
+        }
+    }
+}
+
 const fn lab(
     code: &'static str,
     name: &'static str,

@@ -2,7 +2,8 @@
 //!
 //! [`Feed`] writes HL7 v2 files as a group of hospitals would send them, and `truth.json`, which says
 //! what is in them: a reader, a query or a privacy filter can be checked against it to the last
-//! message. [`people`] is the population, for every format to come. Nobody in it exists.
+//! message. [`FhirExport`] writes the records of the same people as FHIR R4, as NDJSON and as Bundles.
+//! [`people`] is the population of both. Nobody in it exists.
 //!
 //! ```
 //! use sutura_synthetic::{Feed, FeedOptions};
@@ -21,6 +22,8 @@
 
 mod calendar;
 mod clinical;
+mod fhir;
+mod files;
 mod hl7v2;
 mod lists;
 pub mod people;
@@ -28,6 +31,7 @@ mod rng;
 
 use std::{io, path::PathBuf};
 
+pub use fhir::{CLINICIAN_SYSTEM, FhirExport, FhirFileTruth, FhirOptions, FhirTruth, Layout, mrn_system};
 pub use hl7v2::{AbnormalCounts, Compression, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
 pub use lists::Place;
 

@@ -6,6 +6,8 @@ use crate::{
     rng::Rng,
 };
 
+use super::facilities::CLINICIANS;
+
 const STREAM_ENCOUNTER: u64 = 2;
 
 /// The message types of the feed.
@@ -133,7 +135,7 @@ impl Encounter {
             end: start,
             ward: if age < 18 { 5 } else { rng.below(5) as usize },
             room: rng.between(1, 48) as u32,
-            attending: rng.below(40),
+            attending: rng.below(CLINICIANS),
             reason: rng.below(crate::clinical::REASONS.len() as u64) as usize,
             rng,
             steps: [placeholder; MAX_STEPS],

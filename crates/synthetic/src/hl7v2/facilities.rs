@@ -63,17 +63,34 @@ pub(crate) fn application(event: Event) -> Application {
 /// The wards: PV1-3.1. The last is for children.
 pub(crate) const WARDS: [&str; 6] = ["2WEST", "3EAST", "ICU", "ED", "4NORTH", "PEDS"];
 
-/// Appends one of the forty clinicians of a facility as an extended composite name.
-///
-/// Their identifiers begin with 9, which the national registry never issues.
-pub(crate) fn push_clinician(wire: &mut Wire, facility: usize, number: u64, version: Version) {
+/// How many clinicians a facility has.
+pub(crate) const CLINICIANS: u64 = 40;
+
+/// A clinician.
+pub(crate) struct Clinician {
+    pub(crate) given: &'static str,
+    pub(crate) family: &'static str,
+    /// Ten digits that begin with 9, which the national registry never issues.
+    pub(crate) identifier: u64,
+}
+
+/// One of the [`CLINICIANS`] of a facility.
+pub(crate) fn clinician(facility: usize, number: u64) -> Clinician {
     let mut state = facility as u64 * 1000 + number;
     let mixed = splitmix(&mut state);
     let names = &ORIGINS[[0, 2, 4, 5][(mixed % 4) as usize]];
     let given = if mixed & 256 == 0 { names.women } else { names.men };
-    let given = given[(mixed >> 16) as usize % given.len()];
-    let family = names.families[(mixed >> 32) as usize % names.families.len()];
-    wire.raw("9").padded(facility as u64 * 1000 + number, 9).raw("^").raw(family).raw("^").raw(given);
+    Clinician {
+        given: given[(mixed >> 16) as usize % given.len()],
+        family: names.families[(mixed >> 32) as usize % names.families.len()],
+        identifier: 9_000_000_000 + facility as u64 * 1000 + number,
+    }
+}
+
+/// Appends a clinician as an extended composite name.
+pub(crate) fn push_clinician(wire: &mut Wire, facility: usize, number: u64, version: Version) {
+    let who = clinician(facility, number);
+    wire.number(who.identifier).raw("^").raw(who.family).raw("^").raw(who.given);
     match version {
         Version::V231 => wire.raw("^^^DR^MD"),
         _ => wire.raw("^^^DR^^^NPI^L^^^NPI"),

@@ -2,13 +2,15 @@
 
 use std::{
     fs::{self, File},
-    io::{self, Write},
+    io,
     path::Path,
 };
 
-use flate2::write::GzEncoder;
-
-use crate::{SyntheticError, rng::Rng};
+use crate::{
+    SyntheticError,
+    files::{Output, packed_ending, remove_if_there},
+    rng::Rng,
+};
 
 use super::{
     damage::Damage,
@@ -149,19 +151,7 @@ impl Feed {
 }
 
 fn file_name(number: u64, compression: Compression) -> String {
-    let end = match compression {
-        Compression::None => "",
-        Compression::Gzip => ".gz",
-        Compression::Zstd => ".zst",
-    };
-    format!("feed_{number:04}.hl7{end}")
-}
-
-fn remove_if_there(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+    format!("feed_{number:04}.hl7{}", packed_ending(compression))
 }
 
 /// The messages one after the other, with damage and duplicates.
@@ -252,44 +242,9 @@ struct FileWriter {
     truth: FileTruth,
 }
 
-enum Output {
-    Plain(File),
-    Gzip(Box<GzEncoder<File>>),
-    Zstd(Box<zstd::stream::write::Encoder<'static, File>>),
-}
-
-impl std::fmt::Debug for Output {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Output")
-    }
-}
-
-impl Output {
-    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match self {
-            Output::Plain(file) => file.write_all(bytes),
-            Output::Gzip(encoder) => encoder.write_all(bytes),
-            Output::Zstd(encoder) => encoder.write_all(bytes),
-        }
-    }
-
-    fn finish(&mut self) -> io::Result<()> {
-        match self {
-            Output::Plain(_) => Ok(()),
-            Output::Gzip(encoder) => encoder.try_finish(),
-            Output::Zstd(encoder) => encoder.do_finish(),
-        }
-    }
-}
-
 impl FileWriter {
     fn new(file: File, options: &FeedOptions, name: String) -> io::Result<Self> {
-        // The header of the stream holds neither name nor time: the same seed, the same bytes.
-        let file = match options.compression {
-            Compression::None => Output::Plain(file),
-            Compression::Gzip => Output::Gzip(Box::new(GzEncoder::new(file, flate2::Compression::fast()))),
-            Compression::Zstd => Output::Zstd(Box::new(zstd::stream::write::Encoder::new(file, 1)?)),
-        };
+        let file = Output::new(file, options.compression)?;
         let buffer = Vec::with_capacity(BUFFER + (64 << 10));
         let truth = FileTruth { name, ..FileTruth::default() };
         Ok(Self { file, shape: options.shape, line_end: options.line_end, buffer, after_cut: false, truth })

@@ -2,10 +2,10 @@
 
 mod damage;
 mod encounter;
-mod facilities;
+pub(crate) mod facilities;
 mod feed;
 mod messages;
-mod options;
+pub(crate) mod options;
 mod orders;
 mod results;
 mod truth;

@@ -131,7 +131,8 @@ impl FeedOptions {
     }
 }
 
-fn parse_day(text: &str) -> Option<i32> {
+/// Days from 1970-01-01 of a date from 1950 to 2199.
+pub(crate) fn parse_day(text: &str) -> Option<i32> {
     let mut parts = text.split('-');
     let (year, month, day) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     if parts.next().is_some() || !(1950..=2199).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {

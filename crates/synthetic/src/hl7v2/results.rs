@@ -83,7 +83,7 @@ fn result(page: &mut Page<'_>, at: usize, position: usize, is_first: bool, colle
     }
     wire.at(6).raw(lab.unit).raw("^^UCUM").at(7).decimal(lab.low, lab.decimals).raw("-").decimal(lab.high, lab.decimals);
     if !damaged {
-        let flag = flag(lab, value);
+        let flag = lab.flag(value);
         page.facts.abnormal += u64::from(flag != "N");
         wire.at(8).raw(flag);
     }
@@ -119,21 +119,6 @@ fn draw(rng: &mut Rng, lab: &Lab) -> i32 {
     // The mean of two draws: values near the middle are more frequent.
     let (low, high) = (i64::from(low), i64::from(high));
     i64::midpoint(rng.between(low, high), rng.between(low, high)) as i32
-}
-
-/// HL7 table 0078.
-fn flag(lab: &Lab, value: i32) -> &'static str {
-    if value < lab.critical.0 {
-        "LL"
-    } else if value > lab.critical.1 {
-        "HH"
-    } else if value < lab.low {
-        "L"
-    } else if value > lab.high {
-        "H"
-    } else {
-        "N"
-    }
 }
 
 /// A document type: HL7 table 0270, LOINC code and name.
@@ -291,8 +276,8 @@ mod tests {
             for _ in 0..2000 {
                 let value = draw(&mut rng, lab);
                 assert!((lab.possible.0.min(lab.low)..=lab.possible.1.max(lab.high)).contains(&value));
-                assert_eq!(flag(lab, value) == "N", (lab.low..=lab.high).contains(&value));
-                seen.insert(flag(lab, value));
+                assert_eq!(lab.flag(value) == "N", (lab.low..=lab.high).contains(&value));
+                seen.insert(lab.flag(value));
             }
         }
         assert_eq!(seen.len(), 5);
