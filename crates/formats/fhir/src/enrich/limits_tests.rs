@@ -206,3 +206,18 @@ fn a_bound_is_judged_where_all_its_values_are_in_one_band() {
     assert_eq!(glucose("484", Comparator::MoreOrEqual), Err(Reason::Comparator));
     assert_eq!(glucose("400", Comparator::More), Err(Reason::Comparator));
 }
+
+#[test]
+fn the_documentation_has_every_row_and_source() {
+    let page = include_str!("../../../../../docs/src/reference/fhir-enrichment.md");
+    for line in lines(TABLE) {
+        let [codes, name, unit, conversion, sex, bands, sources] = line.split('\t').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let list = |text: &str| text.replace(' ', ", ");
+        let row = format!("| {name} | {} | `{unit}` | {conversion} | {sex} | `{bands}` | {} |", list(codes), list(sources));
+        assert!(page.contains(&row), "{row}");
+    }
+    for line in lines(SOURCES) {
+        let (key, citation) = line.split_once('\t').unwrap();
+        assert!(page.contains(&format!("| `{key}` | {citation} |")), "{key}");
+    }
+}

@@ -67,7 +67,7 @@ fn determinants<'d>(kind: &str, resource: Value<'d>) -> impl Iterator<Item = (Va
 
 /// The categories of a Condition or Observation, as bits: by its codes, and as it says itself.
 pub(super) fn categories_of(kind: &str, resource: Value<'_>) -> u32 {
-    if kind == "Observation" && negative(resource) {
+    if negative(kind, resource) {
         return 0;
     }
     let mut bits = determinants(kind, resource).fold(0, |bits, (_, category)| bits | 1_u32 << category.min(31));
@@ -84,14 +84,17 @@ pub(super) fn categories_of(kind: &str, resource: Value<'_>) -> u32 {
     bits
 }
 
-/// Whether an Observation says nothing: made in error or not made.
-fn negative(observation: Value<'_>) -> bool {
-    matches!(observation.get("status").and_then(|status| status.as_str()), Some("entered-in-error" | "cancelled"))
+/// Whether a resource says that it is not so: refuted, cancelled, or made in error.
+fn negative(kind: &str, resource: Value<'_>) -> bool {
+    if kind == "Observation" {
+        return matches!(resource.get("status").and_then(|status| status.as_str()), Some("entered-in-error" | "cancelled"));
+    }
+    codings(resource.get("verificationStatus")).any(|(_, coding)| matches!(code_of(coding), "refuted" | "entered-in-error"))
 }
 
 /// Writes the determinants of a Condition or Observation, one extension for each code.
 pub(super) fn write(kind: &str, resource: Value<'_>, writer: &mut Writer<'_>) {
-    if kind == "Observation" && negative(resource) {
+    if negative(kind, resource) {
         return;
     }
     for (coding, category) in determinants(kind, resource).take(MOST_CODES) {

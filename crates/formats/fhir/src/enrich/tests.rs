@@ -187,6 +187,10 @@ fn social_determinants_and_the_risk_stratum() {
     assert_eq!(part(social, "category").unwrap()["valueCoding"]["code"], "food-insecurity");
     assert_eq!(part(social, "code").unwrap()["valueCoding"]["code"], "Z59.41");
     assert!(of(&found["entry"][1]["resource"], "social-determinant").is_empty());
+    let mut refuted = condition(cm, "Z59.41");
+    refuted["verificationStatus"] =
+        json!({"coding": [{"code": "refuted", "system": "http://terminology.hl7.org/CodeSystem/condition-ver-status"}]});
+    assert!(of(&enriched(&refuted), "social-determinant").is_empty());
     let stratum = of(&found["entry"][4]["resource"], "risk-stratum")[0];
     // Diabetes, kidney disease, hypertension; food; 65 years.
     assert_eq!(part(stratum, "points").unwrap()["valueUnsignedInt"], 5);
@@ -295,6 +299,18 @@ fn references_of_every_form_find_their_patient() {
         let found = run(&Enricher::new(options), &bundle.to_string()).0;
         assert_eq!(found.contains(r#""code":"normal""#), known, "{entry_url} {reference}");
     }
+}
+
+#[test]
+fn entries_of_a_bundle_may_be_read_one_by_one() {
+    let id = "2b36c1e2-bbe1-45ae-8124-4adad2677702";
+    let person = json!({"resourceType": "Patient", "id": id, "birthDate": "1980"}).to_string();
+    let mut pressure = observation("8480-6", &quantity(110.0, "mm[Hg]"));
+    pressure["subject"] = json!({"reference": format!("urn:uuid:{id}")});
+    let mut patients = PatientIndex::new();
+    patients.add(Parser::default().parse(person.as_bytes()).unwrap().root()).unwrap();
+    let enricher = Enricher::new(options()).with_patients(Arc::new(patients));
+    assert!(run(&enricher, &pressure.to_string()).0.contains(r#""code":"normal""#));
 }
 
 #[test]
