@@ -156,8 +156,8 @@ type Key = [u8; 16];
 ///
 /// The first of two passes: [`PatientIndex::add`] takes every resource of the data (Patients for age and sex; Conditions and
 /// Observations for chronic and social conditions; MeasureReports for results; Bundles for all in them; others are passed
-/// over). A person is found again by a hash of the reference, no id is kept. An entry takes 80 bytes, at
-/// most 160 while the table grows, and 112 bytes for each measure result.
+/// over). A person is found again by a hash of the reference, no id is kept. An entry takes 80
+/// to 160 bytes (the table doubles when it is full), and 112 bytes for each measure result.
 #[derive(Default)]
 pub struct PatientIndex {
     known: HashMap<Key, Facts>,
