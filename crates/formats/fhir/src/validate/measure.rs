@@ -4,6 +4,8 @@
 //! Measure is scored. The Measure is a contained one or one of a loaded package. Of CQL no more is read than the names it defines.
 
 mod cql;
+#[cfg(test)]
+mod tests;
 
 use serde_json::Value as Json;
 

@@ -7,6 +7,8 @@
 
 mod condition;
 mod form;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::HashMap, sync::Arc};
 

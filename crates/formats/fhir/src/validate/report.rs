@@ -264,7 +264,9 @@ mod tests {
             threads.into_iter().map(|thread| thread.join().unwrap()).collect()
         });
         let mut sum = Summary::new();
-        parts.iter().rev().for_each(|part| sum.merge(part));
+        for part in parts.iter().rev() {
+            sum.merge(part);
+        }
         assert_eq!(sum, whole);
         let json: serde_json::Value = serde_json::from_str(&sum.to_json()).unwrap();
         assert_eq!((json["resources"].as_u64(), json["invalid"].as_u64()), (Some(5), Some(4)));

@@ -1,3 +1,6 @@
+mod bases;
+mod settings;
+
 use proptest::prelude::*;
 
 use super::*;

@@ -140,7 +140,10 @@ impl<'d> Check<'_, 'd> {
             self.member(paired.then_some(value), name, member, element, ty);
             self.trail.pop();
         }
-        if seen | siblings == 0 && (def.kind != TypeKind::Resource || value.is_empty()) {
+        // An id alone is no content; beside a primitive it may stand with the value, which is not seen here.
+        let id_only = seen.is_power_of_two() && siblings == 0 && value.get("id").is_some();
+        let empty = seen | siblings == 0 || (id_only && !def.is_primitive());
+        if empty && (def.kind != TypeKind::Resource || value.is_empty()) {
             self.error(IssueCode::Invariant, value, "an element must have a value or children (ele-1)");
         }
         let missing = def.required & !(seen | siblings);

@@ -207,6 +207,9 @@ fn leads_somewhere(element: &ElementDef, json: &Json, path: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    // Fixtures are written where they are used.
+    #![allow(clippy::needless_pass_by_value)]
+
     use serde_json::json;
 
     use crate::{

@@ -4,6 +4,9 @@
 //! [`PackageLimits`] before it is used. Only the files of the archive's folder `package/` are read (others hold examples and
 //! documents). Nothing is written to disk, so a name cannot lead anywhere; names that try are refused all the same.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     fs::File,
     io::{self, BufReader, Read},

@@ -1,3 +1,9 @@
+// Fixtures are written where they are used.
+#![allow(clippy::needless_pass_by_value)]
+
+mod extensions;
+mod slices;
+
 use serde_json::json;
 
 use super::ProfileStore;
@@ -78,4 +84,105 @@ fn a_profile_of_a_profile_adds_to_it() {
 #[test]
 fn a_profile_that_is_not_loaded_is_said() {
     assert!(errors(Vec::new(), &observation(&json!({})), "http://none")[0].contains("is not loaded"));
+}
+
+#[test]
+fn fixed_values_patterns_and_bounds() {
+    let one = |element: serde_json::Value, resource: serde_json::Value, what: &str| {
+        let found = errors(vec![profile(&json!([element]))], &observation(&resource), "http://p");
+        assert!(found.len() == 1 && found[0].contains(what), "{what}: {found:?}");
+    };
+    let valid = |element: serde_json::Value, resource: serde_json::Value| {
+        assert_eq!(errors(vec![profile(&json!([element]))], &observation(&resource), "http://p"), Vec::<String>::new());
+    };
+    let fixed = json!({"path": "Observation.method", "fixedCodeableConcept": {"coding": [{"code": "a"}]}});
+    valid(fixed.clone(), json!({"method": {"coding": [{"code": "a"}]}}));
+    one(fixed.clone(), json!({"method": {"coding": [{"code": "b"}]}}), "not the fixed one");
+    // Fixed is the whole of it, a pattern a part.
+    one(fixed, json!({"method": {"coding": [{"code": "a"}], "text": "x"}}), "not the fixed one");
+    let pattern = json!({"path": "Observation.method", "patternCodeableConcept": {"coding": [{"code": "a"}]}});
+    valid(pattern.clone(), json!({"method": {"coding": [{"code": "z"}, {"code": "a", "system": "http://s"}], "text": "x"}}));
+    one(pattern, json!({"method": {"coding": [{"code": "b"}]}}), "does not fit the pattern");
+    one(json!({"path": "Observation.valueInteger", "maxValueInteger": 9}), json!({"valueInteger": 10}), "out of the profile's bounds");
+    one(json!({"path": "Observation.valueInteger", "minValueInteger": 9}), json!({"valueInteger": 8}), "out of the profile's bounds");
+    let weight = json!({"path": "Observation.valueQuantity", "maxValueQuantity": {"value": 9, "code": "kg"}});
+    one(weight.clone(), json!({"valueQuantity": {"value": 9.5, "code": "kg", "system": "http://u"}}), "out of the profile's bounds");
+    valid(weight, json!({"valueQuantity": {"value": 9.5, "code": "g", "system": "http://u"}}));
+    one(json!({"path": "Observation.valueString", "maxLength": 3}), json!({"valueString": "four"}), "longer than the profile allows");
+    let least = json!([{"url": "http://hl7.org/fhir/StructureDefinition/minLength", "valueInteger": 3}]);
+    one(json!({"path": "Observation.valueString", "extension": least}), json!({"valueString": "ab"}), "shorter than the profile allows");
+    let bound = json!({"path": "Observation.method", "binding": {"strength": "required", "valueSet": "http://hl7.org/fhir/ValueSet/administrative-gender"}});
+    one(bound, json!({"method": {"coding": [{"system": "http://x", "code": "y"}]}}), "required value set");
+    let rule = json!({"path": "Observation", "constraint": [{"key": "t-1", "severity": "error", "expression": "issued.exists()"}]});
+    one(rule.clone(), json!({}), "the rule t-1 is broken");
+    valid(rule, json!({"issued": "2024-01-01T00:00:00Z"}));
+    let targets = json!({"path": "Observation.subject", "type": [{"code": "Reference", "targetProfile": ["http://hl7.org/fhir/StructureDefinition/Patient"]}]});
+    one(targets.clone(), json!({"subject": {"reference": "Group/1"}}), "a type that the profile does not allow");
+    valid(targets, json!({"subject": {"reference": "Patient/1"}}));
+}
+
+#[test]
+fn targets_must_conform_where_they_are_at_hand() {
+    let patient = json!({"resourceType": "StructureDefinition", "url": "http://patient", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"id": "Patient.name", "path": "Patient.name", "min": 1}]}});
+    let structure = |aggregation: serde_json::Value| {
+        profile(&json!([{"path": "Observation.subject",
+            "type": [{"code": "Reference", "targetProfile": ["http://patient"], "aggregation": aggregation}]}]))
+    };
+    let with = |patient: serde_json::Value| observation(&json!({"subject": {"reference": "#p"}, "contained": [patient]}));
+    let named = json!({"resourceType": "Patient", "id": "p", "name": [{"text": "x"}]});
+    let nameless = json!({"resourceType": "Patient", "id": "p"});
+    assert_eq!(errors(vec![structure(json!([])), patient.clone()], &with(named.clone()), "http://p"), Vec::<String>::new());
+    let found = errors(vec![structure(json!([])), patient.clone()], &with(nameless), "http://p");
+    assert!(found.len() == 1 && found[0].contains("conforms to none of the profiles"), "{found:?}");
+    // Where it may be.
+    assert_eq!(errors(vec![structure(json!(["contained"])), patient.clone()], &with(named.clone()), "http://p"), Vec::<String>::new());
+    let found = errors(vec![structure(json!(["bundled"])), patient.clone()], &with(named), "http://p");
+    assert!(found.len() == 1 && found[0].contains("to be bundled, it is contained"), "{found:?}");
+    let elsewhere = observation(&json!({"subject": {"reference": "Patient/1"}}));
+    assert_eq!(errors(vec![structure(json!(["referenced"])), patient.clone()], &elsewhere, "http://p"), Vec::<String>::new());
+    let found = errors(vec![structure(json!(["contained", "bundled"])), patient], &elsewhere, "http://p");
+    assert!(found.len() == 1 && found[0].contains("contained or bundled, it is referenced"), "{found:?}");
+}
+
+#[test]
+fn values_and_what_may_stand_for_them() {
+    let patient = |element: serde_json::Value| {
+        json!({"resourceType": "StructureDefinition", "url": "http://p", "type": "Patient", "derivation": "constraint",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [element]}})
+    };
+    let r5 = |name: &str| format!("http://hl7.org/fhir/5.0/StructureDefinition/extension-ElementDefinition.{name}");
+    let absent = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+    let without = |url: &str| json!({"resourceType": "Patient", "_active": {"extension": [{"url": url, "valueCode": "unknown"}]}});
+    let found = |structure: &serde_json::Value, resource: &serde_json::Value| errors(vec![structure.clone()], resource, "http://p");
+    let must = patient(json!({"path": "Patient.active", "extension": [{"url": r5("mustHaveValue"), "valueBoolean": true}]}));
+    assert_eq!(found(&must, &json!({"resourceType": "Patient", "active": true})), Vec::<String>::new());
+    assert_eq!(found(&must, &json!({"resourceType": "Patient"})), Vec::<String>::new());
+    assert!(found(&must, &without(absent))[0].contains("there must be a value"));
+    let alternatives =
+        patient(json!({"path": "Patient.active", "extension": [{"url": r5("valueAlternatives"), "valueCanonical": absent}]}));
+    assert_eq!(found(&alternatives, &without(absent)), Vec::<String>::new());
+    assert!(found(&alternatives, &without("http://other"))[0].contains("one of the profile's extensions"));
+}
+
+#[test]
+fn languages_of_narratives() {
+    let found = |wanted: &str, language: Option<&str>, sections: &[&str]| {
+        let structure = json!({"resourceType": "StructureDefinition", "url": "http://p", "type": "Patient", "derivation": "constraint",
+            "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [{"path": "Patient.text",
+            "extension": [{"url": "http://hl7.org/fhir/StructureDefinition/narrative-language-control", "valueCode": wanted}]}]}});
+        let sections: Vec<String> = sections.iter().map(|code| format!("<div lang=\"{code}\" xml:lang=\"{code}\">a</div>")).collect();
+        let sections = sections.concat();
+        let div = format!("<div xmlns=\"http://www.w3.org/1999/xhtml\">{sections}x</div>");
+        let mut patient = json!({"resourceType": "Patient", "text": {"status": "additional", "div": div}});
+        if let Some(language) = language {
+            patient["language"] = json!(language);
+        }
+        errors(vec![structure], &patient, "http://p").len()
+    };
+    assert_eq!((found("_no", None, &[]), found("_no", None, &["en"])), (0, 1));
+    assert_eq!((found("_yes", None, &["en"]), found("_yes", None, &[])), (0, 1));
+    assert_eq!((found("_resource", Some("de"), &["en", "de"]), found("_resource", Some("de"), &["en"])), (0, 1));
+    assert_eq!((found("fr", None, &["fr"]), found("fr", None, &["en"])), (0, 1));
 }
