@@ -2,6 +2,8 @@
 //!
 //! The help is the reference: `docs/src/reference/cli.md` is written from it.
 
+pub(crate) mod fhir;
+
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -40,6 +42,8 @@ pub(crate) enum Command {
     Generate(GenerateCommand),
     Inspect(InspectArgs),
     Sql(SqlArgs),
+    #[command(subcommand)]
+    Fhir(fhir::FhirCommand),
     Validate(ValidateArgs),
     Plan(PlanArgs),
     Run(RunArgs),
@@ -352,6 +356,7 @@ pub(crate) enum RowFormat {
 ///
 /// Every format is a table function: read_hl7v2('path' [, 'table' [, 'options']]), where the path is a file, a glob,
 /// a folder or s3://bucket/prefix. rejects('path') has what could not be read. `sutura tables hl7v2` lists tables and columns.
+/// In place of a table read_fhir takes a SQL on FHIR view: read_fhir('path', 'view.json').
 ///
 /// Columns that may identify a person show as their class (‹name›) on screen; other formats and files with such columns
 /// are refused without --allow-phi and --purpose. Without a query this is an interactive shell.
@@ -389,6 +394,9 @@ pub(crate) struct SqlArgs {
     /// Without this, history is forgotten at the end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "file"])]
     pub(crate) history: Option<PathBuf>,
+    /// FHIR package that fhir_validate() checks against, too: a .tgz, a folder of JSON files or one file; may be given several times
+    #[arg(long = "package", value_name = "PATH")]
+    pub(crate) packages: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) keys: SqlKeys,
     #[command(flatten)]

@@ -15,6 +15,8 @@ pub(crate) const CLEAN: u8 = 0;
 pub(crate) const FAILED: u8 = 1;
 /// Exit code: what was asked for is wrong: arguments, job file, policy, key, query, or an output that would hold identifying columns.
 pub(crate) const BAD_CONFIGURATION: u8 = 2;
+/// Exit code: more rejects than allowed.
+pub(crate) const TOO_MANY_REJECTS: u8 = 3;
 /// Exit code: interrupted from the keyboard; nothing half written stays.
 pub(crate) const INTERRUPTED: u8 = 130;
 

@@ -1,9 +1,14 @@
 //! Progress bars with rates, on standard error, and only when that is a terminal.
 
-use std::time::{Duration, Instant};
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::{Duration, Instant},
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
+use sutura_engine::pass::PassProgress;
 use sutura_jobs::{EventHandler, JobEvent};
+use tokio::task::JoinHandle;
 
 use crate::output::Console;
 
@@ -38,6 +43,37 @@ pub(crate) fn run(console: Console) -> (EventHandler, ProgressBar) {
         _ => {}
     });
     (handler, bar)
+}
+
+/// A pass as a bar of bytes, until it is dropped.
+pub(crate) struct PassBar {
+    bar: ProgressBar,
+    task: JoinHandle<()>,
+}
+
+/// Shows how far a pass has come.
+pub(crate) fn pass(console: Console, progress: Arc<PassProgress>) -> PassBar {
+    let template = "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";
+    let bar = start(console, 0, template, "reading");
+    let shown = bar.clone();
+    let task = tokio::spawn(async move {
+        let mut clock = tokio::time::interval(Duration::from_millis(200));
+        while !shown.is_hidden() {
+            clock.tick().await;
+            shown.set_length(progress.bytes_total.load(Ordering::Relaxed));
+            shown.set_position(progress.bytes_read.load(Ordering::Relaxed));
+            let (records, rejected) = (progress.records.load(Ordering::Relaxed), progress.rejected.load(Ordering::Relaxed));
+            shown.set_message(format!("{records} records ({rejected} rejected)"));
+        }
+    });
+    PassBar { bar, task }
+}
+
+impl Drop for PassBar {
+    fn drop(&mut self) {
+        self.task.abort();
+        self.bar.finish_and_clear();
+    }
 }
 
 fn start(console: Console, total: u64, template: &str, message: &'static str) -> ProgressBar {

@@ -10,10 +10,15 @@ use std::{any::Any, collections::BTreeMap, fmt, ops::ControlFlow, sync::Arc};
 use arrow::array::RecordBatch;
 use bytes::Bytes;
 
-use crate::{finding::Finding, reject::Reject, table::TableDef};
+use crate::{
+    filter::{Condition, Pushed},
+    finding::Finding,
+    reject::Reject,
+    table::TableDef,
+};
 
 /// What a caller wants of one table.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct TableRequest {
     /// Table name.
     pub table: String,
@@ -21,6 +26,27 @@ pub struct TableRequest {
     /// A column that is not asked for is not decoded. An empty list yields batches with a row
     /// count and no columns.
     pub columns: Option<Vec<usize>>,
+    /// What every wanted row fulfils, all of it. Only conditions that [`Format::pushes`] answered with more than
+    /// [`Pushed::No`] may stand here. A row that is dropped is not decoded further: what is wrong with the rest of it stays unseen.
+    pub filter: Vec<Condition>,
+}
+
+impl TableRequest {
+    /// Every column and row of a table.
+    pub fn whole(table: impl Into<String>) -> Self {
+        Self { table: table.into(), columns: None, filter: Vec::new() }
+    }
+}
+
+/// A table that a user describes, in the language that a format has for it (FHIR: a ViewDefinition).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ViewText {
+    /// What messages call it: the file, most often. Where the text has no name of its own, the table is named after it.
+    pub origin: String,
+    /// The table's name, in place of the one that the text gives it.
+    pub name: Option<String>,
+    /// The text.
+    pub text: Vec<u8>,
 }
 
 /// Everything a decoder needs to know before the first byte.
@@ -136,7 +162,26 @@ pub trait Format: Any + Send + Sync + fmt::Debug {
     /// A decoder for one range.
     fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError>;
 
-    /// The table of that name.
+    /// What a decoder makes of a condition in a request of the table ([`TableRequest::filter`]).
+    fn pushes(&self, _table: &str, _condition: &Condition) -> Pushed {
+        Pushed::No
+    }
+
+    /// Whether a record that can be read may still be refused by this table, so that it is a reject where the table was asked
+    /// for, and in no table then. Whoever keeps the account of a file asks for such tables even if another scan takes the rows.
+    fn may_refuse(&self, _table: &str) -> bool {
+        false
+    }
+
+    /// The same format with one more table for each view, behind its own.
+    ///
+    /// # Errors
+    /// When the format has no views, one is wrong, or its name is taken.
+    fn with_views(&self, _views: &[ViewText]) -> Result<Arc<dyn Format>, FormatError> {
+        Err(FormatError::NoViews { format: self.name() })
+    }
+
+    /// The table of that name, or of another name that the format knows it by.
     fn table(&self, name: &str) -> Option<&TableDef> {
         self.tables().iter().find(|table| table.name == name)
     }
@@ -164,6 +209,22 @@ pub enum FormatError {
         /// Option key.
         option: String,
         /// What is wrong, and what to write instead.
+        reason: String,
+    },
+    /// The format has no language for tables of the user's own.
+    #[error("format {format} has no views")]
+    NoViews {
+        /// Format name.
+        format: &'static str,
+    },
+    /// A view that is wrong.
+    #[error("view {view}: {reason}")]
+    BadView {
+        /// Its position among those given.
+        position: usize,
+        /// [`ViewText::origin`].
+        view: String,
+        /// What is wrong and where in the view.
         reason: String,
     },
     /// The sink wants no more ([`DecodedSink::take`]): not a failure, the caller asked for it.

@@ -7,6 +7,7 @@
 //! - [`table`]: how a format describes its tables and columns ([`TableDef`], [`ColumnDef`]),
 //! - [`record`]: the identity of a record (`_source`, `_offset`, `_length`, `_sha256`),
 //! - [`reject`] and [`finding`]: what could not be read, and what was read but is not right,
+//! - [`filter`]: conditions on rows that a scan can apply itself,
 //! - [`mod@format`]: the contract between a reader and the engine ([`Format`], [`BlockDecoder`]),
 //! - [`time`]: dates and times that keep the precision and offset they were sent with,
 //! - [`secret`]: bytes that never reach a log line.
@@ -15,6 +16,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used))]
 
+pub mod filter;
 pub mod finding;
 pub mod format;
 pub mod phi;
@@ -24,8 +26,9 @@ pub mod secret;
 pub mod table;
 pub mod time;
 
+pub use filter::{Comparison, Condition, Constant, Pushed, Test};
 pub use finding::{Finding, Severity};
-pub use format::{BlockDecoder, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest};
+pub use format::{BlockDecoder, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest, ViewText};
 pub use phi::{ColumnMeta, PhiClass};
 pub use record::{RecordId, Sha256Hash};
 pub use reject::{Reject, RejectTableBuilder};

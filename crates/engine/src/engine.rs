@@ -23,6 +23,7 @@ use sutura_privacy::PrivacyContext;
 use crate::{
     error::{EngineError, Result},
     files::SourceFile,
+    profiles::ProfileStore,
     scan::FormatTable,
     table_function::{ReadFunction, RejectsFunction},
 };
@@ -42,6 +43,8 @@ pub struct EngineOptions {
     pub min_range_bytes: u64,
     /// Keys, scope and vault of the privacy functions; without them, those that need a key say so.
     pub privacy: Option<Arc<PrivacyContext>>,
+    /// Profiles, value sets and code systems that `fhir_validate` knows beside FHIR R4 itself.
+    pub profiles: Option<Arc<ProfileStore>>,
 }
 
 impl Default for EngineOptions {
@@ -53,6 +56,7 @@ impl Default for EngineOptions {
             block_bytes: 4 << 20,
             min_range_bytes: 8 << 20,
             privacy: None,
+            profiles: None,
         }
     }
 }
@@ -149,6 +153,7 @@ impl Engine {
         let runtime = runtime.build_arc()?;
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
         crate::functions::register(&session, options.privacy.as_ref());
+        crate::functions::register_fhir(&session, options.profiles.as_ref());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         let engine = Self { session, readers };

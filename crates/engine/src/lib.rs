@@ -15,10 +15,12 @@ pub mod files;
 pub mod functions;
 pub mod lineage;
 pub mod pass;
+pub mod profiles;
 pub mod query;
 mod scan;
 pub mod sink;
 mod table_function;
+pub mod views;
 
 pub use column_function::{ColumnFunction, column};
 pub use deid::deidentify;

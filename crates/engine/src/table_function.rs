@@ -1,5 +1,8 @@
 //! SQL table functions: `read_<format>(path [, table [, options]])` and `rejects(path [, format [, options]])`.
 //!
+//! In place of a table `read_fhir` takes a view: the path of a ViewDefinition (`.json`), or its text. In place of a format `rejects`
+//! does: then what the view refuses is among the rejects.
+//!
 //! `options` is JSON text with the format's own options. SQL has no named arguments here: DataFusion refuses them.
 
 use std::sync::Arc;
@@ -15,6 +18,7 @@ use crate::{
     engine::Readers,
     error::{EngineError, Result},
     scan::FormatTable,
+    views::{format_with, is_view},
 };
 
 /// `read_<format>`.
@@ -29,7 +33,11 @@ impl TableFunctionImpl for ReadFunction {
         let name = format!("read_{}", self.format.name());
         let usage = format!("write {name}('path' [, 'table' [, '{{\"option\": value}}']])");
         let (path, table, options) = arguments(&name, &usage, args.exprs())?;
-        Ok(Arc::new(FormatTable::at(&self.readers, Arc::clone(&self.format), table.as_deref(), &path, options)?))
+        let (format, table) = match table {
+            Some(view) if is_view(&view) => format_with(self.format.as_ref(), &view).map(|(format, table)| (format, Some(table)))?,
+            table => (Arc::clone(&self.format), table),
+        };
+        Ok(Arc::new(FormatTable::at(&self.readers, format, table.as_deref(), &path, options)?))
     }
 }
 
@@ -44,6 +52,7 @@ impl TableFunctionImpl for RejectsFunction {
         let usage = "write rejects('path' [, 'format' [, '{\"option\": value}']])";
         let (path, format, options) = arguments("rejects", usage, args.exprs())?;
         let format = match format {
+            Some(view) if is_view(&view) => format_with(self.readers.formats.get("fhir")?.as_ref(), &view)?.0,
             Some(name) => self.readers.formats.get(&name)?,
             None => format_of_path(&self.readers, &path)?,
         };

@@ -24,7 +24,7 @@ pub(crate) fn start(job: &Job, names: &SourceNames, run_id: &str, time: &str) ->
         .sources
         .iter()
         .flat_map(|source| {
-            let tables = job.format(&source.format).map(|format| format.tables()).unwrap_or_default();
+            let tables = job.format_of(source).map(|format| format.tables()).unwrap_or_default();
             tables.iter().filter(|table| is_read(job, &source.name, &table.name)).map(|table| {
                 let facets = json!({ "schema": schema_facet(&ColumnRecord::of(&table.schema())) });
                 {

@@ -13,6 +13,7 @@ pub fn markdown() -> String {
     let order = [
         ("job", "[job]", "JobSection"),
         ("source", "[[source]]", "SourceSection"),
+        ("fhir", "[fhir]", "FhirSection"),
         ("privacy", "[privacy]", "PrivacySection"),
         ("key", "privacy.key", "KeySpec"),
         ("legal", "[privacy.legal]", "LegalSection"),
@@ -25,7 +26,7 @@ pub fn markdown() -> String {
         if let Some(table) = definition(&root, name) {
             section(&mut page, &root, &format!("## `{title}`"), table);
         }
-        if index == 4 {
+        if index == 5 {
             steps(&mut page, &root);
         }
     }

@@ -67,7 +67,7 @@ impl Job {
         for source in &mut job.spec.sources {
             let folder = originals.path().join(&source.name);
             fs::create_dir(&folder).map_err(|error| JobError::io(&folder, error))?;
-            let extension = self.format(&source.format).and_then(|format| format.extensions().first().copied()).unwrap_or("dat");
+            let extension = self.format_of(source).and_then(|format| format.extensions().first().copied()).unwrap_or("dat");
             let kept = Path::new(&section.path).join(&source.name);
             let files = kept_files(&manifest, &source.name, &kept)?;
             let (seen, opened) = open_all(&files, &folder, extension, &privacy.keys)?;

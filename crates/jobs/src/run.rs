@@ -654,10 +654,11 @@ pub(crate) fn source_names(job: &Job, privacy: Option<&Privacy>, pass: &SharedPa
 pub(crate) async fn open_pass(job: &Job, engine: &Engine) -> Result<SharedPass> {
     let mut sources = Vec::new();
     for source in &job.spec.sources {
-        let extensions = job.format(&source.format).map_or(&[][..], |format| format.extensions());
+        let extensions = job.format_of(source).map_or(&[][..], |format| format.extensions());
         match engine.files(&source.path, extensions).await {
             Ok(_) => sources.push(SourceSpec {
                 options: serde_json::Value::Object(source.options.clone().into_iter().collect()),
+                instance: job.format_of(source).cloned(),
                 ..SourceSpec::new(&source.name, &source.format, &source.path)
             }),
             Err(EngineError::NotFound { .. } | EngineError::NoFiles { .. }) if source.allow_empty => job.register_empty(engine, source)?,

@@ -26,7 +26,8 @@ impl Job {
     /// its profile allows what they make.
     pub(crate) fn engine(&self, privacy: Option<&Privacy>) -> Result<Engine> {
         let privacy = privacy.and_then(Privacy::query_context);
-        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, ..EngineOptions::default() };
+        let profiles = self.profiles.clone();
+        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, profiles, ..EngineOptions::default() };
         if self.spec.job.workers > 0 {
             options.target_partitions = self.spec.job.workers;
         }
@@ -34,7 +35,7 @@ impl Job {
             options.memory_limit = Some(self.spec.job.memory_mib << 20);
         }
         let engine = Engine::new(options)?;
-        for format in &self.formats {
+        for format in self.formats.all() {
             engine.register_format(Arc::clone(format));
         }
         Ok(engine)
@@ -42,7 +43,7 @@ impl Job {
 
     /// Registers the tables of a source without any row.
     pub(crate) fn register_empty(&self, engine: &Engine, source: &SourceSection) -> Result<()> {
-        let Some(format) = self.format(&source.format) else { return Ok(()) };
+        let Some(format) = self.format_of(source) else { return Ok(()) };
         let rejects = sutura_core::reject::rejects_table();
         engine.register_empty(&source.name, format.tables().iter().chain([rejects]))?;
         Ok(())

@@ -1,6 +1,8 @@
 //! Whole runs over small feeds: what is published, what is not, and what the account says.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod views;
+
 use std::{
     collections::BTreeSet,
     fmt::Write,

@@ -169,7 +169,7 @@ fn the_truth_is_what_a_plain_recount_finds() {
 
 /// What the reader makes of one file.
 fn decode(bytes: Vec<u8>, into: &mut BTreeMap<String, u64>, mismatches: &mut u64) -> (u64, u64, u64) {
-    let requests = vec![TableRequest { table: "messages".to_owned(), columns: None }];
+    let requests = vec![TableRequest::whole("messages")];
     let spec =
         DecoderSpec { source: "test:feed".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: 1000 };
     let mut decoder = Decoder::new(spec).unwrap();
@@ -406,7 +406,7 @@ fn the_readers_tables_have_a_row_for_each_segment() {
     ];
     let mut rows = vec![0_u64; tables.len()];
     for file in &truth.files {
-        let requests = tables.iter().map(|(table, _)| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+        let requests = tables.iter().map(|(table, _)| TableRequest::whole(*table)).collect();
         let spec =
             DecoderSpec { source: "test:feed".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: 1000 };
         let mut decoder = Decoder::new(spec).unwrap();

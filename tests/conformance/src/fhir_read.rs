@@ -41,7 +41,7 @@ fn is_resources(path: &Path) -> bool {
 
 /// Reads every table; gives the account, the rejects' reasons and the rows of `resources`.
 fn read(bytes: &[u8], block: usize) -> Result<(ReadStats, Vec<String>, Vec<RecordBatch>), Error> {
-    let requests: Vec<TableRequest> = Fhir.tables().iter().map(|table| TableRequest { table: table.name.clone(), columns: None }).collect();
+    let requests: Vec<TableRequest> = Fhir.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
     let spec = DecoderSpec { source: "conformance:file".into(), start: 0, end: None, options: Json::Null, requests, batch_rows: 1000 };
     let mut decoder = Decoder::new(spec).map_err(Error::other)?;
     let mut out: Vec<Decoded> = Vec::new();

@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod demo;
+mod fhir;
 mod generate;
 mod inspect;
 mod job;
@@ -10,9 +11,9 @@ mod sql;
 mod summary;
 mod tables;
 
-use std::{fs::File, future::Future, io::Read, sync::Arc};
+use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc};
 
-use sutura_engine::{Engine, EngineOptions};
+use sutura_engine::{Engine, EngineOptions, profiles::ProfileStore};
 use sutura_privacy::PrivacyContext;
 
 use crate::{
@@ -33,6 +34,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Schema(SchemaCommand::Job) => job::schema(),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Sql(args) => sql::run(&args, console),
+        Command::Fhir(command) => fhir::run(&command, console),
         Command::Tables(args) => tables::run(&args),
         Command::Keys(command) => keys::run(&command, console),
         Command::Policy(command) => policy::run(&command),
@@ -84,8 +86,22 @@ fn read_text(name: &str) -> Outcome<String> {
 
 /// An engine with every format.
 fn engine(memory_mib: Option<u32>, privacy: Option<Arc<PrivacyContext>>) -> Outcome<Engine> {
+    engine_with(EngineOptions { privacy, ..EngineOptions::default() }, memory_mib)
+}
+
+/// An engine with these options and that much memory for sorts, joins and aggregates.
+fn engine_with(options: EngineOptions, memory_mib: Option<u32>) -> Outcome<Engine> {
     let memory_limit = memory_mib.map(|mib| (mib as usize).saturating_mul(1 << 20));
-    Ok(Engine::new(EngineOptions { memory_limit, privacy, ..EngineOptions::default() })?)
+    Ok(Engine::new(EngineOptions { memory_limit, ..options })?)
+}
+
+/// Packages of FHIR profiles; none where none is named.
+fn profiles(packages: &[PathBuf]) -> Outcome<Option<Arc<ProfileStore>>> {
+    let mut store = ProfileStore::new();
+    for package in packages {
+        store.load(package).map_err(|error| Failure::configuration(format!("package {}: {error}", package.display())))?;
+    }
+    Ok((!packages.is_empty()).then(|| Arc::new(store)))
 }
 
 impl AllowPhi {

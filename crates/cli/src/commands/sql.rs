@@ -11,7 +11,7 @@ use std::{
 use futures::StreamExt;
 use sutura_core::ColumnMeta;
 use sutura_engine::{
-    DataFrame, Engine, EngineError, SendableRecordBatchStream,
+    DataFrame, Engine, EngineError, EngineOptions, SendableRecordBatchStream,
     arrow::datatypes::Schema,
     lineage,
     sink::{self, DisplayFormat, Layout, Printer, Purpose, RefusedColumn, SinkFormat, SinkSpec},
@@ -19,7 +19,7 @@ use sutura_engine::{
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
 
-use super::{block_on, engine, read_text};
+use super::{block_on, engine_with, profiles, read_text};
 use crate::{
     args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
@@ -43,7 +43,8 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         (None, None) if !stdin().is_terminal() => Some(read_text("-")?),
         (None, None) => None,
     };
-    let engine = engine(args.memory, privacy(&args.keys)?)?;
+    let options = EngineOptions { privacy: privacy(&args.keys)?, profiles: profiles(&args.packages)?, ..EngineOptions::default() };
+    let engine = engine_with(options, args.memory)?;
     let Some(query) = query else {
         if args.output.is_some() {
             return Err(Failure::configuration("-o needs a query; give one, or use -f"));
@@ -142,7 +143,7 @@ async fn write_file(engine: &Engine, frame: DataFrame, spec: SinkSpec, console: 
 }
 
 /// Refuses identifying columns, all of them named, unless they are allowed.
-fn refuse_identifying(schema: &Schema, allowed: bool, target: &str) -> Outcome<()> {
+pub(super) fn refuse_identifying(schema: &Schema, allowed: bool, target: &str) -> Outcome<()> {
     let refused = identifying(schema);
     if allowed || refused.is_empty() {
         return Ok(());
@@ -154,7 +155,7 @@ fn refuse_identifying(schema: &Schema, allowed: bool, target: &str) -> Outcome<(
     )))
 }
 
-fn identifying(schema: &Schema) -> Vec<RefusedColumn> {
+pub(super) fn identifying(schema: &Schema) -> Vec<RefusedColumn> {
     let fields = schema.fields().iter().map(|field| (field, ColumnMeta::from_field(field)));
     fields
         .filter(|(_, meta)| meta.must_refuse())
@@ -189,7 +190,7 @@ async fn print_rows(frame: DataFrame, target: &Target, console: Console) -> Outc
     Ok(rows)
 }
 
-async fn print_stream(
+pub(super) async fn print_stream(
     mut stream: SendableRecordBatchStream,
     schema: &Schema,
     format: DisplayFormat,

@@ -2,7 +2,10 @@
 //!
 //! What an expression gives has the class of the resource it is taken from: a path says nothing about what is at its end.
 
-use std::sync::Arc;
+use std::{
+    hash::{Hash, Hasher},
+    sync::Arc,
+};
 
 use arrow::{
     array::StringViewBuilder,
@@ -19,12 +22,15 @@ use sutura_fhir::{
 };
 
 use super::args::{TextArg, result};
-use crate::EngineError;
+use crate::{EngineError, profiles::ProfileStore};
 
-pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
-    [Kind::Path, Kind::Validate]
-        .into_iter()
-        .map(|kind| ScalarUDF::from(FhirFunction { kind, signature: Signature::variadic_any(Volatility::Stable) }))
+pub(super) fn all(profiles: Option<&Arc<ProfileStore>>) -> impl Iterator<Item = ScalarUDF> {
+    let profiles = profiles.map_or_else(ProfileStore::new, |loaded| ProfileStore::over(Arc::clone(loaded)));
+    let validator = Arc::new(Validator::default().with_profiles(profiles));
+    [Kind::Path, Kind::Validate].into_iter().map(move |kind| {
+        let signature = Signature::variadic_any(Volatility::Stable);
+        ScalarUDF::from(FhirFunction { kind, signature, validator: Arc::clone(&validator) })
+    })
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -33,10 +39,26 @@ enum Kind {
     Validate,
 }
 
-#[derive(Debug, PartialEq, Eq, Hash)]
+#[derive(Debug)]
 struct FhirFunction {
     kind: Kind,
     signature: Signature,
+    /// It keeps the invariants and profiles it has compiled.
+    validator: Arc<Validator>,
+}
+
+impl PartialEq for FhirFunction {
+    fn eq(&self, other: &Self) -> bool {
+        self.kind == other.kind && Arc::ptr_eq(&self.validator, &other.validator)
+    }
+}
+
+impl Eq for FhirFunction {}
+
+impl Hash for FhirFunction {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.kind.hash(state);
+    }
 }
 
 impl ScalarUDFImpl for FhirFunction {
@@ -62,9 +84,9 @@ impl ScalarUDFImpl for FhirFunction {
                     Expression::parse(text).or_else(|error| plan_err!("fhirpath: {error}"))?;
                 }
             }
-            (Kind::Validate, 1) => {}
+            (Kind::Validate, 1 | 2) => {}
             (Kind::Path, _) => return plan_err!("fhirpath takes a resource and an expression: fhirpath(resource, 'name.family')"),
-            (Kind::Validate, _) => return plan_err!("fhir_validate takes a resource"),
+            (Kind::Validate, _) => return plan_err!("fhir_validate takes a resource and perhaps a profile: fhir_validate(resource, 'url')"),
         }
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8View, true)))
     }
@@ -87,11 +109,11 @@ impl ScalarUDFImpl for FhirFunction {
                     builder.append_option(evaluate(&mut parser, resource, expression)?);
                 }
             }
-            (Kind::Validate, [resources]) => {
-                let validator = Validator::default();
+            (Kind::Validate, [resources, profiles @ ..]) if profiles.len() < 2 => {
                 for row in 0..rows {
+                    let profile = profiles.first().and_then(|profile| profile.get(row));
                     let outcome = resources.get(row).map(|resource| match parser.parse(resource.as_bytes()) {
-                        Ok(document) => operation_outcome(&validator.validate(document.root())),
+                        Ok(document) => operation_outcome(&self.validator.validate_against(document.root(), profile.as_slice())),
                         Err(error) => operation_outcome(&[json_issue(&error)]),
                     });
                     builder.append_option(outcome);

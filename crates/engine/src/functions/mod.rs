@@ -19,7 +19,7 @@ use datafusion::{execution::context::SessionContext, logical_expr::ScalarUDF};
 use sutura_core::ColumnMeta;
 use sutura_privacy::PrivacyContext;
 
-use crate::ColumnFunction;
+use crate::{ColumnFunction, profiles::ProfileStore};
 
 /// A function for help and completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,8 +85,8 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     },
     FunctionDoc {
         name: "fhir_validate",
-        usage: "fhir_validate(resource)",
-        doc: "What is wrong with a FHIR R4 resource, as an OperationOutcome; it repeats no value of the resource.",
+        usage: "fhir_validate(resource [, profile])",
+        doc: "What is wrong with a FHIR R4 resource, against the definitions and the profiles it claims or the one named (of a loaded package), as an OperationOutcome; it repeats no value of the resource.",
     },
     FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
 ];
@@ -96,7 +96,14 @@ pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyCon
     for function in privacy::all(context) {
         session.register_udf(function);
     }
-    for function in hl7::all().chain(fhir::all()) {
+    for function in hl7::all() {
+        session.register_udf(function);
+    }
+}
+
+/// Registers the functions over FHIR. All calls of the session share one validator.
+pub(crate) fn register_fhir(session: &SessionContext, profiles: Option<&Arc<ProfileStore>>) {
+    for function in fhir::all(profiles) {
         session.register_udf(function);
     }
 }

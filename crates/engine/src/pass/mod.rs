@@ -75,12 +75,14 @@ pub struct SourceSpec {
     pub locations: Vec<String>,
     /// The format's options; `Null` for none.
     pub options: serde_json::Value,
+    /// The format itself, where it is not the session's of that name: one with views.
+    pub instance: Option<Arc<dyn Format>>,
 }
 
 impl SourceSpec {
     /// A source at one location, without options.
     pub fn new(name: impl Into<String>, format: impl Into<String>, location: impl Into<String>) -> Self {
-        Self { name: name.into(), format: format.into(), locations: vec![location.into()], options: serde_json::Value::Null }
+        Self { name: name.into(), format: format.into(), locations: vec![location.into()], options: serde_json::Value::Null, instance: None }
     }
 }
 
@@ -261,7 +263,10 @@ impl SharedPass {
         if self.catalog.schema(&spec.name).is_some() {
             return Err(bad("the session has a schema of that name; give the source another name"));
         }
-        let format = self.engine.format(&spec.format)?;
+        let format = match spec.instance {
+            Some(format) => format,
+            None => self.engine.format(&spec.format)?,
+        };
         format.check_options(&spec.options)?;
         let mut files = Vec::new();
         for location in &spec.locations {
@@ -300,9 +305,10 @@ impl SharedPass {
             None if table == "rejects" => ScanTable::Rejects,
             None => return Err(unknown_table(of.format.as_ref(), table)),
         };
-        let name = (kind != ScanTable::Rejects).then(|| table.to_owned());
+        let name = (kind != ScanTable::Rejects).then(|| kind.name().to_owned());
+        let may_refuse = name.as_deref().is_some_and(|table| of.format.may_refuse(table));
         let scan = FormatTable::of_files(self.engine.readers(), Arc::clone(&of.format), kind, of.options.clone(), Arc::clone(&of.files))?;
-        Ok(Arc::new(PassTable { pass: self.id, source: position, table: name, scan }))
+        Ok(Arc::new(PassTable { pass: self.id, source: position, table: name, scan, may_refuse }))
     }
 
     /// The files of a source, sorted by URI.

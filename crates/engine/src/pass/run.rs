@@ -20,7 +20,7 @@ use datafusion::{
 };
 use futures::Stream;
 use object_store::ObjectStore;
-use sutura_core::{Decoded, Finding, ReadStats, Reject, Sha256Hash, TableRequest, finding::FINDINGS_TABLE};
+use sutura_core::{Condition, Decoded, Finding, ReadStats, Reject, Sha256Hash, TableRequest, finding::FINDINGS_TABLE};
 use tokio::{
     runtime::Handle,
     task::{JoinError, JoinSet},
@@ -33,7 +33,7 @@ use crate::{
         AccountsHandler, Consumer, ConsumerReport, FileAccount, PassOptions, PassReport, SharedPass, Sink,
         account::LISTED_FINDINGS,
         queue::Queue,
-        tap::{Tap, tap_plan},
+        tap::{Supply, Taken, tap_plan},
     },
     scan::{
         batches::{FindingRows, RangePart, join},
@@ -49,7 +49,7 @@ struct Planned<T> {
     name: String,
     plan: Arc<dyn ExecutionPlan>,
     context: Arc<TaskContext>,
-    tap: Option<Arc<Tap>>,
+    supply: Supply,
     sink: Sink<T>,
 }
 
@@ -119,16 +119,16 @@ async fn plan<T>(pass: u64, consumer: Consumer<T>) -> Result<Planned<T>> {
     let Consumer { name, frame, sink } = consumer;
     let (state, logical) = frame.into_parts();
     // Views become their plans here, so that their tables count too.
-    let (logical, tap) = tap_plan(state.optimize(&logical)?, pass)?;
+    let (logical, supply) = tap_plan(state.optimize(&logical)?, pass)?;
     let plan = state.query_planner().create_physical_plan(&logical, &state).await?;
-    Ok(Planned { name, plan, context: state.task_ctx(), tap, sink })
+    Ok(Planned { name, plan, context: state.task_ctx(), supply, sink })
 }
 
 async fn drive<T>(position: usize, consumer: Planned<T>) -> Done<T> {
-    let Planned { name, plan, context, tap, sink } = consumer;
+    let Planned { name, plan, context, supply, sink } = consumer;
     let schema = plan.schema();
     let output = async {
-        let queue = tap.as_ref().and_then(|tap| tap.taken()).map(|(_, queue)| queue);
+        let queue = supply.tap().and_then(|tap| tap.taken()).map(|taken| taken.queue);
         let stream = LastRow { stream: Some(execute_stream(plan, context)?), schema: Arc::clone(&schema), queue };
         sink(Box::pin(stream)).await.map_err(|source| match source.downcast::<EngineError>() {
             Ok(error) => *error,
@@ -136,7 +136,7 @@ async fn drive<T>(position: usize, consumer: Planned<T>) -> Done<T> {
         })
     };
     let output: Result<T> = output.await;
-    Done::Consumer(position, output.map(|output| ConsumerReport { name, output, own_scan: tap.is_none() }))
+    Done::Consumer(position, output.map(|output| ConsumerReport { name, output, own_scan: supply.tap().is_none() }))
 }
 
 /// The stream of a consumer. At its end, or when nobody wants it any more, it lets go of the plan and its queue: the pass goes on
@@ -397,36 +397,60 @@ impl Drop for StopOnDrop {
     }
 }
 
-/// What the consumers together want of a source: each table once, with every column that one of them wants.
+/// What the consumers together want of a source: each table once, with every column that one of them wants and the conditions that
+/// all of them have. Tables that can refuse records are looked at for plans that read them on their own, too.
 fn requests<T>(source: usize, planned: &[Planned<T>]) -> (Vec<TableRequest>, Vec<Vec<Route>>, Vec<Route>) {
-    let mut requests: Vec<(String, Vec<usize>)> = Vec::new();
+    let mut wanted = Wanted::default();
     let mut taps: Vec<(usize, Vec<usize>, Arc<Queue>)> = Vec::new();
     let mut rejects = Vec::new();
-    for tap in planned.iter().filter_map(|consumer| consumer.tap.as_ref()).filter(|tap| tap.source == source) {
-        let Some((columns, queue)) = tap.taken() else { continue };
-        let Some(table) = &tap.table else {
-            rejects.push(Route { queue, columns: Some(columns) });
-            continue;
+    for consumer in planned {
+        let tap = match &consumer.supply {
+            Supply::Tap(tap) => tap,
+            Supply::OwnScan(watched) => {
+                for watched in watched.iter().filter(|watched| watched.source == source) {
+                    wanted.add(&watched.table, &watched.columns, &watched.filter);
+                }
+                continue;
+            }
         };
-        let position = requests.iter().position(|(known, _)| known == table).unwrap_or_else(|| {
-            requests.push((table.clone(), Vec::new()));
-            requests.len() - 1
-        });
-        requests[position].1.extend(&columns);
-        taps.push((position, columns, queue));
+        let Some(Taken { columns, filter, queue }) = tap.taken().filter(|_| tap.source == source) else { continue };
+        match &tap.table {
+            None => rejects.push(Route { queue, columns: Some(columns) }),
+            Some(table) => taps.push((wanted.add(table, &columns, &filter), columns, queue)),
+        }
     }
-    for (_, columns) in &mut requests {
-        columns.sort_unstable();
-        columns.dedup();
+    let mut requests = wanted.0;
+    for request in &mut requests {
+        if let Some(columns) = &mut request.columns {
+            columns.sort_unstable();
+            columns.dedup();
+        }
     }
     let mut routes: Vec<Vec<Route>> = requests.iter().map(|_| Vec::new()).collect();
     for (position, columns, queue) in taps {
-        let all = &requests[position].1;
+        let all = requests[position].columns.as_deref().unwrap_or_default();
         let places: Vec<usize> = columns.iter().filter_map(|column| all.binary_search(column).ok()).collect();
-        routes[position].push(Route { queue, columns: (columns != *all).then_some(places) });
+        routes[position].push(Route { queue, columns: (columns != all).then_some(places) });
     }
-    let requests = requests.into_iter().map(|(table, columns)| TableRequest { table, columns: Some(columns) }).collect();
     (requests, routes, rejects)
+}
+
+/// Requests that grow together.
+#[derive(Default)]
+struct Wanted(Vec<TableRequest>);
+
+impl Wanted {
+    /// Adds what one plan wants of a table; answers the position of the request.
+    fn add(&mut self, table: &str, columns: &[usize], filter: &[Condition]) -> usize {
+        if let Some(position) = self.0.iter().position(|known| known.table == table) {
+            let known = &mut self.0[position];
+            known.columns.get_or_insert_default().extend(columns);
+            known.filter.retain(|condition| filter.contains(condition));
+            return position;
+        }
+        self.0.push(TableRequest { table: table.to_owned(), columns: Some(columns.to_vec()), filter: filter.to_vec() });
+        self.0.len() - 1
+    }
 }
 
 /// A worker: takes one piece of work after the other.

@@ -18,13 +18,14 @@ use datafusion::{
         tree_node::{Transformed, TreeNodeRecursion},
     },
     execution::{RecordBatchStream, SendableRecordBatchStream, TaskContext},
-    logical_expr::{Expr, LogicalPlan, TableType},
+    logical_expr::{Expr, LogicalPlan, TableProviderFilterPushDown, TableScan, TableType},
     physical_plan::{
         ExecutionPlan,
         streaming::{PartitionStream, StreamingTableExec},
     },
 };
 use futures::Stream;
+use sutura_core::Condition;
 
 use crate::{error::EngineError, pass::queue::Queue, scan::FormatTable};
 
@@ -37,6 +38,8 @@ pub(crate) struct PassTable {
     /// `None`: the rejects.
     pub(crate) table: Option<String>,
     pub(crate) scan: FormatTable,
+    /// Whether a record can be refused by this table alone.
+    pub(crate) may_refuse: bool,
 }
 
 #[async_trait]
@@ -47,6 +50,15 @@ impl TableProvider for PassTable {
 
     fn table_type(&self) -> TableType {
         TableType::Base
+    }
+
+    /// A filter is a hint: plans that share the rows may have others, so each filters its own.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let mut answers = self.scan.supports_filters_pushdown(filters)?;
+        answers.iter_mut().filter(|answer| **answer == TableProviderFilterPushDown::Exact).for_each(|answer| {
+            *answer = TableProviderFilterPushDown::Inexact;
+        });
+        Ok(answers)
     }
 
     async fn scan(
@@ -65,32 +77,73 @@ impl TableProvider for PassTable {
 pub(crate) struct Tap {
     pub(crate) source: usize,
     pub(crate) table: Option<String>,
-    schema: SchemaRef,
-    /// Set when the plan is made: columns and queue.
-    pub(crate) taken: Mutex<Option<(Vec<usize>, Arc<Queue>)>>,
+    scan: FormatTable,
+    /// Set when the plan is made.
+    taken: Mutex<Option<Taken>>,
+}
+
+/// What a tap takes.
+#[derive(Debug, Clone)]
+pub(crate) struct Taken {
+    pub(crate) columns: Vec<usize>,
+    /// What every row that the plan uses fulfils.
+    pub(crate) filter: Vec<Condition>,
+    pub(crate) queue: Arc<Queue>,
+}
+
+/// A table of the pass that a plan reads on its own, and that can refuse records: the pass looks at it too, for the account.
+#[derive(Debug)]
+pub(crate) struct Watched {
+    pub(crate) source: usize,
+    pub(crate) table: String,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) filter: Vec<Condition>,
+}
+
+/// How a plan gets its rows.
+#[derive(Debug)]
+pub(crate) enum Supply {
+    /// From the pass.
+    Tap(Arc<Tap>),
+    /// It reads the files on its own.
+    OwnScan(Vec<Watched>),
+}
+
+impl Supply {
+    /// The tap, where there is one.
+    pub(crate) fn tap(&self) -> Option<&Arc<Tap>> {
+        match self {
+            Supply::Tap(tap) => Some(tap),
+            Supply::OwnScan(_) => None,
+        }
+    }
 }
 
 impl Tap {
-    pub(crate) fn taken(&self) -> Option<(Vec<usize>, Arc<Queue>)> {
+    pub(crate) fn taken(&self) -> Option<Taken> {
         self.taken.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }
 
-/// The plan with its pass table replaced by a stream, and the tap that feeds it. `None` when the plan reads no table of
+/// The plan with its pass table replaced by a stream, and the tap that feeds it. No tap when the plan reads no table of
 /// the pass, more than one, or one twice (joins, unions, recursion): such a plan waits for one stream while the pass waits
 /// for it to take from another, so it reads the files on its own.
-pub(crate) fn tap_plan(plan: LogicalPlan, pass: u64) -> DataFusionResult<(LogicalPlan, Option<Arc<Tap>>)> {
+pub(crate) fn tap_plan(plan: LogicalPlan, pass: u64) -> DataFusionResult<(LogicalPlan, Supply)> {
     let mut scans = 0;
+    let mut watched = Vec::new();
     plan.apply_with_subqueries(|node| {
         match node {
-            LogicalPlan::TableScan(scan) if is_of_pass(scan, pass) => scans += 1,
+            LogicalPlan::TableScan(scan) if is_of_pass(scan, pass) => {
+                scans += 1;
+                watched.extend(watch(scan));
+            }
             LogicalPlan::RecursiveQuery(_) => scans += 2,
             _ => {}
         }
         Ok(TreeNodeRecursion::Continue)
     })?;
     if scans != 1 {
-        return Ok((plan, None));
+        return Ok((plan, Supply::OwnScan(watched)));
     }
     let mut tap = None;
     let rewritten = plan.transform_up_with_subqueries(|node| {
@@ -101,15 +154,27 @@ pub(crate) fn tap_plan(plan: LogicalPlan, pass: u64) -> DataFusionResult<(Logica
         else {
             return Ok(Transformed::no(LogicalPlan::TableScan(scan)));
         };
-        let new = Arc::new(Tap { source: table.source, table: table.table.clone(), schema: table.schema(), taken: Mutex::default() });
+        let new = Arc::new(Tap { source: table.source, table: table.table.clone(), scan: table.scan.clone(), taken: Mutex::default() });
         tap = Some(Arc::clone(&new));
         scan.source = provider_as_source(Arc::new(TapTable(new)));
         Ok(Transformed::yes(LogicalPlan::TableScan(scan)))
     })?;
-    Ok((rewritten.data, tap))
+    Ok((rewritten.data, tap.map_or_else(|| Supply::OwnScan(Vec::new()), Supply::Tap)))
 }
 
-fn is_of_pass(scan: &datafusion::logical_expr::TableScan, pass: u64) -> bool {
+/// What a scan reads of a table that can refuse records.
+fn watch(scan: &TableScan) -> Option<Watched> {
+    let provider = source_as_provider(&scan.source).ok()?;
+    let table = provider.downcast_ref::<PassTable>().filter(|table| table.may_refuse)?;
+    Some(Watched {
+        source: table.source,
+        table: table.table.clone()?,
+        columns: scan.projection.clone().unwrap_or_else(|| (0..table.schema().fields().len()).collect()),
+        filter: table.scan.conditions(&scan.filters),
+    })
+}
+
+fn is_of_pass(scan: &TableScan, pass: u64) -> bool {
     let provider = source_as_provider(&scan.source);
     provider.is_ok_and(|provider| provider.downcast_ref::<PassTable>().is_some_and(|table| table.pass == pass))
 }
@@ -120,7 +185,7 @@ struct TapTable(Arc<Tap>);
 #[async_trait]
 impl TableProvider for TapTable {
     fn schema(&self) -> SchemaRef {
-        Arc::clone(&self.0.schema)
+        self.0.scan.schema()
     }
 
     fn table_type(&self) -> TableType {
@@ -131,14 +196,16 @@ impl TableProvider for TapTable {
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
         let partitions = state.config().target_partitions().max(1);
-        let columns = projection.cloned().unwrap_or_else(|| (0..self.0.schema.fields().len()).collect());
-        let schema = Arc::new(self.0.schema.project(&columns)?);
+        let all = self.schema();
+        let columns = projection.cloned().unwrap_or_else(|| (0..all.fields().len()).collect());
+        let schema = Arc::new(all.project(&columns)?);
         let queue = Queue::new(partitions + 1, partitions);
-        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some((columns, Arc::clone(&queue)));
+        let taken = Taken { columns, filter: self.0.scan.conditions(filters), queue: Arc::clone(&queue) };
+        *self.0.taken.lock().unwrap_or_else(PoisonError::into_inner) = Some(taken);
         let streams = (0..partitions).map(|_| {
             let partition = TapPartition { schema: Arc::clone(&schema), queue: Arc::clone(&queue), started: AtomicBool::new(false) };
             Arc::new(partition) as Arc<dyn PartitionStream>

@@ -2,6 +2,7 @@
 //! (through DataFusion's file scan, [`source`] and [`table`]) and by the shared pass.
 
 pub(crate) mod batches;
+pub(crate) mod filter;
 pub(crate) mod groups;
 pub(crate) mod range;
 pub(crate) mod read;

@@ -21,7 +21,7 @@ use datafusion::{
 };
 use futures::{FutureExt, StreamExt, TryStreamExt};
 use object_store::ObjectStore;
-use sutura_core::{Decoded, Format, RejectTableBuilder, TableRequest, finding::FINDINGS_TABLE, reject::rejects_table};
+use sutura_core::{Condition, Decoded, Format, RejectTableBuilder, TableRequest, finding::FINDINGS_TABLE, reject::rejects_table};
 use tokio::{runtime::Handle, sync::mpsc};
 
 use crate::{
@@ -77,6 +77,8 @@ pub(crate) struct FormatSource {
     options: serde_json::Value,
     schema: TableSchema,
     projection: SplitProjection,
+    /// What every row fulfils.
+    filter: Vec<Condition>,
     batch_rows: usize,
     block_bytes: usize,
     metrics: ExecutionPlanMetricsSet,
@@ -91,11 +93,23 @@ impl FormatSource {
             table,
             options,
             schema,
+            filter: Vec::new(),
             batch_rows: engine.batch_rows,
             block_bytes: engine.block_bytes,
             metrics: ExecutionPlanMetricsSet::new(),
         })
     }
+
+    /// With conditions, all of which the format said it can apply.
+    pub(crate) fn with_filter(self, filter: Vec<Condition>) -> Self {
+        Self { filter, ..self }
+    }
+}
+
+/// Every table that may refuse a record, whole: what the rejects of the format's files are shows only when they are asked.
+fn refusing_tables(format: &dyn Format) -> Vec<TableRequest> {
+    let tables = format.tables().iter().filter(|table| format.may_refuse(&table.name));
+    tables.map(|table| TableRequest::whole(&table.name)).collect()
 }
 
 impl FileSource for FormatSource {
@@ -107,8 +121,10 @@ impl FileSource for FormatSource {
     ) -> DataFusionResult<Arc<dyn FileOpener>> {
         let columns = self.projection.file_indices.clone();
         let requests = match &self.table {
-            ScanTable::Rows(table) => vec![TableRequest { table: table.clone(), columns: Some(columns.clone()) }],
-            ScanTable::Rejects => Vec::new(),
+            ScanTable::Rows(table) => {
+                vec![TableRequest { table: table.clone(), columns: Some(columns.clone()), filter: self.filter.clone() }]
+            }
+            ScanTable::Rejects => refusing_tables(self.format.as_ref()),
         };
         let opener = Arc::new(FormatOpener {
             object_store,
@@ -153,7 +169,13 @@ impl FileSource for FormatSource {
     }
 
     fn fmt_extra(&self, _format: DisplayFormatType, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, ", table={}", self.table.name())
+        write!(f, ", table={}", self.table.name())?;
+        if self.filter.is_empty() {
+            return Ok(());
+        }
+        let schema = self.schema.file_schema();
+        let conditions = self.filter.iter().map(|condition| condition.test.as_sql(schema.field(condition.column).name()));
+        write!(f, ", filter=[{}]", conditions.collect::<Vec<_>>().join(" and "))
     }
 
     /// The table cuts files where it makes the plan; it knows which are packed.

@@ -13,16 +13,17 @@ use datafusion::{
         source::DataSourceExec,
     },
     execution::object_store::ObjectStoreUrl,
-    logical_expr::{Expr, TableType},
+    logical_expr::{Expr, TableProviderFilterPushDown, TableType},
     physical_plan::{ExecutionPlan, empty::EmptyExec, union::UnionExec},
 };
-use sutura_core::Format;
+use sutura_core::{Condition, Format, Pushed};
 
 use crate::{
     engine::Readers,
     error::Result,
     files::SourceFile,
     scan::{
+        filter::condition,
         groups::{Unit, groups, units},
         source::{FormatSource, ScanTable},
     },
@@ -63,8 +64,11 @@ impl FormatTable {
         location: &str,
         options: serde_json::Value,
     ) -> Result<Self> {
-        let first = || format.tables().first().map_or_else(String::new, |table| table.name.clone());
-        let table = ScanTable::Rows(table.map_or_else(first, str::to_owned));
+        let table = match table {
+            Some(table) => format.table(table).map_or_else(|| table.to_owned(), |known| known.name.clone()),
+            None => format.tables().first().map_or_else(String::new, |table| table.name.clone()),
+        };
+        let table = ScanTable::Rows(table);
         Self::new(readers, format, table, options, Files::Location(location.to_owned()))
     }
 
@@ -90,6 +94,19 @@ impl FormatTable {
         Ok(Self { readers: readers.clone(), format, table, options, files, schema })
     }
 
+    /// The condition that a filter is, and what the format makes of it.
+    fn pushed(&self, filter: &Expr) -> Option<(Condition, Pushed)> {
+        let ScanTable::Rows(table) = &self.table else { return None };
+        let condition = condition(filter, &self.schema)?;
+        let pushed = self.format.pushes(table, &condition);
+        (pushed > Pushed::No).then_some((condition, pushed))
+    }
+
+    /// The filters that the format can apply, as conditions.
+    pub(crate) fn conditions(&self, filters: &[Expr]) -> Vec<Condition> {
+        filters.iter().filter_map(|filter| self.pushed(filter)).map(|(condition, _)| condition).collect()
+    }
+
     async fn files(&self) -> Result<Arc<[Arc<SourceFile>]>> {
         match &self.files {
             Files::List(files) => Ok(Arc::clone(files)),
@@ -111,13 +128,24 @@ impl TableProvider for FormatTable {
         TableType::Base
     }
 
+    /// A filter that the format applies exactly is not looked at again.
+    fn supports_filters_pushdown(&self, filters: &[&Expr]) -> DataFusionResult<Vec<TableProviderFilterPushDown>> {
+        let answer = |filter: &&Expr| match self.pushed(filter) {
+            Some((_, Pushed::Exact)) => TableProviderFilterPushDown::Exact,
+            Some(_) => TableProviderFilterPushDown::Inexact,
+            None => TableProviderFilterPushDown::Unsupported,
+        };
+        Ok(filters.iter().map(answer).collect())
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
         projection: Option<&Vec<usize>>,
-        _filters: &[Expr],
+        filters: &[Expr],
         limit: Option<usize>,
     ) -> DataFusionResult<Arc<dyn ExecutionPlan>> {
+        let filter = self.conditions(filters);
         let files = self.files().await?;
         let mut stores: Vec<ObjectStoreUrl> = Vec::new();
         for file in files.iter() {
@@ -131,7 +159,8 @@ impl TableProvider for FormatTable {
         for store in stores {
             let here: Vec<Arc<SourceFile>> = files.iter().filter(|file| file.store == store).cloned().collect();
             let units = units(&here, self.format.splittable(), workers, options.min_range_bytes);
-            let source = FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?;
+            let source = FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?
+                .with_filter(filter.clone());
             let config = FileScanConfigBuilder::new(store, Arc::new(source))
                 .with_file_groups(
                     groups(units, workers).into_iter().map(|units| FileGroup::new(units.iter().map(partitioned).collect())).collect(),

@@ -8,3 +8,4 @@ mod pass;
 mod read;
 mod s3;
 mod toy;
+mod views;

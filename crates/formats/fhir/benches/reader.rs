@@ -24,7 +24,7 @@ fn read(feed: &Bytes, table: &str, columns: Option<&[&str]>) -> usize {
         start: 0,
         end: None,
         options: serde_json::Value::Null,
-        requests: vec![TableRequest { table: table.to_owned(), columns }],
+        requests: vec![TableRequest { table: table.to_owned(), columns, filter: Vec::new() }],
         batch_rows: 8192,
     };
     let mut decoder = Decoder::new(spec).unwrap();

@@ -21,7 +21,7 @@ struct Read {
 }
 
 fn spec(tables: &[&str], range: (u64, Option<u64>), options: serde_json::Value) -> DecoderSpec {
-    let requests = tables.iter().map(|table| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+    let requests = tables.iter().map(|table| TableRequest::whole(*table)).collect();
     DecoderSpec { source: "test:file".into(), start: range.0, end: range.1, options, requests, batch_rows: 3 }
 }
 
@@ -348,14 +348,14 @@ fn only_requested_columns_are_made() {
     let table = Fhir.table("patients").unwrap();
     let columns = vec![table.index_of("gender").unwrap(), table.index_of("id").unwrap()];
     for columns in [columns, Vec::new()] {
-        let requests = vec![TableRequest { table: "patients".to_owned(), columns: Some(columns.clone()) }];
+        let requests = vec![TableRequest { table: "patients".to_owned(), columns: Some(columns.clone()), filter: Vec::new() }];
         let spec = DecoderSpec { requests, ..spec(&[], (0, None), serde_json::Value::Null) };
         let (decoded, _) = read_range(NDJSON.as_bytes(), spec, 1 << 16);
         let rows = decoded.iter().find_map(|item| if let Decoded::Batch { batch, .. } = item { Some(batch) } else { None }).unwrap();
         assert_eq!((rows.num_columns(), rows.num_rows()), (columns.len(), 2));
     }
     let unknown = DecoderSpec {
-        requests: vec![TableRequest { table: "pets".to_owned(), columns: None }],
+        requests: vec![TableRequest::whole("pets")],
         ..spec(&[], (0, None), serde_json::Value::Null)
     };
     assert!(Decoder::new(unknown).unwrap_err().to_string().contains("patients"));

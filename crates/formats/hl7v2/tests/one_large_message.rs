@@ -36,7 +36,7 @@ static ALLOCATOR: Counting = Counting;
 const BATCH_ROWS: usize = 64;
 
 fn spec() -> DecoderSpec {
-    let requests = Hl7v2.tables().iter().map(|table| TableRequest { table: table.name.clone(), columns: None }).collect();
+    let requests = Hl7v2.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
     DecoderSpec { source: "x".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: BATCH_ROWS }
 }
 

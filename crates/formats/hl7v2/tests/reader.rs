@@ -21,7 +21,7 @@ struct Read {
 }
 
 fn spec(tables: &[&str], start: u64, end: Option<u64>) -> DecoderSpec {
-    let requests = tables.iter().map(|table| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+    let requests = tables.iter().map(|table| TableRequest::whole(*table)).collect();
     DecoderSpec { source: "test:feed".into(), start, end, options: serde_json::Value::Null, requests, batch_rows: 3 }
 }
 

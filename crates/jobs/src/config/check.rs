@@ -4,14 +4,13 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     path::Path,
-    sync::Arc,
 };
 
-use sutura_core::Format;
 use sutura_quality::{Gate, GateMeasure, check_specs};
 
 use super::{
     files::{TEXT_LIMIT, read_text},
+    formats::SourceFormats,
     load::{Problems, at},
     place::{Place, SourcePlace},
     problem::nearest,
@@ -20,7 +19,7 @@ use super::{
 use crate::model::{JobFile, QualityStep, SinkFormat, StepSection};
 
 /// Checks the whole job.
-pub(super) fn check(spec: &JobFile, formats: &[Arc<dyn Format>], problems: &mut Problems<'_>) {
+pub(super) fn check(spec: &JobFile, formats: &SourceFormats, problems: &mut Problems<'_>) {
     check_name(&spec.job.name, true, &at!["job", "name"], problems);
     check_sources(spec, formats, problems);
     check_steps(spec, problems);
@@ -45,7 +44,7 @@ fn check_name(name: &str, hyphen: bool, path: &[super::document::Part], problems
     }
 }
 
-fn check_sources(spec: &JobFile, formats: &[Arc<dyn Format>], problems: &mut Problems<'_>) {
+fn check_sources(spec: &JobFile, formats: &SourceFormats, problems: &mut Problems<'_>) {
     if spec.sources.is_empty() {
         problems.add(&[], "the job reads nothing: add a [[source]]", None);
     }
@@ -58,8 +57,8 @@ fn check_sources(spec: &JobFile, formats: &[Arc<dyn Format>], problems: &mut Pro
         if source.path.trim().is_empty() {
             problems.add(&at!["source", index, "path"], "the path is empty", None);
         }
-        let Some(format) = formats.iter().find(|format| format.name() == source.format) else {
-            let known: Vec<&str> = formats.iter().map(|format| format.name()).collect();
+        let Some(format) = formats.of(source) else {
+            let known: Vec<&str> = formats.all().iter().map(|format| format.name()).collect();
             let message = format!("unknown format {:?}; there is {}", source.format, known.join(", "));
             problems.add(&at!["source", index, "format"], message, nearest(&source.format, known));
             continue;
@@ -177,11 +176,11 @@ struct Tables<'a> {
 }
 
 impl<'a> Tables<'a> {
-    fn new(spec: &'a JobFile, formats: &[Arc<dyn Format>]) -> Self {
+    fn new(spec: &'a JobFile, formats: &SourceFormats) -> Self {
         let mut names = BTreeSet::new();
         let mut unknown = BTreeSet::new();
         for source in &spec.sources {
-            match formats.iter().find(|format| format.name() == source.format) {
+            match formats.of(source) {
                 Some(format) => {
                     let tables = format.tables().iter().map(|table| table.name.as_str()).chain(["rejects"]);
                     names.extend(tables.map(|table| format!("{}.{table}", source.name)));

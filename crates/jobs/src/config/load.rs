@@ -8,15 +8,17 @@ use std::{
 
 use serde_json::Value as Json;
 use sutura_core::{Format, Sha256Hash};
+use sutura_engine::profiles::ProfileStore;
 
 use super::{
     check,
     document::{Node, Part, path_text},
     files::{LIST_LIMIT, TEXT_LIMIT, read_bytes, read_text},
+    formats::{self, SourceFormats},
     problem::ConfigProblem,
     shape,
 };
-use crate::model::{JobFile, StepSection};
+use crate::model::{JobFile, SourceSection, StepSection};
 
 /// How a job file is read.
 #[derive(Debug, Clone)]
@@ -53,8 +55,9 @@ pub struct Job {
     pub spec: JobFile,
     /// SHA-256 over everything the job says, the queries and code tables it names included.
     pub hash: String,
-    /// The formats a source may have.
-    pub formats: Vec<Arc<dyn Format>>,
+    pub(crate) formats: SourceFormats,
+    /// What `[fhir]` loads.
+    pub(crate) profiles: Option<Arc<ProfileStore>>,
     document: Arc<Node>,
 }
 
@@ -135,13 +138,15 @@ impl Job {
         };
         let mut digest = Vec::new();
         resolve_paths(&mut spec, file, options, &mut problems, &mut digest);
-        check::check(&spec, &options.formats, &mut problems);
+        let formats = SourceFormats::new(&spec, &options.formats, &mut problems, &mut digest);
+        let profiles = formats::profiles(&spec, &mut problems, &mut digest);
+        check::check(&spec, &formats, &mut problems);
         if !problems.list.is_empty() {
             return Err(problems.sorted());
         }
         digest.extend(serde_json::to_vec(&spec).unwrap_or_default());
         let hash = Sha256Hash::of(&digest).to_string();
-        Ok(Job { file: file.to_owned(), spec, hash, formats: options.formats.clone(), document })
+        Ok(Job { file: file.to_owned(), spec, hash, formats, profiles, document })
     }
 
     /// A problem of this job found later, such as by planning its queries.
@@ -149,9 +154,9 @@ impl Job {
         ConfigProblem { file: self.file.clone(), line: self.document.line_of(path), key: path_text(path), message, suggestion }
     }
 
-    /// The format of a source.
-    pub fn format(&self, name: &str) -> Option<&Arc<dyn Format>> {
-        self.formats.iter().find(|format| format.name() == name)
+    /// The format of a source, with its views.
+    pub fn format_of(&self, source: &SourceSection) -> Option<&Arc<dyn Format>> {
+        self.formats.of(source)
     }
 
     /// The job's output folder (a path or URL).
@@ -226,6 +231,12 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
     let output = spec.job.output.clone();
     for (index, source) in spec.sources.iter_mut().enumerate() {
         resolve(&mut source.path, &base_text, &at!["source", index, "path"], problems);
+        for (position, view) in source.views.iter_mut().enumerate() {
+            resolve(view, &base_text, &at!["source", index, "views", position], problems);
+        }
+    }
+    for (position, package) in spec.fhir.iter_mut().flat_map(|fhir| fhir.packages.iter_mut()).enumerate() {
+        resolve(package, &base_text, &at!["fhir", "packages", position], problems);
     }
     if let Some(privacy) = &mut spec.privacy {
         if is_policy_file(&privacy.policy) {

@@ -6,6 +6,7 @@ pub mod sql;
 
 mod check;
 pub(crate) mod files;
+mod formats;
 pub(crate) mod load;
 mod place;
 mod shape;

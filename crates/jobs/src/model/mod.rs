@@ -27,6 +27,9 @@ pub struct JobFile {
     #[serde(default, rename = "source")]
     #[schemars(length(max = 1000))]
     pub sources: Vec<SourceSection>,
+    /// What FHIR resources are validated against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fhir: Option<FhirSection>,
     /// The de-identification policy, its key and its vault. Needed by `deidentify` steps and by the `[rejects]` sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<PrivacySection>,
@@ -104,9 +107,26 @@ pub struct SourceSection {
     /// Options of the format's reader; each format's reference page lists them.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub options: BTreeMap<String, serde_json::Value>,
+    /// Views (SQL on FHIR ViewDefinitions, JSON files) of a source of format `fhir`. Each is a table of the source, named after the view
+    /// in lower case, or after its file where it has no name; all are filled in the one pass. Relative to the job file; `${NAME}` is
+    /// replaced from the environment. A resource that a used view cannot show is a reject.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 1000))]
+    pub views: Vec<String>,
     /// Whether it is all right that no file is found.
     #[serde(default)]
     pub allow_empty: bool,
+}
+
+/// `[fhir]`: what FHIR resources are validated against.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FhirSection {
+    /// Packages of profiles, value sets and code systems that `fhir_validate` knows beside FHIR R4 itself: a `.tgz` as registries give
+    /// them, a folder of JSON files, or one file. Relative to the job file; `${NAME}` is replaced from the environment.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub packages: Vec<String>,
 }
 
 /// `[gates]`: thresholds for the whole run.

@@ -85,7 +85,7 @@ impl Records {
             start: 0,
             end: None,
             options: serde_json::Value::Null,
-            requests: vec![TableRequest { table: table.name.clone(), columns: Some(columns) }],
+            requests: vec![TableRequest { table: table.name.clone(), columns: Some(columns), filter: Vec::new() }],
             batch_rows: 1,
         };
         let decoder = Hl7v2.decoder(spec).map_err(Failure::failed)?;

@@ -7,7 +7,7 @@ use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStat
 use sutura_fhir::read::{Decoder, Fhir};
 
 fn read(stream: &[u8], start: u64, end: Option<u64>, block: usize) -> (ReadStats, usize) {
-    let requests = Fhir.tables().iter().map(|table| TableRequest { table: table.name.clone(), columns: None }).collect();
+    let requests = Fhir.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
     let options = serde_json::json!({ "max_record_bytes": 1024, "max_depth": 20 });
     let spec = DecoderSpec { source: "fuzz:stream".into(), start, end, options, requests, batch_rows: 7 };
     let mut decoder = Decoder::new(spec).expect("valid options");

@@ -13,6 +13,7 @@ use super::{
     skeleton::{BadTail, Skeleton},
     split::{Splitter, Unit},
     types::is_resource_type,
+    views::{CODE_VIEW_REFUSED, Views},
 };
 use crate::{
     json::{JsonError, Kind, Parser, Value},
@@ -36,13 +37,19 @@ impl Decoder {
     /// # Errors
     /// When a table or column does not exist, or an option is wrong.
     pub fn new(spec: DecoderSpec) -> Result<Self, FormatError> {
+        Self::with_views(spec, Views::default())
+    }
+
+    /// As [`Decoder::new`], with views that serve some of the requests.
+    pub(super) fn with_views(spec: DecoderSpec, views: Views) -> Result<Self, FormatError> {
         let options = Options::from_json(&spec.options)?;
         Ok(Self {
             splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
             parser: Parser::new(options.limits()),
             skeleton: Skeleton::new(options.limits()),
             records: Records {
-                plan: Plan::compile(&spec.requests, spec.batch_rows)?,
+                plan: Plan::compile(spec.requests.iter().enumerate().filter(|(position, _)| !views.serve(*position)), spec.batch_rows)?,
+                views,
                 source: spec.source,
                 stats: ReadStats::default(),
                 in_records: 0,
@@ -116,6 +123,7 @@ impl BlockDecoder for Decoder {
             ));
         }
         self.records.plan.finish(out)?;
+        self.records.views.finish(out)?;
         Ok(std::mem::take(&mut self.records.stats))
     }
 }
@@ -136,6 +144,7 @@ struct Piece<'p> {
 struct Records {
     source: Arc<str>,
     plan: Plan,
+    views: Views,
     stats: ReadStats,
     /// Bytes of the current unit that are in records or rejects.
     in_records: u64,
@@ -212,13 +221,17 @@ impl Records {
             }
             return entries.items().try_for_each(|entry| self.entry(entry, base, above, out));
         }
+        if let Err(refusal) = self.views.record(value, name) {
+            return self.reject_value(value, base, CODE_VIEW_REFUSED, &refusal.location, &refusal.reason, out);
+        }
         let length = value.raw().len() as u64;
         self.stats.records += 1;
         self.stats.accepted += 1;
         self.stats.accepted_bytes += length;
         self.in_records += length;
         let record = Record { resource: value, resource_type: name, full_url, source: &self.source, offset: base + value.offset() as u64 };
-        self.plan.record(&record, out)
+        self.plan.record(&record, out)?;
+        self.views.give_full(out)
     }
 
     fn reject_value(

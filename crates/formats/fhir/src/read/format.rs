@@ -1,11 +1,13 @@
 //! FHIR R4 as a format the engine can read.
 
-use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
+use std::sync::Arc;
 
-use super::{decoder::Decoder, layout, options::Options};
+use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef, ViewText};
+
+use super::{decoder::Decoder, layout, options::Options, views::FhirWithViews};
 use crate::tables;
 
-/// The FHIR format: `read_fhir(path [, table])`.
+/// The FHIR format: `read_fhir(path [, table, resource type or view])`.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Fhir;
 
@@ -37,5 +39,15 @@ impl Format for Fhir {
 
     fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {
         Ok(Box::new(Decoder::new(spec)?))
+    }
+
+    /// Views are ViewDefinitions (SQL on FHIR).
+    fn with_views(&self, views: &[ViewText]) -> Result<Arc<dyn Format>, FormatError> {
+        Ok(Arc::new(FhirWithViews::new(views)?))
+    }
+
+    /// By its name, or by the resource type that its rows are: `Patient` for `patients`.
+    fn table(&self, name: &str) -> Option<&TableDef> {
+        self.tables().iter().find(|table| table.name == name).or_else(|| tables::of_resource(name))
     }
 }

@@ -18,8 +18,10 @@ mod skeleton;
 mod skip;
 mod split;
 mod types;
+mod views;
 
 pub use decoder::Decoder;
 pub use format::Fhir;
 pub use options::Options;
 pub use types::{RESOURCE_TYPES, is_resource_type};
+pub use views::{CODE_VIEW_REFUSED, FhirWithViews, view_table_name};

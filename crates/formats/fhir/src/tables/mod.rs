@@ -15,4 +15,4 @@ mod research;
 mod spec;
 
 pub use plan::{Plan, Record};
-pub use spec::definitions;
+pub use spec::{definitions, of_resource};

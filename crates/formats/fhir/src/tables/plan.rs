@@ -51,11 +51,11 @@ struct TablePlan {
 }
 
 impl Plan {
-    /// Compiles the requests.
+    /// Compiles requests, each with its position among all of them.
     ///
     /// # Errors
     /// When a table or column does not exist.
-    pub fn compile(requests: &[TableRequest], batch_rows: usize) -> Result<Self, FormatError> {
+    pub fn compile<'r>(requests: impl IntoIterator<Item = (usize, &'r TableRequest)>, batch_rows: usize) -> Result<Self, FormatError> {
         let compile = |(request, wanted): (usize, &TableRequest)| {
             let at = spec::tables().iter().position(|table| table.name == wanted.table).ok_or_else(|| FormatError::UnknownTable {
                 format: "fhir",
@@ -64,7 +64,7 @@ impl Plan {
             })?;
             TablePlan::compile(request, at, wanted.columns.as_deref(), batch_rows)
         };
-        Ok(Self { tables: requests.iter().enumerate().map(compile).collect::<Result<_, _>>()? })
+        Ok(Self { tables: requests.into_iter().map(compile).collect::<Result<_, _>>()? })
     }
 
     /// Adds the rows of a resource. Batches that are full go out at once.

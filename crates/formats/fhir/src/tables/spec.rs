@@ -311,3 +311,9 @@ pub fn definitions() -> &'static [TableDef] {
     });
     &DEFINITIONS
 }
+
+/// The table that has a row for each resource of that type.
+pub fn of_resource(resource_type: &str) -> Option<&'static TableDef> {
+    let at = tables().iter().position(|table| table.resource == Some(resource_type) && table.each.is_none())?;
+    definitions().get(at)
+}

@@ -39,6 +39,18 @@ pub(super) enum Cell<'d> {
     List(Vec<Cell<'d>>),
 }
 
+impl Cell<'_> {
+    /// The bytes of text that a column has to hold for it.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            Self::Owned(text) => text.len(),
+            Self::List(cells) => cells.iter().map(Self::bytes).sum(),
+            _ => 0,
+        }
+    }
+}
+
 impl Kind {
     /// The kind of a FHIR or System type.
     pub(super) fn of_type(name: &str) -> Self {

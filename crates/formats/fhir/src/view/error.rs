@@ -61,6 +61,9 @@ pub enum ViewError {
     /// One resource makes more rows than the limit.
     #[error("one resource makes more than {0} rows; use fewer independent forEach")]
     TooManyRows(usize),
+    /// A column that was asked for by its position is not there.
+    #[error("the view has no column {0}")]
+    NoColumn(usize),
     /// Arrow refused a batch.
     #[error("building a batch failed: {0}")]
     Arrow(String),

@@ -25,6 +25,7 @@ mod error;
 mod ndjson;
 mod plan;
 mod rows;
+mod shape;
 #[cfg(test)]
 mod tests;
 mod walk;
@@ -32,15 +33,18 @@ mod walk;
 use std::sync::Arc;
 
 use arrow::datatypes::SchemaRef;
+use sutura_core::{ColumnDef, Condition, TableDef};
 
 pub use error::ViewError;
 pub use ndjson::{Account, NdjsonOptions, Output, read_ndjson};
 pub use rows::Rows;
+pub(crate) use rows::{Batch, Cells};
+pub(crate) use shape::Shape;
 
 /// A compiled ViewDefinition. Immutable; share it between threads.
 #[derive(Debug)]
 pub struct View {
-    plan: plan::Plan,
+    plan: Arc<plan::Plan>,
     schema: SchemaRef,
 }
 
@@ -49,7 +53,7 @@ impl View {
     pub fn from_json(definition: &[u8]) -> Result<Self, ViewError> {
         let plan = definition::compile(definition)?;
         let schema = plan.schema();
-        Ok(Self { plan, schema })
+        Ok(Self { plan: Arc::new(plan), schema })
     }
 
     /// The view's name, if it has one.
@@ -67,13 +71,31 @@ impl View {
         Arc::clone(&self.schema)
     }
 
+    /// The view as a table of that name.
+    pub fn table(&self, name: impl Into<String>) -> TableDef {
+        let columns = self.plan.columns.iter().map(|column| {
+            let doc = column.doc.clone().unwrap_or_default();
+            let defined = ColumnDef::new(&column.name, column.kind.data_type(column.list), &column.path, column.class.clone(), doc);
+            if column.patient { defined.identifies_patient() } else { defined }
+        });
+        let shown = self.name().map_or_else(String::new, |name| format!(" {name}"));
+        TableDef::new(name, format!("rows of the view{shown} over {} resources", self.resource()), columns.collect())
+    }
+
     /// How many of the paths are walked directly, and how many need the evaluator.
     pub fn direct_paths(&self) -> (usize, usize) {
         self.plan.direct_paths()
     }
 
     /// An empty batch to append rows to.
-    pub fn rows(&self) -> Rows<'_> {
-        Rows::new(self)
+    pub fn rows(&self) -> Rows {
+        Rows::new(Shape::whole(self))
+    }
+
+    /// As [`View::rows`], with these columns alone, in this order, and without the rows that do not fulfil every condition. What
+    /// is not asked for is not evaluated, and what a dropped row would hold is not either; the number of rows stays what it is.
+    /// Columns are meant by their positions; ones that are not there, and conditions that do not fit their column, are an error.
+    pub fn rows_of(&self, columns: &[usize], filter: &[Condition]) -> Result<Rows, ViewError> {
+        Ok(Rows::new(Shape::new(self, columns, filter, &self.schema)?))
     }
 }

@@ -143,7 +143,7 @@ pub fn read_ndjson(
 }
 
 struct Pass<'p> {
-    rows: Vec<Rows<'p>>,
+    rows: Vec<Rows>,
     parser: Parser,
     options: NdjsonOptions,
     account: Account,

@@ -5,13 +5,18 @@
 
 use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::{
+    array::{RecordBatch, RecordBatchOptions},
+    datatypes::SchemaRef,
+    error::ArrowError,
+};
 use smallvec::smallvec;
 
 use super::{
-    View, ViewError,
+    ViewError,
     columns::{Builder, Cell, Kind},
     plan::{Block, Child, Path, Plan, Select, Source},
+    shape::{Shape, passes},
     walk::Found,
 };
 use crate::{
@@ -23,76 +28,134 @@ use crate::{
 const MAX_ROWS: usize = 1_000_000;
 /// Deepest `repeat`.
 const MAX_REPEAT: usize = 256;
+/// A batch with so much text is full.
+const BATCH_BYTES: usize = 16 << 20;
 
 /// Rows of one view on their way into a batch.
 #[derive(Debug)]
-pub struct Rows<'v> {
-    view: &'v View,
-    builders: Vec<Builder>,
-    count: usize,
-    /// Cells that the last resource needed: the next one is likely to need as many.
-    usual: usize,
+pub struct Rows {
+    shape: Shape,
+    batch: Batch,
 }
 
-impl<'v> Rows<'v> {
-    pub(super) fn new(view: &'v View) -> Self {
-        let builders = view.plan.columns.iter().map(|column| column.kind.builder(column.list)).collect();
-        Self { view, builders, count: 0, usual: 0 }
+impl Rows {
+    pub(super) fn new(shape: Shape) -> Self {
+        Self { batch: Batch::new(&shape), shape }
     }
 
     /// Appends the rows of a resource and says how many; none for another type or one that the filters leave out. After an
     /// error the batch is as it was before.
     pub fn append(&mut self, resource: Value<'_>) -> Result<usize, ViewError> {
-        let plan = &self.view.plan;
-        if resource.get("resourceType").and_then(|kind| kind.as_str()) != Some(plan.resource.as_str()) {
+        if resource.get("resourceType").and_then(|kind| kind.as_str()) != Some(self.shape.resource()) {
             return Ok(0);
         }
-        let width = plan.columns.len();
-        let mut run = Run::new(plan, resource, self.usual);
-        if !run.passes()? {
-            return Ok(0);
-        }
-        let focus = run.resource.clone();
-        run.block(&plan.body, Some(&focus), &mut Run::row)?;
-        let added = run.cells.len() / width;
-        self.usual = run.cells.len();
-        for (slot, builder) in self.builders.iter_mut().enumerate() {
-            for cell in run.cells.iter().skip(slot).step_by(width) {
-                builder.append(cell);
-            }
-        }
-        self.count += added;
-        Ok(added)
+        let cells = Cells::of(&self.shape, resource, self.batch.usual)?;
+        self.batch.append(&cells);
+        Ok(cells.rows)
     }
 
     /// The rows so far.
     pub fn len(&self) -> usize {
-        self.count
+        self.batch.rows()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.count == 0
+        self.batch.rows() == 0
     }
 
     /// The rows so far as a batch; the next one starts empty.
     pub fn finish(&mut self) -> Result<RecordBatch, ViewError> {
-        let failed = |error: arrow::error::ArrowError| ViewError::Arrow(error.to_string());
-        let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>, _>>().map_err(failed)?;
-        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
-        self.count = 0;
-        RecordBatch::try_new_with_options(Arc::clone(&self.view.schema), arrays, &options).map_err(failed)
+        self.batch.finish().map_err(|error| ViewError::Arrow(error.to_string()))
+    }
+}
+
+/// The rows of one resource, as cells that fit their columns.
+pub(crate) struct Cells<'d> {
+    /// Row by row.
+    cells: Vec<Cell<'d>>,
+    rows: usize,
+}
+
+impl<'d> Cells<'d> {
+    /// Those of a resource of the view's type. `usual` is how many cells to expect.
+    pub(crate) fn of(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Result<Self, ViewError> {
+        let mut run = Run::new(shape, resource, usual);
+        if run.passes()? {
+            let focus = run.resource.clone();
+            run.block(&shape.plan.body, Some(&focus), &mut Run::row)?;
+        }
+        Ok(Self { cells: run.cells, rows: run.rows })
+    }
+}
+
+/// Growing columns.
+#[derive(Debug)]
+pub(crate) struct Batch {
+    builders: Vec<Builder>,
+    schema: SchemaRef,
+    rows: usize,
+    /// Bytes of text in it.
+    bytes: usize,
+    /// Cells that the last resource needed: the next one is likely to need as many.
+    usual: usize,
+}
+
+impl Batch {
+    pub(crate) fn new(shape: &Shape) -> Self {
+        let columns = shape.wanted.iter().map(|slot| &shape.plan.columns[*slot]);
+        let builders = columns.map(|column| column.kind.builder(column.list)).collect();
+        Self { builders, schema: Arc::clone(&shape.schema), rows: 0, bytes: 0, usual: 0 }
+    }
+
+    pub(crate) fn append(&mut self, cells: &Cells<'_>) {
+        let Cells { cells, rows } = cells;
+        if *rows == 0 {
+            return;
+        }
+        self.usual = cells.len();
+        let width = self.builders.len();
+        for (slot, builder) in self.builders.iter_mut().enumerate() {
+            for cell in cells.iter().skip(slot).step_by(width) {
+                self.bytes += cell.bytes();
+                builder.append(cell);
+            }
+        }
+        self.rows += rows;
+    }
+
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Cells to expect of the next resource.
+    pub(crate) fn usual(&self) -> usize {
+        self.usual
+    }
+
+    /// Whether it has this many rows, or so much text that it should go out whatever its rows.
+    pub(crate) fn is_full(&self, rows: usize) -> bool {
+        self.rows >= rows || self.bytes >= BATCH_BYTES
+    }
+
+    pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+        let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>, _>>()?;
+        self.bytes = 0;
+        let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
+        RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
     }
 }
 
 /// One resource on its way.
 struct Run<'d> {
+    shape: &'d Shape,
     plan: &'d Plan,
     /// Made when the first path needs the evaluator.
     context: Option<Context<'d>>,
     resource: Item<'d>,
     row: Vec<Cell<'d>>,
     cells: Vec<Cell<'d>>,
+    rows: usize,
     row_index: i64,
 }
 
@@ -100,13 +163,16 @@ struct Run<'d> {
 type Next<'n, 'd> = &'n mut dyn FnMut(&mut Run<'d>) -> Result<(), ViewError>;
 
 impl<'d> Run<'d> {
-    fn new(plan: &'d Plan, resource: Value<'d>, usual: usize) -> Self {
+    fn new(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Self {
+        let plan = &*shape.plan;
         Self {
+            shape,
             plan,
             context: None,
             resource: Item::resource(resource),
             row: vec![Cell::Null; plan.columns.len()],
             cells: Vec::with_capacity(usual),
+            rows: 0,
             row_index: 0,
         }
     }
@@ -131,18 +197,48 @@ impl<'d> Run<'d> {
 
     /// The row is complete: keep it.
     fn row(&mut self) -> Result<(), ViewError> {
-        if self.cells.len() / self.row.len() >= MAX_ROWS {
+        if self.rows >= MAX_ROWS {
             return Err(ViewError::TooManyRows(MAX_ROWS));
         }
-        self.cells.extend(self.row.iter().cloned());
+        self.rows += 1;
+        self.cells.extend(self.shape.wanted.iter().map(|slot| self.row[*slot].clone()));
         Ok(())
     }
 
     fn block(&mut self, block: &'d Block, focus: Option<&Item<'d>>, next: Next<'_, 'd>) -> Result<(), ViewError> {
-        for (slot, path) in &block.columns {
-            self.row[*slot] = self.cell(*slot, path, focus)?;
+        if self.shape.tests.is_empty() {
+            self.columns(block, focus)?;
+            return self.children(&block.children, focus, next);
         }
-        self.children(&block.children, focus, next)
+        for (slot, path) in &block.columns {
+            let tests = self.shape.tests_of(*slot);
+            if !tests.is_empty() {
+                let cell = self.cell(*slot, path, focus)?;
+                if !tests.iter().all(|test| passes(test, &cell)) {
+                    return Ok(());
+                }
+                self.row[*slot] = cell;
+            }
+        }
+        // The other columns wait until a row is known to stay: one of the factors may drop them all.
+        let mut waiting = true;
+        self.children(&block.children, focus, &mut |run: &mut Self| {
+            if std::mem::take(&mut waiting) {
+                run.columns(block, focus)?;
+            }
+            next(run)
+        })
+    }
+
+    /// The columns of a block that no condition is about.
+    fn columns(&mut self, block: &'d Block, focus: Option<&Item<'d>>) -> Result<(), ViewError> {
+        let shape = self.shape;
+        for (slot, path) in &block.columns {
+            if shape.needed[*slot] && shape.tests_of(*slot).is_empty() {
+                self.row[*slot] = self.cell(*slot, path, focus)?;
+            }
+        }
+        Ok(())
     }
 
     /// The product of the factors: each row of the first with each of the others.

@@ -2,8 +2,13 @@
 
 use std::ops::ControlFlow;
 
-use arrow::{array::AsArray, datatypes::DataType};
+use arrow::{
+    array::{Array, AsArray, RecordBatch},
+    datatypes::{DataType, Float64Type, Int64Type},
+    util::display::array_value_to_string,
+};
 use proptest::prelude::*;
+use sutura_core::{Comparison, Condition, Constant, Test};
 
 use super::{walk::Found, walk::Walk, *};
 use crate::{
@@ -116,6 +121,106 @@ proptest! {
         let column = serde_json::json!({"resource": "Patient", "select": [{"forEach": text, "column": [{"name": "a", "path": text}]}]});
         let _ = View::from_json(column.to_string().as_bytes());
     }
+}
+
+/// Columns of every kind, at every depth, before and behind the blocks that multiply.
+const SHAPED: &str = r#"{"resource":"Patient","select":[
+    {"column":[{"name":"id","path":"id"},{"name":"active","path":"active"},{"name":"births","path":"multipleBirth.ofType(integer)"},
+        {"name":"names","path":"name.count()"},{"name":"share","path":"name.count() / 2.0","type":"decimal"}]},
+    {"forEach":"name","column":[{"name":"use","path":"use"},{"name":"at","path":"%rowIndex"}],
+        "select":[{"forEachOrNull":"given","column":[{"name":"given","path":"$this"},{"name":"inner","path":"%rowIndex"}]}]},
+    {"unionAll":[{"forEach":"extension","column":[{"name":"url","path":"url"},{"name":"text","path":"value.ofType(string)"}]},
+        {"column":[{"name":"url","path":"'none'"},{"name":"text","path":"contact.first().name.family"}]}]}]}"#;
+
+fn tests() -> impl Strategy<Value = Vec<Condition>> {
+    let comparison = prop::sample::select(vec![
+        Comparison::Equal,
+        Comparison::NotEqual,
+        Comparison::Less,
+        Comparison::LessOrEqual,
+        Comparison::Greater,
+        Comparison::GreaterOrEqual,
+    ]);
+    let constant = (0..10_i64, prop::sample::select(vec!["a", "b", "official", "none", "u"]), any::<bool>());
+    let condition = (0..11_usize, comparison, constant, 0..4_u8).prop_map(|(column, comparison, (number, text, flag), kind)| {
+        let constant = match column {
+            1 => Constant::Flag(flag),
+            2 | 3 | 6 | 8 => Constant::Integer(number),
+            4 => Constant::Number(number as f64 / 2.0),
+            _ => Constant::Text(text.into()),
+        };
+        let test = match kind {
+            0 => Test::IsNull,
+            1 => Test::IsNotNull,
+            2 => Test::OneOf(vec![constant.clone(), constant]),
+            _ => Test::Compare(comparison, constant),
+        };
+        Condition { column, test }
+    });
+    prop::collection::vec(condition, 0..4)
+}
+
+/// Whether a row fulfils a condition, from the finished column.
+fn fulfils(batch: &RecordBatch, row: usize, condition: &Condition) -> bool {
+    let column = batch.column(condition.column);
+    match column.data_type() {
+        _ if column.is_null(row) => condition.test.null(),
+        DataType::Boolean => condition.test.flag(column.as_boolean().value(row)),
+        DataType::Int64 => condition.test.integer(column.as_primitive::<Int64Type>().value(row)),
+        DataType::Float64 => condition.test.number(column.as_primitive::<Float64Type>().value(row)),
+        _ => condition.test.text(column.as_string_view().value(row)),
+    }
+}
+
+fn cells(batch: &RecordBatch, row: usize, columns: &[usize]) -> Vec<String> {
+    columns.iter().map(|column| array_value_to_string(batch.column(*column), row).unwrap()).collect()
+}
+
+proptest! {
+    /// Some columns, some rows: what is left out changes nothing of the rest.
+    #[test]
+    fn a_part_of_a_view_is_that_part(
+        patients in prop::collection::vec(patients(), 1..4),
+        columns in prop::collection::vec(0..11_usize, 0..6),
+        filter in tests(),
+    ) {
+        let view = View::from_json(SHAPED.as_bytes()).unwrap();
+        prop_assert_eq!(view.schema().fields().len(), 11);
+        let (mut whole, mut part) = (view.rows(), view.rows_of(&columns, &filter).unwrap());
+        let mut parser = Parser::default();
+        for patient in &patients {
+            let document = parser.parse(patient.as_bytes()).unwrap();
+            whole.append(document.root()).unwrap();
+            part.append(document.root()).unwrap();
+        }
+        let (whole, part) = (whole.finish().unwrap(), part.finish().unwrap());
+        let kept = (0..whole.num_rows()).filter(|row| filter.iter().all(|condition| fulfils(&whole, *row, condition)));
+        let expected: Vec<Vec<String>> = kept.map(|row| cells(&whole, row, &columns)).collect();
+        let all: Vec<usize> = (0..columns.len()).collect();
+        let found: Vec<Vec<String>> = (0..part.num_rows()).map(|row| cells(&part, row, &all)).collect();
+        prop_assert_eq!(found, expected);
+    }
+}
+
+#[test]
+fn what_is_not_asked_for_is_not_evaluated() {
+    let view = view(
+        r#"{"column":[{"name":"id","path":"id"},{"name":"family","path":"name.family"}]},
+        {"forEach":"contact","column":[{"name":"city","path":"address.city"}]}"#,
+    )
+    .unwrap();
+    let mut parser = Parser::default();
+    let text = br#"{"resourceType":"Patient","id":"1","name":[{"family":"a"},{"family":"b"}],"contact":[{"address":{"city":"x"}}]}"#;
+    let document = parser.parse(text).unwrap();
+    assert!(view.rows().append(document.root()).is_err(), "two families");
+    assert_eq!(view.rows_of(&[2], &[]).unwrap().append(document.root()).unwrap(), 1);
+    let city = |name: &str| Condition { column: 2, test: Test::Compare(Comparison::Equal, Constant::Text(name.into())) };
+    assert_eq!(view.rows_of(&[0, 1], &[city("y")]).unwrap().append(document.root()).unwrap(), 0, "the row is dropped before");
+    assert!(view.rows_of(&[0, 1], &[city("x")]).unwrap().append(document.root()).is_err());
+    assert_eq!(view.rows_of(&[], &[city("x")]).unwrap().append(document.root()).unwrap(), 1, "rows are counted without columns");
+    assert!(view.rows_of(&[9], &[]).is_err());
+    let number = Condition { column: 2, test: Test::Compare(Comparison::Equal, Constant::Integer(1)) };
+    assert!(view.rows_of(&[0], &[number]).is_err(), "a text is no number");
 }
 
 fn view(select: &str) -> Result<View, ViewError> {

@@ -77,7 +77,7 @@ pub(crate) enum Wanted {
 
 /// The tables and columns as a decoder is asked for them.
 pub(crate) fn requests(wanted: Wanted) -> Vec<TableRequest> {
-    let whole = |name: &str| TableRequest { table: name.to_owned(), columns: None };
+    let whole = |name: &str| TableRequest::whole(name);
     let tables = Hl7v2.tables().iter().map(|table| table.name.as_str());
     match wanted {
         Wanted::Columns => COLUMNS
@@ -85,7 +85,7 @@ pub(crate) fn requests(wanted: Wanted) -> Vec<TableRequest> {
             .map(|(table, columns)| {
                 let definition = Hl7v2.table(table);
                 let columns = definition.map(|definition| columns.iter().filter_map(|name| definition.index_of(name)).collect());
-                TableRequest { table: (*table).to_owned(), columns }
+                TableRequest { table: (*table).to_owned(), columns, filter: Vec::new() }
             })
             .collect(),
         Wanted::Messages => vec![whole("messages")],

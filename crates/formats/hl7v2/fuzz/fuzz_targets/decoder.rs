@@ -7,7 +7,7 @@ use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStat
 use sutura_hl7v2::{Decoder, Hl7v2};
 
 fn read(stream: &[u8], start: u64, end: Option<u64>, block: usize) -> (ReadStats, usize) {
-    let requests = Hl7v2.tables().iter().map(|table| TableRequest { table: table.name.clone(), columns: None }).collect();
+    let requests = Hl7v2.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
     let options = serde_json::json!({ "max_record_bytes": 1024 });
     let spec = DecoderSpec { source: "fuzz:stream".into(), start, end, options, requests, batch_rows: 7 };
     let mut decoder = Decoder::new(spec).expect("valid options");

@@ -1,0 +1,125 @@
+//! `sutura fhir ...`, and FHIR in `sutura sql`.
+
+use std::{fs, path::Path};
+
+use crate::{expect, run, stderr, stdout};
+
+const LABS: &str = r#"{"name":"Labs","resource":"Observation","select":[{"column":[{"name":"code","path":"code.coding.first().code"},
+    {"name":"value","path":"value.ofType(Quantity).value"}]}]}"#;
+const PEOPLE: &str = r#"{"resource":"Patient","select":[{"column":[{"name":"id","path":"id"},{"name":"family","path":"name.family"}]}]}"#;
+
+/// Three observations, a patient, a patient with two families, a line that is no JSON.
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let observation = |n: u32| {
+        format!(
+            r#"{{"resourceType":"Observation","id":"CANARYOBS{n}","status":"final","code":{{"coding":[{{"code":"718-7"}}]}},"valueQuantity":{{"value":{n}.5}}}}"#
+        )
+    };
+    let lines = [
+        observation(1),
+        observation(2),
+        r#"{"resourceType":"Patient","id":"CANARYID","name":[{"family":"CANARYNAME"}]}"#.to_owned(),
+        r#"{"resourceType":"Patient","id":"CANARYID2","name":[{"family":"CANARYNAME"},{"family":"CANARYMAIDEN"}]}"#.to_owned(),
+        r#"{"resourceType":"Patient","id":"#.to_owned(),
+        observation(3),
+    ];
+    write(folder.path(), "feed.ndjson", &lines.join("\n"));
+    write(folder.path(), "labs.json", LABS);
+    write(folder.path(), "people.json", PEOPLE);
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}
+
+#[test]
+fn views_become_tables_in_one_pass() {
+    let folder = folder();
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "labs.json"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("718-7") && stdout(&output).contains("3.5"), "{}", stdout(&output));
+    assert!(stderr(&output).contains("6 records in = 5 accepted + 1 rejected (json-unterminated: 1)"), "{}", stderr(&output));
+
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "labs.json", "-o", "labs.csv"]);
+    expect(&output, 0);
+    assert_eq!(fs::read_to_string(folder.path().join("labs.csv")).unwrap(), "code,value\n718-7,1.5\n718-7,2.5\n718-7,3.5\n");
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "labs.json", "-o", "labs.csv"]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("exists"), "{}", stderr(&output));
+
+    let both = ["fhir", "view", "feed.ndjson", "--view", "labs.json", "--view", "people.json", "-o", "out"];
+    let output = run(folder.path(), &both);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("id (other-id)") && stderr(&output).contains("family (name)"), "{}", stderr(&output));
+    assert!(!folder.path().join("out").exists());
+    let output = run(folder.path(), &[&both[..], &["--allow-phi", "--purpose", "a test", "--json"]].concat());
+    expect(&output, 0);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!((summary["records"].as_u64(), summary["rejected"].as_u64()), (Some(6), Some(2)), "{summary}");
+    assert_eq!(summary["rejects"]["view-refused"], 1);
+    assert_eq!((summary["views"][0]["rows"].as_u64(), summary["views"][1]["rows"].as_u64()), (Some(3), Some(1)));
+    assert!(folder.path().join("out/labs.parquet").exists() && folder.path().join("out/people.parquet").exists());
+}
+
+#[test]
+fn nothing_is_written_with_too_many_rejects_or_a_bad_view() {
+    let folder = folder();
+    write(folder.path(), "bad.json", &PEOPLE.replace("name.family", "name.("));
+    write(folder.path(), "again.json", &LABS.replace("Labs", "labs"));
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "labs.json", "-o", "labs.parquet", "--max-rejects", "0.1"]);
+    expect(&output, 3);
+    assert!(!folder.path().join("labs.parquet").exists());
+    for (arguments, hint) in [
+        (&["--view", "bad.json"][..], "bad.json: family: syntax error"),
+        (&["--view", "absent.json"], "absent.json"),
+        (&["--view", "labs.json", "--view", "again.json", "-o", "out"], "called labs already"),
+        (&["--view", "labs.json", "--view", "people.json"], "-o DIR"),
+        (&["--view", "labs.json", "--view", "people.json", "-o", "one.csv"], "give a folder"),
+        (&["--view", "labs.json", "--format", "parquet"], "-o FILE"),
+        (&["--view", "labs.json", "-o", "a.csv", "--format", "parquet"], "another format"),
+        (&["--view", "people.json", "--format", "csv"], "family (name)"),
+        (&["--view", "labs.json", "--max-rejects", "2"], "from 0 to 1"),
+    ] {
+        let output = run(folder.path(), &[&["fhir", "view", "feed.ndjson"], arguments].concat());
+        expect(&output, 2);
+        assert!(stderr(&output).contains(hint), "{arguments:?}: {}", stderr(&output));
+    }
+    expect(&run(folder.path(), &["fhir", "view", "absent.ndjson", "--view", "labs.json"]), 2);
+}
+
+#[test]
+fn identifying_values_show_as_their_class() {
+    let folder = folder();
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "people.json"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("‹name›"), "{}", stdout(&output));
+    let said = stdout(&output) + &stderr(&output);
+    assert!(!said.contains("CANARY"), "{said}");
+    let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "people.json", "--allow-phi", "--purpose", "a test"]);
+    assert!(stdout(&output).contains("CANARYNAME"), "{}", stdout(&output));
+}
+
+#[test]
+fn a_query_takes_views_and_packages() {
+    let folder = folder();
+    let output = run(folder.path(), &["sql", "select sum(value) as s from read_fhir('feed.ndjson', 'labs.json') where code = '718-7'", "--format", "csv"]);
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "s\n7.5\n");
+    let profile = r#"{"resourceType":"StructureDefinition","url":"http://x.org/p","name":"P","status":"active","kind":"resource","abstract":false,
+        "type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
+        "differential":{"element":[{"id":"Patient","path":"Patient"},{"id":"Patient.birthDate","path":"Patient.birthDate","min":1}]}}"#;
+    fs::create_dir(folder.path().join("package")).unwrap();
+    write(folder.path(), "package/p.json", profile);
+    let query = r#"select fhir_validate('{"resourceType":"Patient","id":"a"}', 'http://x.org/p') like '%"error"%' as wrong"#;
+    let wrong = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["sql", query, "--format", "csv"], arguments].concat());
+        expect(&output, 0);
+        stdout(&output)
+    };
+    assert_eq!(wrong(&["--package", "package"]), "wrong\ntrue\n");
+    let without = run(folder.path(), &["sql", &query.replace(r#" like '%"error"%'"#, ""), "--format", "ndjson"]);
+    assert!(stdout(&without).contains("is not loaded"), "{}", stdout(&without));
+    expect(&run(folder.path(), &["sql", "select 1", "--package", "absent"]), 2);
+}

@@ -1,0 +1,125 @@
+//! Sources with views, and packages of profiles.
+
+use std::fs;
+
+use sutura_jobs::{ConfigProblem, Job, JobError, LoadOptions, RunOptions, RunStatus};
+
+const LABS: &str = r#"{"name":"Labs","resource":"Observation","select":[{"column":[{"name":"code","path":"code.coding.first().code"},
+    {"name":"value","path":"value.ofType(Quantity).value"}]}]}"#;
+const PEOPLE: &str = r#"{"resource":"Patient","select":[{"column":[{"name":"gender","path":"gender"},{"name":"family","path":"name.family"}]}]}"#;
+
+const JOB: &str = r#"[job]
+name = "fhir"
+output = "out"
+
+[[source]]
+name = "feed"
+format = "fhir"
+path = "data.ndjson"
+views = ["views/labs.json", "views/people.json"]
+
+[fhir]
+packages = ["package"]
+
+[[step]]
+type = "sql"
+name = "means"
+query = "select code, avg(value) as mean, count(*) as n from feed.labs where code <> 'x' group by code"
+
+[[step]]
+type = "sql"
+name = "genders"
+query = "select gender, count(family) as n from feed.people group by gender"
+
+[[sink]]
+input = "means"
+format = "csv"
+
+[[sink]]
+input = "genders"
+format = "csv"
+"#;
+
+fn folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| fs::write(folder.path().join(name), text).unwrap();
+    for name in ["views", "package"] {
+        fs::create_dir(folder.path().join(name)).unwrap();
+    }
+    let observation = |n: u32| format!(r#"{{"resourceType":"Observation","id":"o{n}","code":{{"coding":[{{"code":"718-7"}}]}},"valueQuantity":{{"value":{n}}}}}"#);
+    let patient = |names: &str| format!(r#"{{"resourceType":"Patient","gender":"female","name":[{names}]}}"#);
+    let lines = [observation(1), observation(3), patient(r#"{"family":"A"}"#), patient(r#"{"family":"A"},{"family":"B"}"#)];
+    write("data.ndjson", &lines.join("\n"));
+    write("views/labs.json", LABS);
+    write("views/people.json", PEOPLE);
+    write("package/p.json", r#"{"resourceType":"ValueSet","url":"http://x.org/v"}"#);
+    write("job.toml", JOB);
+    folder
+}
+
+fn load(folder: &tempfile::TempDir) -> Result<Job, Vec<ConfigProblem>> {
+    Job::load_with(&folder.path().join("job.toml"), &LoadOptions::default())
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_has_the_tables_of_its_views() {
+    let folder = folder();
+    let job = load(&folder).unwrap();
+    job.validate().await.unwrap();
+    assert!(job.plan().await.unwrap().problems.is_empty());
+    let report = job.run(RunOptions::default()).await.unwrap();
+    assert_eq!(report.status, RunStatus::Clean);
+    assert_eq!(report.equation, "4 records in = 3 accepted + 1 rejected");
+    assert_eq!(report.totals.rejects["view-refused"], 1);
+    let rows = |sink: &str| {
+        let file = fs::read_dir(folder.path().join("out").join(sink)).unwrap().map(|entry| entry.unwrap().path());
+        let file = file.filter(|path| path.extension().is_some_and(|extension| extension == "csv")).next().unwrap();
+        fs::read_to_string(file).unwrap()
+    };
+    assert_eq!(rows("means"), "code,mean,n\n718-7,2.0,2\n");
+    assert_eq!(rows("genders"), "gender,n\nfemale,1\n");
+    // What the views and packages say is part of what the job says.
+    assert_eq!(load(&folder).unwrap().hash, job.hash);
+    fs::write(folder.path().join("views/labs.json"), LABS.replace("first()", "last()")).unwrap();
+    let changed = load(&folder).unwrap().hash;
+    assert_ne!(changed, job.hash);
+    fs::write(folder.path().join("package/p.json"), r#"{"resourceType":"ValueSet","url":"http://x.org/w"}"#).unwrap();
+    assert_ne!(load(&folder).unwrap().hash, changed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rejects_of_a_view_count_at_the_gate() {
+    let folder = folder();
+    fs::write(folder.path().join("job.toml"), format!("{JOB}\n[gates]\nrejects_max_share = 0.1\n")).unwrap();
+    let report = load(&folder).unwrap().run(RunOptions::default()).await.unwrap();
+    assert_eq!(report.status, RunStatus::RejectsAboveThreshold);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_mistake_in_a_view_is_named_with_its_place() {
+    let folder = folder();
+    fs::write(folder.path().join("views/bad.json"), PEOPLE.replace("name.family", "name.(")).unwrap();
+    fs::write(folder.path().join("views/taken.json"), LABS.replace("Labs", "Patients")).unwrap();
+    fs::write(folder.path().join("package/q.json"), "{").unwrap();
+    let views = r#"views = ["views/bad.json", "views/labs.json", "views/absent.json", "views/taken.json", "views/people.json"]"#;
+    let text = JOB.replace(r#"views = ["views/labs.json", "views/people.json"]"#, views);
+    fs::write(folder.path().join("job.toml"), &text).unwrap();
+    let problems = load(&folder).unwrap_err();
+    let found: Vec<(Option<usize>, &str)> = problems.iter().map(|problem| (problem.line, problem.key.as_str())).collect();
+    assert_eq!(
+        found,
+        [(Some(9), "source[1].views[1]"), (Some(9), "source[1].views[3]"), (Some(9), "source[1].views[4]"), (Some(12), "fhir.packages[1]")]
+    );
+    for (problem, hint) in problems.iter().zip(["syntax error", "cannot be read", "table patients already", "q.json is not JSON"]) {
+        assert!(problem.message.contains(hint), "{problem}");
+    }
+    fs::write(folder.path().join("job.toml"), JOB.replace("format = \"fhir\"", "format = \"hl7v2\"")).unwrap();
+    fs::remove_file(folder.path().join("package/q.json")).unwrap();
+    let problems = load(&folder).unwrap_err();
+    assert!(problems.iter().any(|problem| problem.key == "source[1].views" && problem.message.contains("has no views")), "{problems:#?}");
+    // A column that the view does not have is a mistake of the query.
+    fs::write(folder.path().join("job.toml"), JOB.replace("avg(value)", "avg(valeu)")).unwrap();
+    let problems = load(&folder).unwrap().validate().await.unwrap_err();
+    assert!(problems[0].message.contains("valeu"), "{problems:#?}");
+    assert!(matches!(load(&folder).unwrap().run(RunOptions::default()).await, Err(JobError::Problems(_))));
+}
