@@ -149,7 +149,11 @@ impl EngineError {
             | EngineError::BadLocation { .. }
             | EngineError::UnknownFormat { .. }
             | EngineError::BadCall { .. }
-            | EngineError::Format(FormatError::UnknownTable { .. } | FormatError::BadOption { .. } | FormatError::NoViews { .. } | FormatError::BadView { .. },
+            | EngineError::Format(
+                FormatError::UnknownTable { .. }
+                | FormatError::BadOption { .. }
+                | FormatError::NoViews { .. }
+                | FormatError::BadView { .. },
             )
             | EngineError::IdentifyingColumns { .. }
             | EngineError::BadOutput { .. }

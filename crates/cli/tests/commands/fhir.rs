@@ -104,7 +104,10 @@ fn identifying_values_show_as_their_class() {
 #[test]
 fn a_query_takes_views_and_packages() {
     let folder = folder();
-    let output = run(folder.path(), &["sql", "select sum(value) as s from read_fhir('feed.ndjson', 'labs.json') where code = '718-7'", "--format", "csv"]);
+    let output = run(
+        folder.path(),
+        &["sql", "select sum(value) as s from read_fhir('feed.ndjson', 'labs.json') where code = '718-7'", "--format", "csv"],
+    );
     expect(&output, 0);
     assert_eq!(stdout(&output), "s\n7.5\n");
     let profile = r#"{"resourceType":"StructureDefinition","url":"http://x.org/p","name":"P","status":"active","kind":"resource","abstract":false,

@@ -86,7 +86,9 @@ impl ScalarUDFImpl for FhirFunction {
             }
             (Kind::Validate, 1 | 2) => {}
             (Kind::Path, _) => return plan_err!("fhirpath takes a resource and an expression: fhirpath(resource, 'name.family')"),
-            (Kind::Validate, _) => return plan_err!("fhir_validate takes a resource and perhaps a profile: fhir_validate(resource, 'url')"),
+            (Kind::Validate, _) => {
+                return plan_err!("fhir_validate takes a resource and perhaps a profile: fhir_validate(resource, 'url')");
+            }
         }
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8View, true)))
     }

@@ -82,7 +82,13 @@ pub struct SourceSpec {
 impl SourceSpec {
     /// A source at one location, without options.
     pub fn new(name: impl Into<String>, format: impl Into<String>, location: impl Into<String>) -> Self {
-        Self { name: name.into(), format: format.into(), locations: vec![location.into()], options: serde_json::Value::Null, instance: None }
+        Self {
+            name: name.into(),
+            format: format.into(),
+            locations: vec![location.into()],
+            options: serde_json::Value::Null,
+            instance: None,
+        }
     }
 }
 

@@ -98,9 +98,7 @@ mod tests {
             Field::new("n", DataType::Int64, true),
             Field::new("active", DataType::Boolean, true),
         ]);
-        let sql = |filter: Expr| {
-            condition(&filter, &schema).map(|condition| condition.test.as_sql(schema.field(condition.column).name()))
-        };
+        let sql = |filter: Expr| condition(&filter, &schema).map(|condition| condition.test.as_sql(schema.field(condition.column).name()));
         assert_eq!(sql(col("code").eq(lit("a"))).unwrap(), "code = 'a'");
         assert_eq!(sql(lit(5_i64).lt(col("n"))).unwrap(), "n > 5");
         assert_eq!(sql(col("code").eq(lit("a")).or(lit("b").eq(col("code")))).unwrap(), "code in ('a', 'b')");

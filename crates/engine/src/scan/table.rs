@@ -159,8 +159,8 @@ impl TableProvider for FormatTable {
         for store in stores {
             let here: Vec<Arc<SourceFile>> = files.iter().filter(|file| file.store == store).cloned().collect();
             let units = units(&here, self.format.splittable(), workers, options.min_range_bytes);
-            let source = FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?
-                .with_filter(filter.clone());
+            let source =
+                FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?.with_filter(filter.clone());
             let config = FileScanConfigBuilder::new(store, Arc::new(source))
                 .with_file_groups(
                     groups(units, workers).into_iter().map(|units| FileGroup::new(units.iter().map(partitioned).collect())).collect(),

@@ -8,8 +8,7 @@ use datafusion::{
 };
 use sutura_core::{Format, ViewText};
 use sutura_engine::{
-    Engine, EngineOptions,
-    datafusion,
+    Engine, EngineOptions, datafusion,
     pass::{PassOptions, SharedPass, SourceSpec},
 };
 use sutura_fhir::read::Fhir;
@@ -24,7 +23,8 @@ const COMPONENTS: &str = r#"{"resourceType":"ViewDefinition","name":"Components"
         {"name":"final","path":"status = 'final'"},{"name":"parts","path":"component.count()"}]},
     {"forEachOrNull":"component","column":[{"name":"code","path":"code.coding.first().code"},
         {"name":"value","path":"value.ofType(Quantity).value"},{"name":"unit","path":"value.ofType(Quantity).unit"}]}]}"#;
-const NAMES: &str = r#"{"name":"names","resource":"Patient","select":[{"column":[{"name":"id","path":"id"},{"name":"family","path":"name.family"}]}]}"#;
+const NAMES: &str =
+    r#"{"name":"names","resource":"Patient","select":[{"column":[{"name":"id","path":"id"},{"name":"family","path":"name.family"}]}]}"#;
 
 fn observation(n: usize) -> String {
     let part = |code: &str, value: usize| {
@@ -132,7 +132,10 @@ async fn a_filter_reaches_the_scan_and_changes_nothing() {
             assert_eq!(plan.contains("FilterExec"), kind != "exact", "{predicate}: {plan}");
         }
     }
-    assert_eq!(rows(&engine, &format!("select id from {table} where final limit 3")).await.iter().map(|batch| batch.num_rows()).sum::<usize>(), 3);
+    assert_eq!(
+        rows(&engine, &format!("select id from {table} where final limit 3")).await.iter().map(|batch| batch.num_rows()).sum::<usize>(),
+        3
+    );
     // With an inexact filter the scan gives fewer rows, too.
     let frame = engine.sql(&format!("select id from {table} where value > 1000")).await.unwrap();
     let context = Arc::new(frame.task_ctx());
@@ -167,7 +170,8 @@ async fn many_views_and_tables_in_one_pass_balance() {
     assert!(report.balances() && report.consumers.iter().all(|consumer| !consumer.own_scan));
     let counts: Vec<usize> = report.consumers.iter().map(|consumer| consumer.output.num_rows()).collect();
     let alone = rows(&engine, "select count(*) as n from feed.components where code = '8480-6' and value > 150").await;
-    let high = usize::try_from(alone[0].column(0).as_any().downcast_ref::<datafusion::arrow::array::Int64Array>().unwrap().value(0)).unwrap();
+    let high =
+        usize::try_from(alone[0].column(0).as_any().downcast_ref::<datafusion::arrow::array::Int64Array>().unwrap().value(0)).unwrap();
     assert_eq!(counts, [1333, high, 810, 810, 90], "what a view refuses is in no table");
     let stats = report.stats("feed");
     assert_eq!((stats.records, stats.accepted, stats.rejected), (1900, 1810, 90));
@@ -194,7 +198,11 @@ async fn what_a_view_refuses_is_counted_whoever_reads_it() {
     assert_eq!(run("select id, family from feed.names where id = 'p21'").await, (false, 1, 0), "rows that nobody wants are not evaluated");
     // Outside of a pass the rejects of a view are asked for.
     let view = folder.path().join("views/names.view.json");
-    let of_view = text(&engine, &format!("select code, count(*) as n, min(_offset) as first from rejects('{path}', '{}') group by 1", view.display())).await;
+    let of_view = text(
+        &engine,
+        &format!("select code, count(*) as n, min(_offset) as first from rejects('{path}', '{}') group by 1", view.display()),
+    )
+    .await;
     assert!(of_view.contains("view-refused | 90 "), "{of_view}");
     assert!(!text(&engine, &format!("select code from rejects('{path}', 'fhir')")).await.contains("view-refused"));
 }
@@ -202,7 +210,9 @@ async fn what_a_view_refuses_is_counted_whoever_reads_it() {
 #[test]
 fn names_of_views_are_free_and_names() {
     let view = |origin: &str, text: &str| ViewText { origin: origin.to_owned(), name: None, text: text.as_bytes().to_vec() };
-    let names = |views: &[ViewText]| Fhir.with_views(views).map(|format| format.tables().last().unwrap().name.clone()).map_err(|error| error.to_string());
+    let names = |views: &[ViewText]| {
+        Fhir.with_views(views).map(|format| format.tables().last().unwrap().name.clone()).map_err(|error| error.to_string())
+    };
     let nameless = NAMES.replace("\"name\":\"names\",", "");
     assert_eq!(names(&[view("x.json", COMPONENTS)]).unwrap(), "components");
     assert_eq!(names(&[view("views/Blood-Pressure 2.json", &nameless)]).unwrap(), "blood_pressure_2");

@@ -354,10 +354,7 @@ fn only_requested_columns_are_made() {
         let rows = decoded.iter().find_map(|item| if let Decoded::Batch { batch, .. } = item { Some(batch) } else { None }).unwrap();
         assert_eq!((rows.num_columns(), rows.num_rows()), (columns.len(), 2));
     }
-    let unknown = DecoderSpec {
-        requests: vec![TableRequest::whole("pets")],
-        ..spec(&[], (0, None), serde_json::Value::Null)
-    };
+    let unknown = DecoderSpec { requests: vec![TableRequest::whole("pets")], ..spec(&[], (0, None), serde_json::Value::Null) };
     assert!(Decoder::new(unknown).unwrap_err().to_string().contains("patients"));
 }
 

@@ -6,7 +6,8 @@ use sutura_jobs::{ConfigProblem, Job, JobError, LoadOptions, RunOptions, RunStat
 
 const LABS: &str = r#"{"name":"Labs","resource":"Observation","select":[{"column":[{"name":"code","path":"code.coding.first().code"},
     {"name":"value","path":"value.ofType(Quantity).value"}]}]}"#;
-const PEOPLE: &str = r#"{"resource":"Patient","select":[{"column":[{"name":"gender","path":"gender"},{"name":"family","path":"name.family"}]}]}"#;
+const PEOPLE: &str =
+    r#"{"resource":"Patient","select":[{"column":[{"name":"gender","path":"gender"},{"name":"family","path":"name.family"}]}]}"#;
 
 const JOB: &str = r#"[job]
 name = "fhir"
@@ -46,7 +47,9 @@ fn folder() -> tempfile::TempDir {
     for name in ["views", "package"] {
         fs::create_dir(folder.path().join(name)).unwrap();
     }
-    let observation = |n: u32| format!(r#"{{"resourceType":"Observation","id":"o{n}","code":{{"coding":[{{"code":"718-7"}}]}},"valueQuantity":{{"value":{n}}}}}"#);
+    let observation = |n: u32| {
+        format!(r#"{{"resourceType":"Observation","id":"o{n}","code":{{"coding":[{{"code":"718-7"}}]}},"valueQuantity":{{"value":{n}}}}}"#)
+    };
     let patient = |names: &str| format!(r#"{{"resourceType":"Patient","gender":"female","name":[{names}]}}"#);
     let lines = [observation(1), observation(3), patient(r#"{"family":"A"}"#), patient(r#"{"family":"A"},{"family":"B"}"#)];
     write("data.ndjson", &lines.join("\n"));

@@ -111,7 +111,7 @@ pub fn read_resources(
         start: 0,
         end: None,
         options: serde_json::to_value(options).map_err(io::Error::other)?,
-        requests: vec![TableRequest { table: "resources".to_owned(), columns: Some(vec![json, full_url]) }],
+        requests: vec![TableRequest { table: "resources".to_owned(), columns: Some(vec![json, full_url]), filter: Vec::new() }],
         batch_rows: BATCH_ROWS,
     };
     let mut decoder = read::Decoder::new(spec)?;

@@ -72,7 +72,11 @@ pub fn view_table_name(view: &View, origin: &str) -> Result<String, String> {
     };
     if let Some(name) = view.name() {
         let name = name.to_ascii_lowercase();
-        return if fits(&name) { Ok(name) } else { Err("name: must begin with a letter and hold letters, digits and underscores".to_owned()) };
+        return if fits(&name) {
+            Ok(name)
+        } else {
+            Err("name: must begin with a letter and hold letters, digits and underscores".to_owned())
+        };
     }
     let stem = Path::new(origin).file_stem().map(|stem| stem.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
     let name: String = stem.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
