@@ -30,9 +30,12 @@ bench-peers: build ## this beside other tools on the same input, into target/ben
 
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }
-	@cd crates/formats/hl7v2 && for target in $$(cargo fuzz list); do \
-		echo "== $$target"; \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/hl7v2.dict || exit 1; \
+	@for format in hl7v2 fhir; do \
+		cd $(CURDIR)/crates/formats/$$format || exit 1; \
+		for target in $$(cargo fuzz list); do \
+			echo "== $$format: $$target"; \
+			RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$$format.dict || exit 1; \
+		done; \
 	done
 
 lint: ## format check, and clippy with warnings denied

@@ -127,5 +127,31 @@ mod tests {
         assert_eq!(kind("<Other/>"), XmlErrorKind::NoResource);
         assert_eq!(kind(&"<a>".repeat(1000)), XmlErrorKind::TooLarge);
         assert_eq!(kind(""), XmlErrorKind::Malformed);
+        assert_eq!(kind("<!doctype a><Patient/>"), XmlErrorKind::Malformed);
+        assert_eq!(kind("<Patient a='1'b='2'/>"), XmlErrorKind::Malformed);
+        assert_eq!(kind("<Patient><id value='\u{0}'/></Patient>"), XmlErrorKind::Malformed);
+        for entity in ["&#0;", "&#x1F;", "&#xFFFF;", "&#x+41;", "&#xD800;", "&#x110000;", "&#;", "&;", "&"] {
+            assert_eq!(kind(&format!("<Patient><id value='{entity}'/></Patient>")), XmlErrorKind::Entity, "{entity}");
+        }
+        assert_eq!(to_json(b"<Patient><id value='\xff'/></Patient>").unwrap_err(), XmlError { offset: 20, kind: XmlErrorKind::Utf8 });
+    }
+
+    /// What is read is bounded by its number of elements, its depth, the length of its names and the problems that are listed.
+    #[test]
+    fn bombs_are_refused() {
+        let kind = |xml: String| to_json(xml.as_bytes()).unwrap_err().kind;
+        let laughs: Vec<_> = (1..10).map(|n| format!("<!ENTITY l{n} \"{}\">", format!("&l{};", n - 1).repeat(10))).collect();
+        let laughs = laughs.concat();
+        let attributes: Vec<_> = (0..100).map(|n| format!(" a{n}=''")).collect();
+        assert_eq!(
+            kind(format!("<?xml version='1.0'?><!DOCTYPE l [<!ENTITY l0 'lol'>{laughs}]><Patient><id value='&l9;'/></Patient>")),
+            XmlErrorKind::DocumentType
+        );
+        assert_eq!(kind("<!DOCTYPE a SYSTEM 'file:///etc/passwd'><Patient/>".to_owned()), XmlErrorKind::DocumentType);
+        assert_eq!(kind(format!("<Patient>{}</Patient>", "<a/>".repeat(1 << 20))), XmlErrorKind::TooLarge);
+        assert_eq!(kind(format!("<{}/>", "a".repeat(1 << 20))), XmlErrorKind::TooLarge);
+        assert_eq!(kind(format!("<Patient{}/>", attributes.concat())), XmlErrorKind::TooLarge);
+        let many = to_json(format!("<Patient>{}</Patient>", "<active value='true' b='1'/>".repeat(5000)).as_bytes()).unwrap();
+        assert_eq!(many.problems.len(), 501);
     }
 }

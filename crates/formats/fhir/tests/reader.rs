@@ -11,7 +11,10 @@ use arrow::{
 use bytes::Bytes;
 use proptest::prelude::*;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, Progress, ReadStats, Reject, Sha256Hash, TableRequest};
-use sutura_fhir::read::{Decoder, Fhir};
+use sutura_fhir::{
+    json::{JsonError, JsonErrorKind, Parser},
+    read::{Decoder, Fhir},
+};
 
 #[derive(Debug, Default)]
 struct Read {
@@ -406,5 +409,38 @@ proptest! {
         let whole = read(text.as_bytes(), &["resources"]);
         let got = read_with(text.as_bytes(), &["resources"], block, serde_json::Value::Null);
         prop_assert_eq!((codes_of(&got.rejects), got.stats), (codes_of(&whole.rejects), whole.stats));
+    }
+
+    /// A document of which some bytes are changed: the parts find what the whole finds, and nothing else.
+    #[test]
+    fn a_document_in_parts_is_read_as_strictly_as_the_whole(
+        typed_first in any::<bool>(), in_array in any::<bool>(), block in 1usize..80,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0usize..3, "[\\[\\]{}:,\"\\\\ \n1a]{1,2}"), 0..3),
+    ) {
+        let entry = |id: u8| format!("{{\"fullUrl\":\"urn:uuid:{id}\",\"resource\":{{\"resourceType\":\"Group\",\"id\":\"{id}\"}}}}");
+        let entries = format!("\"entry\":[\n {} , {} ]", entry(1), entry(2));
+        let kind = "\"resourceType\":\"Bundle\"";
+        let mut text = if typed_first {
+            format!("{{\n{kind},\"type\":\"batch\",{entries},\"link\":[{{\"url\":\"]\"}}]}}")
+        } else {
+            format!("{{{entries},\"link\":[{{\"url\":\"]\"}}],{kind}}}")
+        };
+        if in_array {
+            text = format!("[{{\"resourceType\":\"Group\"}}, {text}]");
+        }
+        let mut bytes = text.into_bytes();
+        for (place, removed, inserted) in edits {
+            let from = place.index(bytes.len());
+            let to = (from + removed).min(bytes.len());
+            bytes.splice(from..to, inserted.into_bytes());
+        }
+        prop_assume!(!Fhir.splittable_from(&bytes));
+        let got = read_with(&bytes, &["resources"], block, serde_json::Value::Null);
+        match Parser::default().parse(&bytes) {
+            Ok(_) => prop_assert!(got.rejects.iter().all(|reject| !reject.code.starts_with("json-")), "{:?}", codes(&got)),
+            // Several documents may stand one after another.
+            Err(JsonError { kind: JsonErrorKind::TrailingBytes, .. }) => {}
+            Err(error) => prop_assert!(!got.rejects.is_empty() || !got.stats.findings.is_empty(), "{error}"),
+        }
     }
 }

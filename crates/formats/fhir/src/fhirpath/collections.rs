@@ -6,7 +6,7 @@ use smallvec::smallvec;
 
 use super::{
     Collection, Function, Item, Operator, PathError, Tree, compare,
-    eval::{Call, Evaluator, Frame},
+    eval::{Call, Evaluator, Frame, check_items},
     navigate,
     operators::{integer, single, text, truth, type_error},
 };
@@ -73,6 +73,7 @@ impl<'d> Evaluator<'_, 'd> {
                 if let Some(projection) = arguments.first() {
                     for (index, item) in input.iter().enumerate() {
                         all.extend(self.each(projection, item, index, frame)?);
+                        check_items(all.len())?;
                         self.tick(1)?;
                     }
                 }
@@ -175,6 +176,7 @@ impl<'d> Evaluator<'_, 'd> {
                     let Some(item) = open.pop() else { break };
                     self.children(&item, &mut below)?;
                     found.push(item);
+                    check_items(found.len())?;
                 }
                 found
             }
@@ -270,7 +272,8 @@ impl<'d> Evaluator<'_, 'd> {
                 if only_new {
                     if let Item::Node(node) = &item
                         && let Some(value) = node.value
-                        && !seen.insert(value.index())
+                        // Its place in memory: a resolved resource has a tape of its own.
+                        && !seen.insert(value.raw().as_ptr())
                     {
                         continue;
                     }
@@ -282,6 +285,7 @@ impl<'d> Evaluator<'_, 'd> {
                 fresh.push(item);
             }
             open.extend(fresh.into_iter().rev());
+            check_items(found.len().max(open.len()))?;
         }
         Ok(found)
     }

@@ -72,6 +72,9 @@ impl<'d> Evaluator<'_, 'd> {
     pub(crate) fn equal(&mut self, left: &Item<'d>, right: &Item<'d>) -> Result<Option<bool>, PathError> {
         self.tick(1)?;
         let (left, right) = (left.atom(), right.atom());
+        if let (Item::String(left), Item::String(right)) = (&*left, &*right) {
+            self.tick(left.len().min(right.len()) / 64)?;
+        }
         Ok(match (&*left, &*right) {
             (Item::Boolean(left), Item::Boolean(right)) => Some(left == right),
             (Item::Type { namespace, name }, Item::Type { namespace: other_namespace, name: other }) => {
@@ -179,7 +182,10 @@ impl<'d> Evaluator<'_, 'd> {
         Ok(match left.kind() {
             Kind::Null => true,
             Kind::Bool => left.as_bool() == right.as_bool(),
-            Kind::String => left.as_str() == right.as_str(),
+            Kind::String => {
+                self.tick(left.raw().len().min(right.raw().len()) / 64)?;
+                left.as_str() == right.as_str()
+            }
             Kind::Number => numbers_equal(left, right),
             Kind::Array => {
                 if left.len() != right.len() {
@@ -215,7 +221,10 @@ impl<'d> Evaluator<'_, 'd> {
             return Ok(false);
         }
         match left.kind() {
-            Kind::String => Ok(text_equivalent(left.as_str().unwrap_or_default(), right.as_str().unwrap_or_default())),
+            Kind::String => {
+                self.tick((left.raw().len() + right.raw().len()) / 64)?;
+                Ok(text_equivalent(left.as_str().unwrap_or_default(), right.as_str().unwrap_or_default()))
+            }
             Kind::Number => {
                 let decimal = |value: Value<'d>| value.as_number().and_then(Decimal::parse);
                 Ok(matches!((decimal(left), decimal(right)), (Some(left), Some(right)) if quantity::equivalent(left, right)))
@@ -224,6 +233,7 @@ impl<'d> Evaluator<'_, 'd> {
                 if left.len() != right.len() {
                     return Ok(false);
                 }
+                self.tick(right.len() / 16)?;
                 let mut open: Vec<Value<'d>> = right.items().collect();
                 for item in left.items() {
                     let mut found = None;

@@ -52,6 +52,7 @@ pub struct Context<'d> {
     pub(crate) profiles: Option<&'d dyn Profiles>,
     pub(crate) limits: CostLimits,
     pub(crate) strict: bool,
+    pub(crate) steps_used: u64,
 }
 
 impl<'d> Context<'d> {
@@ -133,6 +134,11 @@ impl<'d> Context<'d> {
 
     pub(crate) fn fixed_now(&mut self) -> DateTime {
         *self.now.get_or_insert_with(DateTime::now)
+    }
+
+    /// Steps that the latest evaluation took.
+    pub fn steps_used(&self) -> u64 {
+        self.steps_used
     }
 
     pub(crate) fn lookup(&self, name: &str) -> Result<Collection<'d>, PathError> {

@@ -8,6 +8,8 @@ use std::{cmp::Ordering, fmt};
 
 /// Digits kept behind the point by a division that does not end.
 const DIVISION_SCALE: u32 = 16;
+/// A longer number has more digits than fit, or zeros that nobody writes; megabytes of them are not looked at.
+const MOST_DIGITS: usize = 256;
 /// Largest scale of a value that is read.
 pub(crate) const MAX_SCALE: u32 = 36;
 
@@ -35,6 +37,9 @@ impl Decimal {
     /// Reads digits, an optional sign, point and exponent; `None` if it is something else or does not fit.
     pub fn parse(text: &str) -> Option<Self> {
         let bytes = text.as_bytes();
+        if bytes.len() > MOST_DIGITS {
+            return None;
+        }
         let (negative, mut at) = match bytes.first()? {
             b'-' => (true, 1),
             b'+' => (false, 1),

@@ -62,6 +62,9 @@ pub enum PathError {
     /// The steps of one evaluation are used up.
     #[error("the evaluation took more than {0} steps; simplify the expression or raise the limit")]
     Cost(u64),
+    /// A collection grew beyond the limit.
+    #[error("a collection of the evaluation holds more than {0} items")]
+    TooManyItems(usize),
     /// The evaluation is too deeply nested.
     #[error("the evaluation is too deeply nested")]
     Depth,

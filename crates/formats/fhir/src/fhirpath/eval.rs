@@ -21,7 +21,11 @@ pub(crate) fn evaluate<'d>(tree: &'d Tree, focus: Item<'d>, context: &mut Contex
 pub(crate) fn evaluate_on<'d>(tree: &'d Tree, focus: &[Item<'d>], context: &mut Context<'d>) -> Result<Collection<'d>, PathError> {
     let steps = context.limits.steps;
     let mut evaluator = Evaluator { context, steps, locals: Vec::new(), focus };
-    evaluator.eval(tree, Frame { focus, index: None, total: None })
+    let found = evaluator.eval(tree, Frame { focus, index: None, total: None });
+    // A step that was one too many leaves those before it untaken.
+    let left = if matches!(found, Err(PathError::Cost(_))) { 0 } else { evaluator.steps };
+    context.steps_used = steps - left;
+    found
 }
 
 /// What `$this`, `$index` and `$total` are.
@@ -30,6 +34,14 @@ pub(crate) struct Frame<'f, 'd> {
     pub(crate) focus: &'f [Item<'d>],
     pub(crate) index: Option<i64>,
     pub(crate) total: Option<&'f Collection<'d>>,
+}
+
+/// Items of one collection; each takes up to 64 bytes.
+const MOST_ITEMS: usize = 1 << 20;
+
+/// Refuses a collection that is too large: steps bound the time, this bounds the memory.
+pub(crate) fn check_items(count: usize) -> Result<(), PathError> {
+    if count > MOST_ITEMS { Err(PathError::TooManyItems(MOST_ITEMS)) } else { Ok(()) }
 }
 
 /// One evaluation.
@@ -73,6 +85,12 @@ impl<'d> Evaluator<'_, 'd> {
     /// Evaluates a node.
     pub(crate) fn eval(&mut self, tree: &'d Tree, frame: Frame<'_, 'd>) -> Result<Collection<'d>, PathError> {
         self.tick(1)?;
+        let found = self.eval_node(tree, frame)?;
+        check_items(found.len())?;
+        Ok(found)
+    }
+
+    fn eval_node(&mut self, tree: &'d Tree, frame: Frame<'_, 'd>) -> Result<Collection<'d>, PathError> {
         match tree {
             Tree::Empty => Ok(Collection::new()),
             Tree::Literal(literal) => Ok(smallvec![literal_item(literal)]),

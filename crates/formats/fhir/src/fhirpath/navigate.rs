@@ -121,8 +121,8 @@ pub(crate) fn children<'d>(node: Node<'d>, out: &mut Collection<'d>) {
     for (key, value) in object.entries() {
         if let Some(bare) = key.strip_prefix('_') {
             // Beside a value it comes with the value.
-            if object.get(bare).is_none()
-                && let Some((_, ty)) = definition.element(bare)
+            if let Some((_, ty)) = definition.element(bare)
+                && object.get(bare).is_none()
             {
                 push_all(None, Some(value), ty, out);
             }

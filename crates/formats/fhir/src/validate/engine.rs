@@ -38,14 +38,20 @@ impl PathEngine {
 impl InvariantEngine for PathEngine {
     fn holds(&self, expression: &str, focus: Focus<'_>) -> Option<bool> {
         let compiled = self.compiled(expression)?;
+        let left = focus.steps.get();
+        if left == 0 {
+            return None;
+        }
         let terminology = Loaded(focus.profiles);
         let mut context = Context::new()
             .resource(Item::resource(focus.resource))
             .root_resource(Item::resource(focus.root))
             .terminology(&terminology)
-            .limits(CostLimits { steps: MOST_STEPS, ..CostLimits::default() });
+            .limits(CostLimits { steps: MOST_STEPS.min(left), ..CostLimits::default() });
         // A rule must be true: empty breaks it, as in the reference validator.
-        compiled.evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context).ok().map(|truth| truth == Some(true))
+        let truth = compiled.evaluate_boolean(Item::element(focus.value, focus.extension, focus.ty), &mut context);
+        focus.steps.set(left.saturating_sub(context.steps_used()));
+        truth.ok().map(|truth| truth == Some(true))
     }
 }
 

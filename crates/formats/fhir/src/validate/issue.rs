@@ -49,6 +49,8 @@ pub enum IssueCode {
     BusinessRule,
     /// Too much of something to go on.
     TooLong,
+    /// Too much work to go on.
+    TooCostly,
 }
 
 impl IssueCode {
@@ -64,6 +66,7 @@ impl IssueCode {
             Self::Extension => "extension",
             Self::BusinessRule => "business-rule",
             Self::TooLong => "too-long",
+            Self::TooCostly => "too-costly",
         }
     }
 }

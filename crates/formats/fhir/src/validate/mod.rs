@@ -24,6 +24,11 @@ mod tests;
 mod walk;
 mod xhtml;
 
+use std::{
+    cell::{Cell, RefCell},
+    collections::HashMap,
+};
+
 use crate::{
     defs::{self, TypeId},
     json::{JsonError, Value},
@@ -50,6 +55,8 @@ pub struct Focus<'d> {
     pub root: Value<'d>,
     /// The value sets of loaded packages.
     pub profiles: &'d ProfileStore,
+    /// Steps that may still be spent on the document; the engine takes off what it uses.
+    pub steps: &'d Cell<u64>,
 }
 
 /// Evaluates the invariants that are not written out by hand.
@@ -189,7 +196,16 @@ struct Check<'v, 'd> {
     trail: Vec<walk::Trail<'d>>,
     /// The values and profiles that the check is in: a profile does not end in itself.
     nested: Vec<(u32, usize)>,
+    /// A container, and its contained resources by id.
+    contained: RefCell<Option<(u32, HashMap<&'d str, Value<'d>>)>>,
+    /// Steps of expressions that may still be spent.
+    steps: Cell<u64>,
+    /// Whether it was noted that none are left.
+    too_costly: bool,
 }
+
+/// Steps of expressions for a document, and for each of its values: what is checked takes time in proportion to its size.
+const STEPS: (u64, u64) = (1_000_000, 200);
 
 impl<'v, 'd> Check<'v, 'd> {
     fn new(validator: &'v Validator, root: Value<'d>) -> Self {
@@ -203,6 +219,9 @@ impl<'v, 'd> Check<'v, 'd> {
             known: walk::known(),
             trail: Vec::new(),
             nested: Vec::new(),
+            contained: RefCell::new(None),
+            steps: Cell::new(STEPS.0 + STEPS.1 * root.document().node_count() as u64),
+            too_costly: false,
         }
     }
 
@@ -218,6 +237,15 @@ impl<'v, 'd> Check<'v, 'd> {
             (severity, code, diagnostics.into())
         };
         self.out.push(Issue { severity, code, expression: self.path.to_string(), offset: at.offset(), diagnostics });
+    }
+
+    /// Says once that rules were left undecided.
+    fn note_cost(&mut self, at: Value<'_>) {
+        if self.steps.get() == 0 && !self.too_costly {
+            self.too_costly = true;
+            let what = "the rules take more steps than the size of the document allows; from here on some were not decided";
+            self.issue(IssueSeverity::Warning, IssueCode::TooCostly, at, what);
+        }
     }
 
     fn error(&mut self, code: IssueCode, at: Value<'_>, diagnostics: impl Into<String>) {

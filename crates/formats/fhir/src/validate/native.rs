@@ -92,8 +92,7 @@ fn rule(invariant: &Invariant) -> Option<Rule> {
         "dom-6" => |_, value| Some(value.get("text").is_some_and(|text| has(text, "div"))),
         "ref-1" => |check, value| {
             let Some(reference) = text(value, "reference") else { return Some(true) };
-            let Some(id) = reference.strip_prefix('#') else { return Some(true) };
-            Some(id.is_empty() || items(check.container, "contained").any(|one| text(one, "id") == Some(id)))
+            Some(!reference.starts_with('#') || check.resolve(reference).is_some())
         },
         "per-1" => |_, value| match (text(value, "start"), text(value, "end")) {
             (Some(start), Some(end)) => in_order(start, end),
@@ -238,10 +237,11 @@ fn observation_components<'d>(check: &Check<'_, 'd>, value: Value<'d>) -> Option
         return Some(true);
     }
     let code = check.resource.get("code")?;
-    let same = |a: Value<'_>, b: Value<'_>| ["system", "version", "code", "display"].iter().all(|name| text(a, name) == text(b, name));
+    let parts = |coding: Value<'d>| ["system", "version", "code", "display"].map(|name| text(coding, name));
+    let outer: HashSet<_> = items(code, "coding").map(parts).collect();
     let clash = items(value, "component")
         .filter_map(|component| component.get("code"))
-        .any(|concept| items(concept, "coding").any(|coding| items(code, "coding").any(|outer| same(coding, outer))));
+        .any(|concept| items(concept, "coding").any(|coding| outer.contains(&parts(coding))));
     Some(!clash)
 }
 

@@ -118,7 +118,7 @@ impl<'d> Check<'_, 'd> {
             if id.is_empty() {
                 return Some(self.container);
             }
-            return self.container.get("contained")?.items().find(|one| one.get("id").and_then(|known| known.as_str()) == Some(id));
+            return self.contained(id);
         }
         for scope in self.bundles.iter().rev() {
             if let Some(found) = scope.find(reference) {
@@ -131,6 +131,25 @@ impl<'d> Check<'_, 'd> {
             }
         }
         None
+    }
+
+    /// The contained resource of that id; the first of several. Looked up once for each container: a hostile resource
+    /// has as many of them as references to them.
+    fn contained(&self, id: &str) -> Option<Value<'d>> {
+        let mut kept = self.contained.borrow_mut();
+        let known = match &mut *kept {
+            Some((container, known)) if *container == self.container.index() => known,
+            _ => {
+                let mut known = HashMap::new();
+                for one in self.container.get("contained").into_iter().flat_map(|list| list.items()) {
+                    if let Some(id) = one.get("id").and_then(|id| id.as_str()) {
+                        known.entry(id).or_insert(one);
+                    }
+                }
+                &mut kept.insert((self.container.index(), known)).1
+            }
+        };
+        known.get(id).copied()
     }
 
     /// A Reference: its form, and whether it may point at what it points at.

@@ -313,12 +313,11 @@ impl<'d> Check<'_, 'd> {
             let kept = match self.native(rule, value) {
                 Some(kept) => Some(kept),
                 None => self.validator.engine.as_ref().and_then(|engine| {
-                    engine.holds(
-                        rule.expression,
-                        Focus { value, extension, ty, resource: self.resource, root: self.container, profiles: &self.validator.profiles },
-                    )
+                    let (resource, root, profiles) = (self.resource, self.container, &self.validator.profiles);
+                    engine.holds(rule.expression, Focus { value, extension, ty, resource, root, profiles, steps: &self.steps })
                 }),
             };
+            self.note_cost(value);
             if kept == Some(false) {
                 let severity = if rule.is_warning { IssueSeverity::Warning } else { IssueSeverity::Error };
                 self.issue(severity, IssueCode::Invariant, value, format!("the rule {} is broken: {}", rule.key, rule.expression));

@@ -8,6 +8,9 @@ use crate::{
     validate::push_json_text,
 };
 
+/// Problems of one document that are listed.
+const MOST_PROBLEMS: usize = 500;
+
 struct Writer<'x> {
     text: &'x str,
     out: String,
@@ -30,7 +33,11 @@ type Groups<'e, 'x> = Vec<(&'x str, Vec<&'e Element<'x>>)>;
 
 impl<'x> Writer<'x> {
     fn problem(&mut self, what: &'static str) {
-        self.problems.push((self.path.clone(), what));
+        match self.problems.len() {
+            ..MOST_PROBLEMS => self.problems.push((self.path.clone(), what)),
+            MOST_PROBLEMS => self.problems.push((String::new(), "there is more that JSON has no place for")),
+            _ => {}
+        }
     }
 
     fn resource(&mut self, element: &Element<'x>) {

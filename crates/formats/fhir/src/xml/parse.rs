@@ -7,6 +7,10 @@ use super::{XmlError, XmlErrorKind};
 const MOST_DEPTH: usize = 200;
 const MOST_ATTRIBUTES: usize = 64;
 const MOST_BYTES: usize = 64 << 20;
+/// Elements and attributes together; each takes about a hundred bytes of memory.
+const MOST_NODES: usize = 1 << 20;
+/// The longest name of R4 has 40 letters.
+const MOST_NAME: usize = 256;
 
 /// One element.
 pub(super) struct Element<'x> {
@@ -29,12 +33,16 @@ impl Element<'_> {
 struct Reader<'x> {
     text: &'x str,
     at: usize,
+    nodes: usize,
 }
 
 pub(super) fn parse(text: &str) -> Result<Element<'_>, XmlError> {
-    let mut reader = Reader { text, at: 0 };
+    let mut reader = Reader { text, at: 0, nodes: 0 };
     if text.len() > MOST_BYTES {
         return Err(reader.error(XmlErrorKind::TooLarge));
+    }
+    if let Some(offset) = text.bytes().position(is_control) {
+        return Err(XmlError { offset, kind: XmlErrorKind::Malformed });
     }
     reader.between()?;
     let root = reader.tree()?;
@@ -43,6 +51,16 @@ pub(super) fn parse(text: &str) -> Result<Element<'_>, XmlError> {
         return Err(reader.error(XmlErrorKind::Malformed));
     }
     Ok(root)
+}
+
+/// A byte that no XML document holds (XML 1.0, production 2).
+fn is_control(byte: u8) -> bool {
+    byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r')
+}
+
+/// A letter that no XML document holds, not even as a reference.
+fn is_forbidden(letter: char) -> bool {
+    u8::try_from(letter).is_ok_and(is_control) || matches!(letter, '\u{FFFE}' | '\u{FFFF}')
 }
 
 impl<'x> Reader<'x> {
@@ -170,20 +188,33 @@ impl<'x> Reader<'x> {
     fn raw_name(&mut self) -> Result<&'x str, XmlError> {
         let rest = self.rest();
         let length = rest.find(|letter: char| letter.is_whitespace() || "/>=<\"'&".contains(letter)).unwrap_or(rest.len());
-        if length == 0 {
+        if length > MOST_NAME {
+            return Err(self.error(XmlErrorKind::TooLarge));
+        }
+        let name = &rest[..length];
+        let is_name = |letter: char| !letter.is_ascii() || letter.is_ascii_alphanumeric() || "_:-.".contains(letter);
+        if name.is_empty() || name.starts_with(|first: char| first.is_ascii_digit() || "-.".contains(first)) || !name.chars().all(is_name) {
             return Err(self.error(XmlErrorKind::Malformed));
         }
         self.at += length;
-        Ok(&rest[..length])
+        Ok(name)
+    }
+
+    /// One more element or attribute.
+    fn count(&mut self) -> Result<(), XmlError> {
+        self.nodes += 1;
+        if self.nodes > MOST_NODES { Err(self.error(XmlErrorKind::TooLarge)) } else { Ok(()) }
     }
 
     /// A start tag, and whether it is closed at once.
     fn start_tag(&mut self) -> Result<(Element<'x>, bool), XmlError> {
         let start = self.at;
+        self.count()?;
         self.expect('<')?;
         let name = self.name()?;
         let mut attributes: Vec<(&'x str, Cow<'x, str>)> = Vec::new();
         loop {
+            let before = self.at;
             self.blanks();
             let rest = self.rest();
             let closed = rest.starts_with("/>");
@@ -192,6 +223,10 @@ impl<'x> Reader<'x> {
                 let range = start..self.at;
                 return Ok((Element { name, attributes, children: Vec::new(), has_text: false, range }, closed));
             }
+            if self.at == before {
+                return Err(self.error(XmlErrorKind::Malformed));
+            }
+            self.count()?;
             let key = self.raw_name()?;
             self.blanks();
             self.expect('=')?;
@@ -235,11 +270,10 @@ fn unescape(text: &str, offset: usize) -> Result<Cow<'_, str>, XmlError> {
             "apos" => '\'',
             name => {
                 let digits = name.strip_prefix('#').ok_or(bad)?;
-                let code = match digits.strip_prefix('x') {
-                    Some(hex) => u32::from_str_radix(hex, 16),
-                    None => digits.parse(),
-                };
-                code.ok().and_then(char::from_u32).ok_or(bad)?
+                let (digits, radix) = digits.strip_prefix('x').map_or((digits, 10), |hex| (hex, 16));
+                // The library takes a sign too.
+                let code = if digits.starts_with('+') { None } else { u32::from_str_radix(digits, radix).ok() };
+                code.and_then(char::from_u32).filter(|letter| !is_forbidden(*letter)).ok_or(bad)?
             }
         };
         out.push(letter);

@@ -224,8 +224,11 @@ impl<'d> Check<'_, 'd> {
                 resource: self.resource,
                 root: self.container,
                 profiles: &self.validator.profiles,
+                steps: &self.steps,
             };
-            if engine.holds(&rule.expression, focus) == Some(false) {
+            let kept = engine.holds(&rule.expression, focus);
+            self.note_cost(at);
+            if kept == Some(false) {
                 let severity = if rule.warning { IssueSeverity::Warning } else { IssueSeverity::Error };
                 self.issue(severity, IssueCode::Invariant, at, format!("the rule {} is broken ({url})", rule.key));
             }
