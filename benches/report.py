@@ -1,4 +1,4 @@
-"""docs/benchmarks.md: the tables between two markers; everything outside them is written by hand."""
+"""docs/benchmarks.md: the tables between markers, a pair for each block of parts; everything outside them is written by hand."""
 
 import shlex
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from common import HERE, PEERS_DIR, ROOT, TARGET
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- bench:begin, written by benches/run.py -->", "<!-- bench:end -->"
+BLOCKS = {"bench": ("parse", "engine", "memory"), "bench-fhir": ("fhir",)}
 
 
 def table(head, rows, right_from=1):
@@ -82,6 +82,38 @@ def memory_section(part):
     return "\n".join(["### Peak memory", "", "Peak resident memory of the whole process, one run each.", "", table(head, rows), *notes(part)])
 
 
+def fhir_section(part):
+    def verdict(row):
+        target = row["target_times"]
+        if target is None:
+            return ""
+        return f"{target:g}: " + ("met" if row["times_slower"] >= target else f"**missed**, {row['times_slower']:.1f}")
+
+    head = ["side", "how", "cores", "runs", "s median", "s best", "rows/s", "MB/s", "peak MiB", "slower than sutura, times", "target, times"]
+    text = ["### SQL on FHIR views", "",
+            f"Up to {part['repeat']} counted repetitions in turn after one that is checked and warms the page cache; a side that takes more than four seconds is run once. "
+            f"Load average {part['load_average'][0]} before and {part['load_average'][1]} after. "
+            + ("Every side's rows were read back: their number, a checksum of each column and one of the whole rows are those of a plain walk over the JSON." if part["checked"]
+               else "**The rows were not compared**: no Python packages.")]
+    for work in part["workloads"]:
+        rows, empty = [], {}
+        for row in work["sides"]:
+            rows.append([row["side"], row["how"], row["cores"], row["runs"], number(row["median_s"], 3), number(row["best_s"], 3), number(row["rows_per_s"], 0),
+                         number(row["mb_per_s"], 0), number(row["peak_rss_mib"], 0), "" if row["side"] == "sutura" else number(row["times_slower"], 1), verdict(row)])
+            empty.update((f"{row['side']} leaves `{column}` empty: {why}.", None) for column, why in row["left_empty"].items())
+        made = ", ".join(f"{count:,}" for count in work["rows"].values())
+        text += ["", f"**{work['name']}.** `{work['file']}`, {work['bytes'] / 1e6:,.1f} MB; {made} rows." + (" " + " ".join(empty) if empty else ""), "", table(head, rows, 2)]
+    rows = [[row["side"], row["work"], number(row["median_mb_per_s"], 0), number(row["best_mb_per_s"], 0), number(row["resources_per_s"], 0)] for row in part["parse"]]
+    if rows:
+        text += ["", "**The parser alone**, one core, the Observations in memory, CPU time of one thread, the best of five passes in a process.", "",
+                 table(["side", "work", "MB/s median", "MB/s best", "resources/s"], rows, 2)]
+    memory = part["memory"]
+    met = "met" if memory["ratio"] <= memory["limit"] else "**missed**"
+    text += ["", f"**Memory.** `sutura fhir view` over the Observations, two cores: peak {memory['peak_rss_mib'][0]} MiB for {memory['bytes'][0] / 1e6:,.0f} MB, "
+             f"{memory['peak_rss_mib'][1]} MiB for {memory['bytes'][1] / 1e6:,.0f} MB: {memory['ratio']} times; target at most {memory['limit']}: {met}."]
+    return "\n".join([*text, *notes(part)])
+
+
 def notes(part):
     """What the reader of a table has to know."""
     lines = [] if part.get("quiet", True) else ["- **The machine was busy before the first repetition: these times are no result.**"]
@@ -94,20 +126,37 @@ def commands(result):
     for name in ("parse", "engine"):
         for row in result.get(name, {}).get("rows", []):
             lines.append(f"{row['side']}: {shown(row['command'])}")
+    for work in result.get("fhir", {}).get("workloads", []):
+        for row in work["sides"]:
+            lines += [f"{row['side']}, {row['cores']} cores: {shown(command)}" for command in row["commands"]]
+    for row in result.get("fhir", {}).get("parse", []):
+        lines.append(f"{row['side']}: {shown(row['command'])}")
     return "\n".join(["### Commands", "", "```text", *lines, "```"]) if lines else ""
+
+
+SECTIONS = {"parse": parse_section, "engine": engine_section, "memory": memory_section, "fhir": fhir_section}
 
 
 def text_of(result):
     machine = result["machine"]
     facts = [f"{machine['cpu']}, {machine['cores']} cores, {machine['memory_gib']} GiB; {machine['system']}", f"{machine['date']}",
              f"commit {machine['commit']}; {machine['rustc']}; Python {machine['python']}", f"`{shlex.join(result['command'])}`"]
-    sections = [make(result[name]) for name, make in (("parse", parse_section), ("engine", engine_section), ("memory", memory_section)) if name in result]
+    sections = [make(result[name]) for name, make in SECTIONS.items() if name in result]
     skipped = [f"- Skipped: {name}: {reason}" for name, reason in result["skipped"].items()]
     return "\n\n".join(["\n".join(f"- {fact}" for fact in facts), *sections, *(["\n".join(skipped)] if skipped else []), commands(result)])
 
 
-def write(result, page=PAGE):
-    text = Path(page).read_text()
-    before, rest = text.split(BEGIN, 1)
-    after = rest.split(END, 1)[1]
-    Path(page).write_text(f"{before}{BEGIN}\n\n{text_of(result)}\n\n{END}{after}")
+def blocks(result):
+    """The result cut into the blocks that have anything to say, each with the facts of the run."""
+    for block, parts in BLOCKS.items():
+        found = {name: result[name] for name in parts if name in result}
+        if found:
+            skipped = {name: reason for name, reason in result["skipped"].items() if name in parts}
+            yield block, {**{key: value for key, value in result.items() if key not in SECTIONS}, "skipped": skipped, **found}
+
+
+def write(block, result, page=PAGE):
+    begin, end = f"<!-- {block}:begin, written by benches/run.py -->", f"<!-- {block}:end -->"
+    before, rest = Path(page).read_text().split(begin, 1)
+    after = rest.split(end, 1)[1]
+    Path(page).write_text(f"{before}{begin}\n\n{text_of(result)}\n\n{end}{after}")

@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Ours beside other tools on the same input, in one run: `make bench-peers`.
 
-    python3 benches/run.py                     five repetitions; writes target/bench.json and docs/benchmarks.md
+    python3 benches/run.py                     five repetitions; writes target/bench.json, target/bench-fhir.json and docs/benchmarks.md
+    python3 benches/run.py --parts fhir        one part; the tables of the others stay as they are
     python3 benches/run.py --repeat 1 --trial  shows that everything works; writes target/bench-trial.json only
     python3 benches/run.py --memory            also 500,000 and 5,000,000 messages for peak memory (long)
 
@@ -15,18 +16,19 @@ import json
 import sys
 
 import engine_job
+import fhir_views
 import hl7v2_parse
 import memory
 import report
 from common import DATA, TARGET, Disagreement, Skip, machine, say
 
-PARTS = ("parse", "engine", "memory")
+PARTS = ("parse", "engine", "fhir", "memory")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description="Ours beside other tools on the same input, in one run.")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of every side (5)")
-    parser.add_argument("--parts", default="parse,engine", help="which parts: parse,engine,memory (parse,engine)")
+    parser.add_argument("--parts", default="parse,engine,fhir", help="which parts: parse,engine,fhir,memory (parse,engine,fhir)")
     parser.add_argument("--memory", action="store_true", help="also the part memory: about 2 GB of messages, long")
     parser.add_argument("--trial", action="store_true", help="write target/bench-trial.json and print the page; leave docs/benchmarks.md alone")
     parser.add_argument("--no-build", action="store_true", help="take the release binaries as they are")
@@ -44,6 +46,7 @@ def main():
     result = {"command": ["python3", "benches/run.py", *sys.argv[1:]], "machine": machine(), "skipped": {}}
     runs = {"parse": lambda: hl7v2_parse.run(options.repeat, not options.no_build, patience_s),
             "engine": lambda: engine_job.run(options.repeat, not options.no_build, patience_s),
+            "fhir": lambda: fhir_views.run(options.repeat, not options.no_build, patience_s),
             "memory": lambda: memory.run(not options.no_build)}
     for part in options.parts:
         try:
@@ -56,14 +59,17 @@ def main():
             return 1
         for note in result.get(part, {}).get("skipped", []):
             say(f"SKIPPED: {note}")
-    path = TARGET / ("bench-trial.json" if options.trial else "bench.json")
-    path.write_text(json.dumps(result, indent=1) + "\n")
-    say(f"written: {path}")
     if options.trial:
+        path = TARGET / "bench-trial.json"
+        path.write_text(json.dumps(result, indent=1) + "\n")
+        say(f"written: {path}")
         print(report.text_of(result))
-    else:
-        report.write(result)
-        say(f"written: {report.PAGE}")
+        return 0
+    for block, found in report.blocks(result):
+        path = TARGET / f"{block}.json"
+        path.write_text(json.dumps(found, indent=1) + "\n")
+        report.write(block, found)
+        say(f"written: {path}, {report.PAGE}")
     return 0
 
 
