@@ -120,7 +120,13 @@ def lab_results(r):
                "code": at(coding, "code"), "display": at(coding, "display")}
 
 
-VIEWS = {made.__name__: made for made in (observations, us_core_patient, us_core_condition, us_core_blood_pressure, vital_signs, lab_results)}
+def observation_text(r):
+    if r["resourceType"] == "Observation":
+        yield {"id": r["id"], "status": at(r, "status"), "issued": at(r, "issued"), "reference": at(r, "subject", "reference"), "text": at(r, "code", "text")}
+
+
+VIEWS = {made.__name__: made for made in (observations, us_core_patient, us_core_condition, us_core_blood_pressure, vital_signs, lab_results,
+                                        observation_text)}
 COLUMNS = {
     "observations": "id patient status effective value unit system code",
     "us_core_patient": "id mrn gender birth_date deceased race ethnicity birth_sex marital_status language family given line city state postal_code",
@@ -128,6 +134,7 @@ COLUMNS = {
     "us_core_blood_pressure": "id patient status effective systolic systolic_unit diastolic diastolic_unit",
     "vital_signs": "id patient effective code display value unit",
     "lab_results": "id patient encounter status effective issued value unit value_code code display",
+    "observation_text": "id status issued reference text",
 }
 
 

@@ -15,10 +15,10 @@ import pyarrow.parquet
 
 
 class Connection:
-    """DuckDB comes with JSON built in; installing it, as fhir4ds does, would need the network."""
+    """DuckDB comes with JSON built in; installing it, as fhir4ds does with each connection, would need the network."""
 
-    def __init__(self):
-        self.inner = duckdb.connect()
+    def __init__(self, inner):
+        self.inner = inner
 
     def execute(self, sql, *parameters):
         return None if sql.startswith("INSTALL json") else self.inner.execute(sql, *parameters)
@@ -29,11 +29,13 @@ class Connection:
 
 def main(file, threads, out, *views):
     with contextlib.redirect_stdout(sys.stderr):  # it prints what it thinks
+        connect = duckdb.connect
+        duckdb.connect = lambda *place, **options: Connection(connect(*place, **options))
         from fhir4ds.datastore import FHIRDataStore
         from fhir4ds.dialects import DuckDBDialect
 
         start, rows = time.perf_counter(), 0
-        connection = Connection()
+        connection = duckdb.connect()
         connection.execute(f"set threads={int(threads)}")
         store = FHIRDataStore(dialect=DuckDBDialect(connection=connection))
         connection.execute(f"insert into {store.table_name} ({store.json_col}) select json from read_ndjson_objects('{file}')")

@@ -3,6 +3,7 @@
 import glob
 import json
 import os
+import shlex
 import shutil
 import sys
 from dataclasses import dataclass, field
@@ -19,8 +20,8 @@ OURS = ["us_core_patient", "us_core_condition", "us_core_blood_pressure", "vital
 FOLDER, OUT = DATA / "fhir", DATA / "out" / "fhir"
 PURPOSE = ["--allow-phi", "--purpose", "performance comparison on synthetic data"]
 
-PASSES = 5  # DuckDB goes over the file so many times in a process and states the best pass
-SLOW_S = 4.0  # a side that takes longer is run once
+PASSES = 3  # DuckDB goes over the file so many times in a process and states the best pass
+SLOW_S = 3.0  # a side that takes longer is run once
 DUCKDB_TIMES, HELIOS_TIMES = 2.0, 70.0
 MEMORY_COPIES, MEMORY_LIMIT = 10, 1.3
 
@@ -86,6 +87,7 @@ def workloads():
         Workload("Observations, six columns and a row for each `code.coding`", observations_file(), {"observations": peer_script("fhir", "view.json")},
                  {"observations": peer_script("fhir", "duckdb_view.py")}, (1, 2), {"duckdb": DUCKDB_TIMES, "helios-sof": HELIOS_TIMES},
                  {"helios-sof": no_key, "octofhir-sof": no_key, "fhir4ds": no_key}),
+        Workload("Observations, five plain elements", observations_file(), **views("observation_text"), cores=(2,)),
         Workload("US Core Patient", synthea_file("patients", 1000, "Patient"), **views("us_core_patient"), cores=(2,)),
         Workload("US Core Condition", synthea_file("conditions", 320, "Condition"), **views("us_core_condition"), cores=(2,)),
         Workload("US Core Blood Pressure, out of an export of Patients, Conditions and Observations", export, **views("us_core_blood_pressure"), cores=(2,)),
@@ -181,6 +183,10 @@ def sides(work, cores, peers):
     return found
 
 
+def counted(cores):
+    return "1 core" if cores == 1 else f"{cores} cores"
+
+
 def clear():
     shutil.rmtree(OUT / "rows", ignore_errors=True)
     for name in ("parquet", "arrow", "duckdb", "octofhir", "helios", "fhir4ds"):
@@ -223,7 +229,7 @@ def differences(side, work, python):
 def first_turn(side, work, cores, peers, skipped):
     """Runs a side for the first time and checks its rows: seconds, memory, rows; `None` where it is left out."""
     clear()
-    place = f"{side.name} on {work.file.name}, {len(work.views)} views, {cores} cores"
+    place = f"{side.name} on {work.file.name}, {', '.join(work.views) if len(work.views) < 3 else f'{len(work.views)} views'}, {counted(cores)}"
     try:
         wall, peak = run_side(side, cores)
         differs, rows = differences(side, work, peers.python) if peers.python else ({}, {})
@@ -257,7 +263,7 @@ def measure(work, cores, peers, repeat, skipped):
         slow = taken > SLOW_S and not side.name.startswith("sutura")
         if slow:
             wall.setdefault(side.name, Samples()).add(taken)
-        say(f"  {cores} cores, {side.name}: rows agree ({taken:.2f} s, {'slow: the only run' if slow else 'not counted'})")
+        say(f"  {counted(cores)}, {side.name}: rows agree ({taken:.2f} s, {'slow: the only run' if slow else 'not counted'})")
     for turn in range(repeat):
         for side in found:
             if turn == 0 and side.name in wall:
@@ -268,7 +274,7 @@ def measure(work, cores, peers, repeat, skipped):
             taken, memory = run_side(side, cores)
             wall.setdefault(side.name, Samples()).add(taken)
             peak[side.name].add(memory)
-            say(f"  {turn + 1}/{repeat} {cores} cores, {side.name}: {taken:.3f} s, {memory:.0f} MiB")
+            say(f"  {turn + 1}/{repeat} {counted(cores)}, {side.name}: {taken:.3f} s, {memory:.0f} MiB")
     clear()
     total, size, ours = sum(rows.values()), work.file.stat().st_size, wall["sutura"].median()
     lines = []
@@ -288,7 +294,7 @@ def measure(work, cores, peers, repeat, skipped):
             "times_slower": round(median / ours, 2),
             "target_times": target,
             "left_empty": work.empty.get(side.name, {}),
-            "commands": [" ".join(str(word) for word in command) for command in side.commands],
+            "commands": [shlex.join(str(word) for word in command) for command in side.commands],
         })
     return rows, lines
 
@@ -318,7 +324,7 @@ def parsers(peers, file, repeat, skipped):
         raise Disagreement(f"the parsers read different numbers of lines: {lines}")
     return [{"side": name, "work": work, "median_mb_per_s": round(samples[name].median(), 1), "best_mb_per_s": round(samples[name].highest(), 1),
              "resources_per_s": round(lines[name] / (file.stat().st_size / 1e6 / samples[name].median())),
-             "command": " ".join(str(word) for word in command)} for name, work, command in found]
+             "command": shlex.join(str(word) for word in command)} for name, work, command in found]
 
 
 def flat_memory(work):

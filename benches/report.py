@@ -91,7 +91,7 @@ def fhir_section(part):
 
     head = ["side", "how", "cores", "runs", "s median", "s best", "rows/s", "MB/s", "peak MiB", "slower than sutura, times", "target, times"]
     text = ["### SQL on FHIR views", "",
-            f"Up to {part['repeat']} counted repetitions in turn after one that is checked and warms the page cache; a side that takes more than four seconds is run once. "
+            f"Up to {part['repeat']} counted repetitions in turn after one that is checked and warms the page cache; a side that takes more than three seconds is run once. "
             f"Load average {part['load_average'][0]} before and {part['load_average'][1]} after. "
             + ("Every side's rows were read back: their number, a checksum of each column and one of the whole rows are those of a plain walk over the JSON." if part["checked"]
                else "**The rows were not compared**: no Python packages.")]
@@ -105,7 +105,7 @@ def fhir_section(part):
         text += ["", f"**{work['name']}.** `{work['file']}`, {work['bytes'] / 1e6:,.1f} MB; {made} rows." + (" " + " ".join(empty) if empty else ""), "", table(head, rows, 2)]
     rows = [[row["side"], row["work"], number(row["median_mb_per_s"], 0), number(row["best_mb_per_s"], 0), number(row["resources_per_s"], 0)] for row in part["parse"]]
     if rows:
-        text += ["", "**The parser alone**, one core, the Observations in memory, CPU time of one thread, the best of five passes in a process.", "",
+        text += ["", "**The parser alone**, one core, the Observations in memory, CPU time of one thread, the best of three passes in a process.", "",
                  table(["side", "work", "MB/s median", "MB/s best", "resources/s"], rows, 2)]
     memory = part["memory"]
     met = "met" if memory["ratio"] <= memory["limit"] else "**missed**"
@@ -128,7 +128,7 @@ def commands(result):
             lines.append(f"{row['side']}: {shown(row['command'])}")
     for work in result.get("fhir", {}).get("workloads", []):
         for row in work["sides"]:
-            lines += [f"{row['side']}, {row['cores']} cores: {shown(command)}" for command in row["commands"]]
+            lines += [f"{row['side']}, {row['cores']} core{'s' if row['cores'] > 1 else ''}: {shown(command)}" for command in row["commands"]]
     for row in result.get("fhir", {}).get("parse", []):
         lines.append(f"{row['side']}: {shown(row['command'])}")
     return "\n".join(["### Commands", "", "```text", *lines, "```"]) if lines else ""
