@@ -1,6 +1,8 @@
 //! How fast records are made and written.
 #![allow(missing_docs)]
 
+use std::ops::ControlFlow;
+
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use sutura_synthetic::{FhirExport, FhirOptions, Layout};
 
@@ -11,7 +13,7 @@ fn benches(c: &mut Criterion) {
         let Ok(export) = FhirExport::new(FhirOptions { patients: 400, layout, ..FhirOptions::default() }) else { return };
         let write = || {
             let folder = tempfile::tempdir().ok()?;
-            export.write_to(folder.path(), &|_| {}).ok()
+            export.write_to(folder.path(), &|_| ControlFlow::Continue(())).ok()
         };
         group.throughput(Throughput::Elements(write().map_or(0, |truth| truth.resources)));
         group.bench_function(format!("{layout:?}"), |b| b.iter(write));

@@ -16,6 +16,18 @@
 //! # Ok::<(), sutura_synthetic::SyntheticError>(())
 //! ```
 //!
+//! ```
+//! use std::ops::ControlFlow;
+//! use sutura_synthetic::{FhirExport, FhirOptions};
+//!
+//! let folder = std::env::temp_dir().join("sutura-synthetic-example-fhir");
+//! let export = FhirExport::new(FhirOptions { patients: 5, seed: 7, ..FhirOptions::default() })?;
+//! let truth = export.write_to(&folder, &|_| ControlFlow::Continue(()))?;
+//! assert_eq!((truth.by_type["Patient"], truth.bundles), (5, 6));
+//! # std::fs::remove_dir_all(&folder).ok();
+//! # Ok::<(), sutura_synthetic::SyntheticError>(())
+//! ```
+//!
 //! Everything follows from the seed and the options: the same ones give the same bytes on every
 //! machine. This crate reads nothing and checks nothing.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
@@ -35,7 +47,7 @@ pub use fhir::{CLINICIAN_SYSTEM, FhirExport, FhirFileTruth, FhirOptions, FhirTru
 pub use hl7v2::{AbnormalCounts, Compression, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
 pub use lists::Place;
 
-/// Why a feed was not written.
+/// Why a feed or records were not written.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SyntheticError {
@@ -53,6 +65,9 @@ pub enum SyntheticError {
         /// The folder.
         path: PathBuf,
     },
+    /// Whoever watched the progress ended the work.
+    #[error("stopped before the records were whole")]
+    Stopped,
     /// A file could not be written.
     #[error("cannot write {}; check that the folder is writable and has space", .path.display())]
     Io {

@@ -4,6 +4,7 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
+    ops::ControlFlow,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -22,7 +23,7 @@ use sutura_synthetic::{
 
 fn write(options: FhirOptions) -> (tempfile::TempDir, FhirTruth) {
     let folder = tempfile::tempdir().unwrap();
-    let truth = FhirExport::new(options).unwrap().write_to(folder.path(), &|_| {}).unwrap();
+    let truth = FhirExport::new(options).unwrap().write_to(folder.path(), &|_| ControlFlow::Continue(())).unwrap();
     (folder, truth)
 }
 
@@ -511,6 +512,9 @@ fn wrong_options_and_full_folders_are_refused() {
         assert!(matches!(FhirExport::new(bad), Err(SyntheticError::BadOption { .. })));
     }
     let (folder, _) = write(options(2));
-    let again = FhirExport::new(options(2)).unwrap().write_to(folder.path(), &|_| {});
+    let again = FhirExport::new(options(2)).unwrap().write_to(folder.path(), &|_| ControlFlow::Continue(()));
     assert!(matches!(again, Err(SyntheticError::OtherFeed { .. })));
+    let folder = tempfile::tempdir().unwrap();
+    let stopped = FhirExport::new(options(200)).unwrap().write_to(folder.path(), &|_| ControlFlow::Break(()));
+    assert!(matches!(stopped, Err(SyntheticError::Stopped)) && !folder.path().join("truth.json").exists());
 }

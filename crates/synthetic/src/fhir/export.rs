@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File},
     io,
+    ops::ControlFlow,
     path::{Path, PathBuf},
 };
 
@@ -44,13 +45,13 @@ impl FhirExport {
     }
 
     /// Writes `ndjson/`, `bundles/` (as the layout says) and `truth.json` into a folder, which is made when it
-    /// is not there. `progress` is told the patients written so far.
+    /// is not there. `progress` is told the patients written so far, and may end the work.
     ///
     /// The truth is written last and appears whole or not at all.
     ///
     /// # Errors
-    /// When `ndjson` or `bundles` is there already and not empty, or a file cannot be written.
-    pub fn write_to(&self, folder: &Path, progress: &dyn Fn(u64)) -> Result<FhirTruth, SyntheticError> {
+    /// When `ndjson` or `bundles` is there already and not empty, a file cannot be written, or `progress` breaks.
+    pub fn write_to(&self, folder: &Path, progress: &dyn Fn(u64) -> ControlFlow<()>) -> Result<FhirTruth, SyntheticError> {
         fs::create_dir_all(folder).map_err(failed(folder))?;
         for part in ["ndjson", "bundles"].map(|name| folder.join(name)) {
             if part.exists() && fs::read_dir(&part).map_err(failed(&part))?.next().is_some() {
@@ -62,19 +63,19 @@ impl FhirExport {
         remove_if_there(&truth_path).map_err(failed(&truth_path))?;
         let mut tally = Tally::new();
         let mut page = Page::default();
-        let mut lines = self.options.layout.ndjson().then(|| Lines::new(folder, self.options.compression));
-        let mut bundles = self.options.layout.bundles().then(|| Bundles::new(folder, self.options.compression));
+        let mut lines = self.options.layout.ndjson().then(|| Lines::new(folder, self.options.compression)).transpose()?;
+        let mut bundles = self.options.layout.bundles().then(|| Bundles::new(folder, self.options.compression)).transpose()?;
 
         shared::write(&mut page);
         write_page(&page, None, &mut tally, &mut lines, &mut bundles)?;
         for number in 0..self.options.patients {
             chart::write(&self.frame, number, &mut page, &mut tally);
             write_page(&page, Some(number), &mut tally, &mut lines, &mut bundles)?;
-            if tally.patients.is_multiple_of(REPORT_EVERY) {
-                progress(tally.patients);
+            let is_due = tally.patients.is_multiple_of(REPORT_EVERY) || tally.patients == self.options.patients;
+            if is_due && progress(tally.patients).is_break() {
+                return Err(SyntheticError::Stopped);
             }
         }
-        progress(tally.patients);
         let files = lines.map_or_else(|| Ok(Vec::new()), Lines::finish)?;
         let written = bundles.map_or((0, 0), |bundles| (bundles.count, bundles.bytes));
         let truth = tally.finish(self.options.clone(), files, written);
@@ -103,6 +104,14 @@ fn write_page(
     Ok(())
 }
 
+/// Makes a folder in one that is there. A folder that was taken away meanwhile is not made again.
+fn make_folder(path: &Path) -> Result<(), SyntheticError> {
+    match fs::create_dir(path) {
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(failed(path)(error)),
+        _ => Ok(()),
+    }
+}
+
 fn failed(path: &Path) -> impl FnOnce(io::Error) -> SyntheticError + use<> {
     let path = path.to_owned();
     move |source| SyntheticError::Io { path, source }
@@ -123,8 +132,9 @@ struct LineFile {
 }
 
 impl Lines {
-    fn new(folder: &Path, compression: Compression) -> Self {
-        Self { folder: folder.to_owned(), compression, files: [const { None }; KINDS] }
+    fn new(folder: &Path, compression: Compression) -> Result<Self, SyntheticError> {
+        make_folder(&folder.join("ndjson"))?;
+        Ok(Self { folder: folder.to_owned(), compression, files: [const { None }; KINDS] })
     }
 
     fn page(&mut self, page: &Page) -> Result<(), SyntheticError> {
@@ -157,8 +167,6 @@ impl LineFile {
     fn create(folder: &Path, kind: Kind, compression: Compression) -> Result<Self, SyntheticError> {
         let name = format!("ndjson/{}.ndjson{}", kind.name(), packed_ending(compression));
         let path = folder.join(&name);
-        let parent = folder.join("ndjson");
-        fs::create_dir_all(&parent).map_err(failed(&parent))?;
         let file = File::create(&path).and_then(|file| Output::new(file, compression)).map_err(failed(&path))?;
         let truth = FhirFileTruth { name, resource_type: kind.name(), resources: 0, bytes: 0 };
         Ok(Self { path, file, buffer: Vec::with_capacity(BUFFER + (8 << 10)), truth })
@@ -190,23 +198,22 @@ struct Bundles {
 }
 
 impl Bundles {
-    fn new(folder: &Path, compression: Compression) -> Self {
-        Self { folder: folder.join("bundles"), compression, buffer: String::with_capacity(BUFFER), made: None, count: 0, bytes: 0 }
+    fn new(folder: &Path, compression: Compression) -> Result<Self, SyntheticError> {
+        let folder = folder.join("bundles");
+        make_folder(&folder)?;
+        Ok(Self { folder, compression, buffer: String::with_capacity(BUFFER), made: None, count: 0, bytes: 0 })
     }
 
     fn page(&mut self, page: &Page, number: Option<u64>) -> Result<(), SyntheticError> {
         bundle(page, &mut self.buffer);
         let ending = packed_ending(self.compression);
         let path = match number {
-            None => {
-                fs::create_dir_all(&self.folder).map_err(failed(&self.folder))?;
-                self.folder.join(format!("shared.json{ending}"))
-            }
+            None => self.folder.join(format!("shared.json{ending}")),
             Some(number) => {
                 let thousand = number / PER_FOLDER;
                 let folder = self.folder.join(format!("{thousand:04}"));
                 if self.made != Some(thousand) {
-                    fs::create_dir_all(&folder).map_err(failed(&folder))?;
+                    make_folder(&folder)?;
                     self.made = Some(thousand);
                 }
                 folder.join(format!("patient_{number:08}.json{ending}"))
