@@ -166,7 +166,7 @@ fn resources_conform_to_the_us_core_profiles_they_claim() {
 
 /// How many rows the reader makes of each table from one file, and how many resources it finds.
 fn read(bytes: Vec<u8>, tables: &[&str], rows: &mut BTreeMap<String, u64>) -> u64 {
-    let requests = tables.iter().map(|table| TableRequest { table: (*table).to_owned(), columns: None }).collect();
+    let requests = tables.iter().map(|table| TableRequest::whole(*table)).collect();
     let spec = DecoderSpec { source: "test:file".into(), start: 0, end: None, options: Value::Null, requests, batch_rows: 1000 };
     let mut decoder = Decoder::new(spec).unwrap();
     let mut out = Vec::new();
