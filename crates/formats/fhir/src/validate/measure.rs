@@ -15,6 +15,9 @@ use crate::json::Value;
 const SCORING: &str = "http://terminology.hl7.org/CodeSystem/measure-scoring";
 const GROUP_SCORING: &str = "http://hl7.org/fhir/us/cqfmeasures/StructureDefinition/cqfm-scoring";
 
+/// Reports and Measures with more pairs of groups, populations or stratifiers are not compared.
+const MOST_PAIRS: usize = 1_000_000;
+
 fn text<'d>(value: Value<'d>, name: &str) -> Option<&'d str> {
     value.get(name)?.as_str()
 }
@@ -74,6 +77,15 @@ impl<'d> Check<'_, 'd> {
             let what = "the Measure is neither contained nor loaded: the report is not checked against it";
             return self.issue(IssueSeverity::Information, IssueCode::NotFound, report, what);
         };
+        // Both sides may come from one input: their product must not be large.
+        let sizes = ["population", "stratifier"].map(|part| {
+            let given = items(report, "group").map(|group| items(group, part).count()).max().unwrap_or(0);
+            given * list(measure, "group").map(|group| list(group, part).count()).max().unwrap_or(0)
+        });
+        let groups = items(report, "group").count() * list(measure, "group").count();
+        if sizes.into_iter().chain([groups]).any(|size| size > MOST_PAIRS) {
+            return self.issue(IssueSeverity::Warning, IssueCode::TooLong, report, "the report is too large to be checked");
+        }
         let about = Report { complete: text(report, "status") == Some("complete"), kind: text(report, "type").unwrap_or("").to_owned() };
         let groups: Vec<&Json> = list(measure, "group").collect();
         let mut used = vec![false; groups.len()];

@@ -83,7 +83,7 @@ pub struct Options {
     pub missing_targets: Option<IssueSeverity>,
     /// Apply the profiles that `meta.profile` claims, where they are loaded.
     pub meta_profiles: bool,
-    /// No resource gets more issues than this.
+    /// No resource gets more issues than this, apart from one that says so and, if none of them is an error, the first error.
     pub max_issues: usize,
 }
 
@@ -202,6 +202,8 @@ struct Check<'v, 'd> {
     steps: Cell<u64>,
     /// Whether it was noted that none are left.
     too_costly: bool,
+    /// Whether values conform to profiles, once that was asked: resources that refer to each other ask again and again.
+    conformed: HashMap<(u32, usize), bool>,
 }
 
 /// Steps of expressions for a document, and for each of its values: what is checked takes time in proportion to its size.
@@ -222,20 +224,25 @@ impl<'v, 'd> Check<'v, 'd> {
             contained: RefCell::new(None),
             steps: Cell::new(STEPS.0 + STEPS.1 * root.document().node_count() as u64),
             too_costly: false,
+            conformed: HashMap::new(),
         }
     }
 
     /// Notes an issue at the place of the walk.
     fn issue(&mut self, severity: IssueSeverity, code: IssueCode, at: Value<'_>, diagnostics: impl Into<String>) {
         let most = self.validator.options.max_issues;
-        if self.out.len() > most {
-            return;
+        if self.out.len() == most {
+            self.push_issue(IssueSeverity::Warning, IssueCode::TooLong, at, "more issues were found than are listed".to_owned());
         }
-        let (severity, code, diagnostics) = if self.out.len() == most {
-            (IssueSeverity::Warning, IssueCode::TooLong, "more issues were found than are listed".to_owned())
-        } else {
-            (severity, code, diagnostics.into())
-        };
+        // What is not listed must not make an invalid resource look valid: one error always is.
+        let is_error = |issue: &Issue| issue.severity >= IssueSeverity::Error;
+        let first_error = || severity >= IssueSeverity::Error && !self.out.iter().any(is_error);
+        if self.out.len() < most || (self.out.len() == most + 1 && first_error()) {
+            self.push_issue(severity, code, at, diagnostics.into());
+        }
+    }
+
+    fn push_issue(&mut self, severity: IssueSeverity, code: IssueCode, at: Value<'_>, diagnostics: String) {
         self.out.push(Issue { severity, code, expression: self.path.to_string(), offset: at.offset(), diagnostics });
     }
 

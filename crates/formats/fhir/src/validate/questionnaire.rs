@@ -24,7 +24,7 @@ use super::{
 };
 use crate::{defs::TypeId, json::Value};
 
-/// No response takes more looks at its items than this to decide its conditions.
+/// No response takes more looks at items, questions and options than this: both sides may come from one input.
 const MOST_LOOKS: usize = 2_000_000;
 
 /// The state of one response.
@@ -35,6 +35,15 @@ struct Pass<'f, 'd> {
     /// How bad a missing answer is: a response that is not complete may lack some.
     missing: IssueSeverity,
     looks: usize,
+}
+
+impl Pass<'_, '_> {
+    /// Takes so many looks, if they are left.
+    fn look(&mut self, count: usize) -> bool {
+        let left = self.looks.checked_sub(count);
+        self.looks = left.unwrap_or(0);
+        left.is_some()
+    }
 }
 
 /// An item of the response and its place.
@@ -90,6 +99,9 @@ impl<'d> Check<'_, 'd> {
 
     /// The items below one another, against the questions that may stand there.
     fn level(&mut self, pass: &mut Pass<'_, 'd>, questions: &[Question], parent: Value<'d>) {
+        if !pass.look(questions.len()) {
+            return self.issue(IssueSeverity::Warning, IssueCode::TooLong, parent, "the response is too large to be checked to its end");
+        }
         let places: HashMap<&str, usize> = questions.iter().enumerate().map(|(place, one)| (one.link_id.as_str(), place)).collect();
         let mut members: Vec<Vec<Member<'d>>> = vec![Vec::new(); questions.len()];
         let mut last = 0;
@@ -188,7 +200,9 @@ impl<'d> Check<'_, 'd> {
         self.path.push("answer");
         for (number, answer) in items(item, "answer").enumerate() {
             self.path.push_index(number);
-            self.answer(pass.form, question, answer);
+            if pass.look(question.options.len()) {
+                self.answer(pass.form, question, answer);
+            }
             self.below(pass, question, item, answer);
             self.path.pop();
         }

@@ -123,7 +123,18 @@ impl<'d> Check<'_, 'd> {
 
     /// Whether a value conforms to a profile, without issues.
     pub(super) fn conforms(&mut self, value: Value<'d>, ty: TypeId, profile: &Arc<Profile>) -> bool {
-        self.aside(|check| check.profile(value, ty, profile)).iter().all(|issue| issue.severity < IssueSeverity::Error)
+        let key = (value.index(), Arc::as_ptr(profile) as usize);
+        self.once(key, |check| check.profile(value, ty, profile))
+    }
+
+    /// Whether a check finds no error; what is known by its key is not asked again.
+    fn once(&mut self, key: (u32, usize), run: impl FnOnce(&mut Self)) -> bool {
+        if let Some(known) = self.conformed.get(&key) {
+            return *known;
+        }
+        let conforms = self.aside(run).iter().all(|issue| issue.severity < IssueSeverity::Error);
+        self.conformed.insert(key, conforms);
+        conforms
     }
 
     pub(super) fn step_into(&mut self, found: &Found<'d>) {
@@ -363,8 +374,9 @@ impl<'d> Check<'_, 'd> {
     }
 
     fn conforms_to(&mut self, value: Value<'d>, found: Found<'d>, profile: &Arc<Profile>, element: Option<&str>) -> bool {
-        let issues = self.aside(|check| check.whole_or_element(value, found, profile, element));
-        issues.iter().all(|issue| issue.severity < IssueSeverity::Error)
+        let node = element.and_then(|id| profile.root.at(id)).unwrap_or(&profile.root);
+        let key = (value.index(), std::ptr::from_ref(node) as usize);
+        self.once(key, |check| check.whole_or_element(value, found, profile, element))
     }
 
     /// Whether the target of a reference is at hand in a way that the profile allows.
@@ -413,9 +425,15 @@ impl<'d> Check<'_, 'd> {
             let what = format!("the reference points at a type that the profile does not allow ({url})");
             return self.issue(severity, IssueCode::Structure, reference, what);
         }
-        if let Some(resource) = resource
-            && !fitting.iter().any(|profile| self.conforms(resource, ty, profile))
-        {
+        let Some(resource) = resource else { return };
+        // A resource of a Bundle has contained resources of its own.
+        let container = self.container;
+        if !text.starts_with('#') {
+            self.container = resource;
+        }
+        let conforms = fitting.iter().any(|profile| self.conforms(resource, ty, profile));
+        self.container = container;
+        if !conforms {
             self.error(
                 IssueCode::Structure,
                 reference,

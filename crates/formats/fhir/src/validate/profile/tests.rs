@@ -186,3 +186,91 @@ fn languages_of_narratives() {
     assert_eq!((found("_resource", Some("de"), &["en", "de"]), found("_resource", Some("de"), &["en"])), (0, 1));
     assert_eq!((found("fr", None, &["fr"]), found("fr", None, &["en"])), (0, 1));
 }
+
+#[test]
+fn codes_of_loaded_value_sets() {
+    let system = json!({"resourceType": "CodeSystem", "url": "http://s", "content": "complete", "concept": [
+        {"code": "animal", "concept": [{"code": "dog", "concept": [{"code": "poodle"}]}, {"code": "cat"}]}, {"code": "plant"}]});
+    let set = |compose: serde_json::Value| json!({"resourceType": "ValueSet", "url": "http://vs", "compose": compose});
+    let bound = || profile(&json!([{"path": "Observation.method", "binding": {"strength": "required", "valueSet": "http://vs|1.0"}}]));
+    let rule = || {
+        profile(
+            &json!([{"path": "Observation", "constraint": [{"key": "t-1", "severity": "error", "expression": "method.memberOf('http://vs')"}]}]),
+        )
+    };
+    let accepted = |compose: &serde_json::Value| {
+        let fits = |structure: serde_json::Value, code: &str| {
+            let resource = observation(&json!({"method": {"coding": [{"system": "http://s", "code": code}]}}));
+            errors(vec![structure, system.clone(), set(compose.clone())], &resource, "http://p").is_empty()
+        };
+        let codes = ["animal", "dog", "poodle", "cat", "plant", "stone"];
+        let by_binding: Vec<&str> = codes.into_iter().filter(|code| fits(bound(), code)).collect();
+        let by_rule: Vec<&str> = codes.into_iter().filter(|code| fits(rule(), code)).collect();
+        assert_eq!(by_binding, by_rule);
+        by_binding
+    };
+    let filter = |op: &str, value: &str| json!({"system": "http://s", "filter": [{"property": "concept", "op": op, "value": value}]});
+    assert_eq!(accepted(&json!({"include": [{"system": "http://s"}]})), ["animal", "dog", "poodle", "cat", "plant"]);
+    assert_eq!(accepted(&json!({"include": [{"system": "http://s", "concept": [{"code": "cat"}]}]})), ["cat"]);
+    assert_eq!(accepted(&json!({"include": [filter("is-a", "dog")]})), ["dog", "poodle"]);
+    assert_eq!(accepted(&json!({"include": [filter("descendent-of", "dog")]})), ["poodle"]);
+    assert_eq!(accepted(&json!({"include": [{"system": "http://s"}], "exclude": [filter("is-a", "animal")]})), ["plant"]);
+    // A filter that is not known: nothing is said of the set.
+    let unknown = set(json!({"include": [filter("regex", "d.*")]}));
+    let resource = observation(&json!({"method": {"coding": [{"system": "http://s", "code": "stone"}]}}));
+    assert_eq!(errors(vec![bound(), system.clone(), unknown], &resource, "http://p"), Vec::<String>::new());
+}
+
+#[test]
+fn profiles_in_circles_end() {
+    let circle = |url: &str, base: &str| {
+        json!({"resourceType": "StructureDefinition", "url": url, "type": "Observation", "derivation": "constraint", "baseDefinition": base,
+            "differential": {"element": [{"path": "Observation.issued", "min": 1}]}})
+    };
+    let found = errors(vec![circle("http://a", "http://b"), circle("http://b", "http://a")], &observation(&json!({})), "http://a");
+    assert_eq!(found.len(), 1, "{found:?}");
+    // A contained resource that must conform to the profile which it is contained by, and to itself.
+    let own = profile(&json!([{"path": "Observation.hasMember",
+        "type": [{"code": "Reference", "targetProfile": ["http://p"]}]}]));
+    let resource = json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "hasMember": [{"reference": "#a"}, {"reference": "#b"}],
+        "contained": [
+            {"resourceType": "Observation", "id": "a", "status": "final", "code": {"text": "x"}, "hasMember": [{"reference": "#b"}, {"reference": "#a"}]},
+            {"resourceType": "Observation", "id": "b", "status": "final", "code": {"text": "x"}, "hasMember": [{"reference": "#a"}, {"reference": "#b"}]}]});
+    assert_eq!(errors(vec![own], &resource, "http://p"), Vec::<String>::new());
+}
+
+/// Resources that all refer to one another, and a profile that wants all of them to conform: not every way through them is gone.
+#[test]
+fn dense_references_end() {
+    let own = profile(&json!([{"path": "Observation.hasMember", "type": [{"code": "Reference", "targetProfile": ["http://p"]}]}]));
+    let members: Vec<serde_json::Value> = (0..40).map(|number| json!({"reference": format!("#o{number}")})).collect();
+    let one = |id: usize| json!({"resourceType": "Observation", "id": format!("o{id}"), "status": "final", "code": {"text": "x"}, "hasMember": members});
+    let contained: Vec<serde_json::Value> = (0..40).map(one).collect();
+    let resource = observation(&json!({"contained": contained, "hasMember": members}));
+    assert_eq!(errors(vec![own], &resource, "http://p"), Vec::<String>::new());
+}
+
+/// The contained resources of an entry of a Bundle are its own.
+#[test]
+fn targets_in_bundles_have_their_own_contained_resources() {
+    let patient = json!({"resourceType": "StructureDefinition", "url": "http://patient", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [
+        {"path": "Patient.managingOrganization", "type": [{"code": "Reference", "targetProfile": ["http://organization"]}]}]}});
+    let organization = json!({"resourceType": "StructureDefinition", "url": "http://organization", "type": "Organization", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Organization", "differential": {"element": [{"path": "Organization.name", "min": 1}]}});
+    let subject = profile(&json!([{"path": "Observation.subject", "type": [{"code": "Reference", "targetProfile": ["http://patient"]}]}]));
+    let bundle = |organization: serde_json::Value| {
+        json!({"resourceType": "Bundle", "type": "collection", "entry": [
+            {"fullUrl": "http://a/Patient/1", "resource": {"resourceType": "Patient", "id": "1", "contained": [organization],
+             "managingOrganization": {"reference": "#o"}}},
+            {"fullUrl": "http://a/Observation/1", "resource": observation(&json!({"id": "1", "meta": {"profile": ["http://p"]},
+             "subject": {"reference": "Patient/1"}}))}]})
+    };
+    let structures = vec![patient, organization, subject];
+    let core = "http://hl7.org/fhir/StructureDefinition/Bundle";
+    let named = bundle(json!({"resourceType": "Organization", "id": "o", "name": "x"}));
+    assert_eq!(errors(structures.clone(), &named, core), Vec::<String>::new());
+    let nameless = bundle(json!({"resourceType": "Organization", "id": "o", "identifier": [{"value": "x"}]}));
+    let found = errors(structures, &nameless, core);
+    assert!(found.len() == 1 && found[0].starts_with("Bundle.entry[1].resource.subject: "), "{found:?}");
+}

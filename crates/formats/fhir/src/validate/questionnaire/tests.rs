@@ -299,4 +299,10 @@ fn conditions_have_a_limit() {
         .collect();
     let items: Vec<Json> = (0..3000).map(|number| json!({"linkId": format!("{number}")})).collect();
     assert_eq!(errors(&json!(questions), &json!(items)), Vec::<String>::new());
+    // A group that repeats, with very many questions each time.
+    let questions: Vec<Json> = (0..3000).map(|number| json!({"linkId": format!("{number}"), "type": "string"})).collect();
+    let groups = json!([{"linkId": "g", "type": "group", "repeats": true, "item": questions}]);
+    let many: Vec<Json> = (0..1000).map(|_| json!({"linkId": "g", "item": [{"linkId": "1"}]})).collect();
+    let found = found(&form(&groups), &json!(many), "completed", IssueSeverity::Warning);
+    assert!(found.iter().all(|one| one.contains("too large")) && !found.is_empty(), "{:?}", found.first());
 }

@@ -326,3 +326,52 @@ fn narratives() {
     one(&with("<div xmlns=\"http://www.w3.org/1999/xhtml\"><script>a</script></div>"), "Patient.text.div", "may not have (txt-1)");
     one(&with("<div xmlns=\"http://www.w3.org/1999/xhtml\"></div>"), "Patient.text.div", "no text (txt-2)");
 }
+
+#[test]
+fn bundles_of_documents_and_pages() {
+    let links = |second: &str| {
+        json!({"resourceType": "Bundle", "type": "searchset", "link": [{"relation": "self", "url": "http://a"}, {"relation": second, "url": "http://b"}]}).to_string()
+    };
+    assert_eq!(errors(&links("next")), Vec::<String>::new());
+    one(&links("self"), "Bundle", "a link relation may stand only once");
+    // In a document a relative reference is relative to the entry's own fullUrl.
+    let document = |base: &str| {
+        json!({"resourceType": "Bundle", "type": "document", "identifier": {"system": "http://s", "value": "1"}, "timestamp": "2024-01-01T00:00:00Z", "entry": [
+            {"fullUrl": "http://one/Composition/1", "resource": {"resourceType": "Composition", "id": "1", "status": "final", "type": {"text": "x"},
+             "date": "2024", "title": "x", "author": [{"display": "x"}], "subject": {"reference": "Patient/1"}}},
+            {"fullUrl": format!("{base}/Patient/1"), "resource": {"resourceType": "Patient", "id": "1"}}]}).to_string()
+    };
+    assert_eq!(errors(&document("http://one")), Vec::<String>::new());
+    one(&document("http://two"), "Bundle.entry[0].resource.subject", "a fullUrl that the reference does not mean");
+}
+
+#[test]
+fn data_types_beyond_their_definitions() {
+    let attachment =
+        |size: u32| json!({"resourceType": "Patient", "photo": [{"contentType": "image/png", "data": "YWJj", "size": size}]}).to_string();
+    assert_eq!(errors(&attachment(3)), Vec::<String>::new());
+    one(&attachment(4), "Patient.photo[0]", "not the size of the data");
+    let coding = |system: &str| json!({"resourceType": "Basic", "code": {"coding": [{"system": system, "code": "x"}]}}).to_string();
+    assert_eq!(errors(&coding("urn:oid:1.2")), Vec::<String>::new());
+    one(&coding("local"), "Basic.code.coding[0]", "an absolute URI");
+    let names = |siblings: &str| format!(r#"{{"resourceType":"Patient","name":[{{"given":["a"],"_given":{siblings}}}]}}"#);
+    assert_eq!(errors(&names(r#"[{"id":"x"}]"#)), Vec::<String>::new());
+    one(&names(r#"[{"id":"x"},null]"#), "Patient.name[0].given", "more entries with '_'");
+    one(&names(r#"{"id":"x"}"#), "Patient.name[0].given", "must be a JSON array");
+}
+
+#[test]
+fn many_contained_resources_are_found_quickly() {
+    let count = 3000;
+    let contained: Vec<Json> = (0..count)
+        .map(|number| json!({"resourceType": "Observation", "id": format!("o{number}"), "status": "final", "code": {"text": "x"}}))
+        .collect();
+    let members: Vec<Json> = (0..count).map(|number| json!({"reference": format!("#o{number}")})).collect();
+    let resource =
+        json!({"resourceType": "Observation", "status": "final", "code": {"text": "x"}, "contained": contained, "hasMember": members});
+    assert_eq!(errors(&resource.to_string()), Vec::<String>::new());
+    let mut wrong = resource;
+    wrong["hasMember"][7]["reference"] = json!("#none");
+    let found = errors(&wrong.to_string());
+    assert!(found.iter().any(|one| one.starts_with("Observation.hasMember[7]: ") && one.contains("ref-1")), "{found:?}");
+}

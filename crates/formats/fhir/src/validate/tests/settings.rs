@@ -71,6 +71,12 @@ fn the_number_of_issues_is_limited() {
     let few = run(Options { max_issues: 10, ..Options::default() }, &text);
     assert_eq!(few.len(), 11);
     assert_eq!((few[10].code, few[10].severity), (IssueCode::TooLong, IssueSeverity::Warning));
+    // An error behind many warnings is not lost.
+    let names: Vec<_> = (0..50).map(|_| json!({"text": "a <b>b</b>"})).collect();
+    let text = json!({"resourceType": "Patient", "name": names, "photo": [{"url": 1, "title": 1}]}).to_string();
+    let few = run(Options { max_issues: 10, ..Options::default() }, &text);
+    let errors: Vec<usize> = few.iter().enumerate().filter(|(_, issue)| issue.severity == IssueSeverity::Error).map(|(at, _)| at).collect();
+    assert_eq!((few.len(), errors), (12, vec![11]));
 }
 
 #[test]
