@@ -3,6 +3,7 @@
 //! The help is the reference: `docs/src/reference/cli.md` is written from it.
 
 pub(crate) mod fhir;
+pub(crate) mod fhir_resources;
 
 use std::path::PathBuf;
 

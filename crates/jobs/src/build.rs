@@ -11,6 +11,7 @@ use std::{
 use arrow::datatypes::{DataType, Field, Schema};
 use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
 use sutura_engine::{ColumnFunction, DataFrame, Engine, EngineError, Expr, column, lineage};
+use sutura_fhir::enrich::{self, PatientIndex};
 use sutura_privacy::{PrivacyError, SchemaPlan};
 
 use crate::{
@@ -24,9 +25,10 @@ use crate::{
     },
     functions::{ages, categories, codes, dates, mapping, text},
     model::{
-        AgeStep, CategoriseStep, CodeMappingStep, ExtractCodesStep, NormaliseTextStep, RenameStep, SqlStep, StandardiseDatesStep,
-        StepSection,
+        AgeStep, CategoriseStep, CodeMappingStep, ExtractCodesStep, FhirEnrichStep, NormaliseTextStep, RenameStep, SqlStep,
+        StandardiseDatesStep, StepSection,
     },
+    persons,
     privacy::Privacy,
     quality::Checks,
 };
@@ -69,6 +71,8 @@ pub(crate) struct Builder<'a> {
     dry: bool,
     /// By step: whether a `deidentify` step is on the way to it.
     treated: Vec<bool>,
+    /// What steps of type `fhir_enrich` know of persons; nothing while tables are only looked at.
+    persons: Arc<PatientIndex>,
     made: Mutex<Made>,
 }
 
@@ -90,7 +94,12 @@ impl<'a> Builder<'a> {
                 treated_tables.extend(step.outputs());
             }
         }
-        Self { job, engine, privacy, inputs, order, dry: false, treated, made: Mutex::default() }
+        Self { job, engine, privacy, inputs, order, dry: false, treated, persons: Arc::default(), made: Mutex::default() }
+    }
+
+    /// The same with the persons that the job's FHIR sources tell of.
+    pub(crate) fn with_persons(self, persons: Arc<PatientIndex>) -> Self {
+        Self { persons, ..self }
     }
 
     /// A builder for tables that are only looked at.
@@ -203,6 +212,7 @@ impl<'a> Builder<'a> {
             StepSection::Age(step) => table.age(step)?,
             StepSection::Categorise(step) => table.categorise(step)?,
             StepSection::CodeMapping(step) => table.map_codes(step)?,
+            StepSection::FhirEnrich(step) => table.enrich(step, Arc::clone(&self.persons))?,
             StepSection::Quality(step) => {
                 let checks = Checks::new(step, &table.schema).map_err(|message| table.problem("check", message))?;
                 let (kept, aside) = table.divide(&checks, step.gate.as_ref())?;
@@ -347,6 +357,24 @@ impl Table<'_> {
         let system = step.system;
         let call = ColumnFunction::new("extract_codes", output, move |columns| codes::extract(&columns[0], system));
         self.select(HashMap::new(), vec![call.over([step.column.as_str()])])
+    }
+
+    fn enrich(&self, step: &FhirEnrichStep, persons: Arc<PatientIndex>) -> StepResult<DataFrame> {
+        let field = self.field("column", &step.column)?;
+        let output = ColumnMeta::from_field(field).apply(Field::new(&step.column, DataType::Utf8View, true));
+        let day = step.reference_date.parse().map_err(|_| self.problem("reference_date", "is not a whole ISO date".into()))?;
+        let options = enrich::Options {
+            validate: step.validate,
+            default_country: step.default_country.clone(),
+            service_bases: step.service_bases.clone(),
+            ..enrich::Options::new(day)
+        };
+        let enricher = persons::enricher(options, persons, self.job.profiles.as_ref());
+        let call = ColumnFunction::new("fhir_enrich", output, move |columns| persons::enrich(&enricher, &columns[0], columns.get(1)));
+        // A resource out of a Bundle is known by its fullUrl too.
+        let has_url = self.schema.field_with_name(persons::FULL_URL).is_ok();
+        let arguments = std::iter::once(step.column.as_str()).chain(has_url.then_some(persons::FULL_URL));
+        self.select(HashMap::from([(step.column.clone(), call.over(arguments))]), Vec::new())
     }
 
     fn age(&self, step: &AgeStep) -> StepResult<DataFrame> {

@@ -17,6 +17,7 @@ use sutura_engine::{
     pass::{AccountsHandler, Consumer, PassOptions, PassProgress, PassReport, SharedPass, SinkError, SourceSpec},
     sink::{self, HeldOutputs, LateFacts, RowGroupBudget, SinkReport},
 };
+use sutura_fhir::enrich::PatientIndex;
 use sutura_privacy::{ColumnStatistics, SchemaPlan};
 use sutura_quality::QualityReport;
 
@@ -27,7 +28,7 @@ use crate::{
     events::{EventHandler, JobEvent},
     manifest::{Manifest, ManifestFile},
     model::{JobFile, QualityStep, SinkSection, StepSection},
-    openlineage,
+    openlineage, persons,
     privacy::Privacy,
     private,
     publish::{self, MANIFEST, OutputLock, Staging, write_file},
@@ -285,6 +286,18 @@ impl<'a> Run<'a> {
         Ok(report)
     }
 
+    /// What steps of type `fhir_enrich` have to know before the first row: all FHIR sources are read for it, in a session of its own.
+    async fn persons(&self) -> Result<Arc<PatientIndex>> {
+        if !self.spec.steps.iter().any(|step| matches!(step, StepSection::FhirEnrich(_))) {
+            return Ok(Arc::default());
+        }
+        let engine = self.job.engine(None)?;
+        let pass = open_pass(self.job, &engine).await?;
+        let fhir = self.spec.sources.iter().filter(|source| source.format == "fhir");
+        let sources: Vec<&str> = fhir.map(|source| source.name.as_str()).filter(|name| !pass.files(name).is_empty()).collect();
+        Ok(Arc::new(persons::read(&engine, &pass, &sources).await?))
+    }
+
     /// Every consumer of the pass: sinks, rejects, quality counts, counts for the pictures.
     async fn consumers(
         &self,
@@ -293,7 +306,7 @@ impl<'a> Run<'a> {
         export_time: &str,
         facts: &LateFacts,
     ) -> Result<(Vec<PlannedSink>, Vec<Consumer<Output>>)> {
-        let builder = Builder::new(self.job, &self.engine, self.privacy.as_ref());
+        let builder = Builder::new(self.job, &self.engine, self.privacy.as_ref()).with_persons(self.persons().await?);
         let mut planned = Vec::new();
         let mut consumers = Vec::new();
         let mut problems = Vec::new();

@@ -42,8 +42,7 @@ impl Read {
 
 /// Reads the ranges between `cuts` and joins them.
 fn read(bytes: &[u8], cuts: &[u64], block: usize) -> Result<Read, Error> {
-    let requests: Vec<TableRequest> =
-        Hl7v2.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
+    let requests: Vec<TableRequest> = Hl7v2.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
     let mut batches: Vec<Vec<RecordBatch>> = vec![Vec::new(); requests.len()];
     let mut read = Read { tables: BTreeMap::new(), rejects: Vec::new(), stats: ReadStats::default() };
     let starts = std::iter::once(0).chain(cuts.iter().copied());

@@ -4,12 +4,19 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::AllowPhi;
+use super::{
+    AllowPhi,
+    fhir_resources::{FhirBundleArgs, FhirEnrichArgs, FhirExportArgs, FhirValidateArgs},
+};
 
 /// Work with FHIR R4 data
 #[derive(Debug, Subcommand)]
 pub(crate) enum FhirCommand {
     View(FhirViewArgs),
+    Validate(FhirValidateArgs),
+    Bundle(FhirBundleArgs),
+    Export(FhirExportArgs),
+    Enrich(FhirEnrichArgs),
 }
 
 /// What the rows of a view are written as.

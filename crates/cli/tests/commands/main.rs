@@ -4,6 +4,7 @@
 
 mod canary;
 mod fhir;
+mod fhir_resources;
 mod inspect;
 mod jobs;
 mod plumbing;

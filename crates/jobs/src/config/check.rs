@@ -121,6 +121,14 @@ fn check_steps(spec: &JobFile, problems: &mut Problems<'_>) {
                 (false, Some(_)) => problems.add(&at!["step", index, "file"], "give either `map` or `file`, not both", None),
                 _ => {}
             },
+            StepSection::FhirEnrich(step) => {
+                if step.reference_date.parse::<chrono::NaiveDate>().is_err() {
+                    problems.add(&at!["step", index, "reference_date"], "is not a whole ISO date such as 2026-01-01", None);
+                }
+                if !spec.sources.iter().any(|source| source.format == "fhir") {
+                    problems.add(&at!["step", index, "type"], "the job has no source of format \"fhir\"", None);
+                }
+            }
             StepSection::Quality(step) => check_quality(step, index, problems),
             _ => {}
         }

@@ -26,6 +26,8 @@ pub enum StepSection {
     Categorise(CategoriseStep),
     /// Replaces codes through a table of pairs.
     CodeMapping(CodeMappingStep),
+    /// Adds quality scores, ages, risk and the meaning of results to FHIR resources, as extensions.
+    FhirEnrich(FhirEnrichStep),
     /// Checks the rows and decides what happens to those that fail.
     Quality(QualityStep),
     /// Applies the policy of `[privacy]` to every column.
@@ -159,6 +161,34 @@ pub enum CodeSystem {
     Snomed,
     /// National Drug Codes: digits in three groups (4-4-2, 5-3-2, 5-4-1 or 5-4-2).
     Ndc,
+}
+
+/// A step of type `fhir_enrich`. The FHIR sources of the job are read once before the run, to know the persons.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FhirEnrichStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from: `source.resources` or one with its column of JSON.
+    pub input: String,
+    /// The text column with whole resources as JSON; its values are replaced. A text that is no resource becomes null.
+    #[serde(default = "default_json")]
+    pub column: String,
+    /// The day that ages are of, such as `2026-01-01`.
+    pub reference_date: String,
+    /// Whether each resource is validated for its quality score. Most of the time goes there.
+    #[serde(default = "yes")]
+    pub validate: bool,
+    /// ISO 3166 code of the country of addresses that name none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub default_country: Option<String>,
+    /// Bases of absolute references to persons that others name relatively, such as `https://example.org/fhir`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub service_bases: Vec<String>,
+}
+
+fn default_json() -> String {
+    "json".to_owned()
 }
 
 /// A step of type `age`.
@@ -313,6 +343,7 @@ impl StepSection {
             StepSection::Age(step) => &step.name,
             StepSection::Categorise(step) => &step.name,
             StepSection::CodeMapping(step) => &step.name,
+            StepSection::FhirEnrich(step) => &step.name,
             StepSection::Quality(step) => &step.name,
             StepSection::Deidentify(step) => &step.name,
         }
@@ -329,6 +360,7 @@ impl StepSection {
             StepSection::Age(_) => "age",
             StepSection::Categorise(_) => "categorise",
             StepSection::CodeMapping(_) => "code_mapping",
+            StepSection::FhirEnrich(_) => "fhir_enrich",
             StepSection::Quality(_) => "quality",
             StepSection::Deidentify(_) => "deidentify",
         }
@@ -345,6 +377,7 @@ impl StepSection {
             StepSection::Age(step) => Some(&step.input),
             StepSection::Categorise(step) => Some(&step.input),
             StepSection::CodeMapping(step) => Some(&step.input),
+            StepSection::FhirEnrich(step) => Some(&step.input),
             StepSection::Quality(step) => Some(&step.input),
             StepSection::Deidentify(step) => Some(&step.input),
         }
