@@ -119,6 +119,7 @@ pub(crate) struct DemoArgs {
 #[derive(Debug, Subcommand)]
 pub(crate) enum GenerateCommand {
     Hl7v2(GenerateHl7v2Args),
+    Fhir(GenerateFhirArgs),
 }
 
 /// How messages stand in a generated file.
@@ -195,6 +196,66 @@ pub(crate) struct GenerateHl7v2Args {
     pub(crate) compress: FeedCompression,
     /// The folder to write; complete when truth.json is in it
     #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+    /// The truth as JSON (what truth.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How generated records are laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordLayout {
+    /// Both of the others, with the same ids
+    Both,
+    /// One file a type, one resource a line: ndjson/Patient.ndjson
+    Ndjson,
+    /// One transaction Bundle a patient: bundles/0000/patient_00000000.json, and bundles/shared.json
+    Bundles,
+}
+
+/// How generated records are packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum RecordCompression {
+    /// As they are: Patient.ndjson
+    None,
+    /// Patient.ndjson.gz
+    Gzip,
+    /// Patient.ndjson.zst
+    Zstd,
+}
+
+/// FHIR R4 records of the same people as in HL7 v2 feeds, and truth.json
+///
+/// Patients with US Core demographics, encounters, conditions, vital signs and laboratory results with trends, medication,
+/// immunizations, procedures, reports, screening for social needs: valid, and linked within the files. The same seed and options give
+/// the same bytes on every machine; truth.json says what a correct reader must find in them.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura generate fhir --patients 1000 --seed 1 --out records/
+  sutura generate fhir --patients 100000 --layout ndjson --compress zstd --out packed/
+  sutura generate hl7v2 --population 1000 --seed 1 --out feed/    the same people in messages")]
+pub(crate) struct GenerateFhirArgs {
+    /// How many patients
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) patients: u64,
+    /// Chooses people and what happens to them; the same seed gives the same people as in HL7 v2 feeds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many years a record covers, 1 to 20
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) years: u32,
+    /// The first day of the HL7 v2 feed that the records go with; they end 395 days later, as the feed does
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2025-01-01")]
+    pub(crate) first_day: String,
+    /// How the records are laid out
+    #[arg(long, value_enum, default_value = "both")]
+    pub(crate) layout: RecordLayout,
+    /// How the files are packed
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) compress: RecordCompression,
+    /// The folder to write; complete when truth.json is in it
+    #[arg(long, value_name = "DIR", default_value = "fhir")]
     pub(crate) out: PathBuf,
     /// The truth as JSON (what truth.json holds)
     #[arg(long)]

@@ -1,7 +1,9 @@
-//! `sutura generate`: made-up feeds with known truth.
+//! `sutura generate`: made-up feeds and records with known truth.
 //!
 //! A feed is made in a hidden folder beside its place and moved there when it is whole, so that an
 //! interrupt leaves nothing behind that could be taken for a feed.
+
+pub(super) mod fhir;
 
 use std::{
     fs, io,

@@ -145,6 +145,30 @@ fn a_feed_is_the_same_for_the_same_seed() {
 }
 
 #[test]
+fn records_are_the_same_for_the_same_seed() {
+    let folder = folder();
+    let make = |out: &str, seed: &str| {
+        let output = run(folder.path(), &["generate", "fhir", "--patients", "5", "--seed", seed, "--out", out]);
+        expect(&output, 0);
+        fs::read(folder.path().join(out).join("ndjson/Patient.ndjson")).unwrap()
+    };
+    let (first, again, other) = (make("a", "1"), make("b", "1"), make("c", "2"));
+    assert_eq!(first, again);
+    assert_ne!(first, other);
+    let truth: serde_json::Value = serde_json::from_slice(&fs::read(folder.path().join("a/truth.json")).unwrap()).unwrap();
+    for part in ["ndjson", "bundles"] {
+        let query = format!("select count(*) as n from read_fhir('a/{part}', 'observations')");
+        let output = run(folder.path(), &["sql", &query, "--format", "csv"]);
+        assert_eq!(stdout(&output), format!("n\n{}\n", truth["by_type"]["Observation"]), "{part}");
+    }
+    let output = run(folder.path(), &["generate", "fhir", "--patients", "5", "--out", "a"]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("another feed"), "{}", stderr(&output));
+    expect(&run(folder.path(), &["generate", "fhir", "--years", "0", "--out", "d"]), 2);
+    assert!(!folder.path().join("d").exists());
+}
+
+#[test]
 fn the_demo_runs_the_whole_road() {
     let folder = folder();
     let output = run(folder.path(), &["demo", "--dir", "demo", "--messages", "400"]);
