@@ -132,7 +132,7 @@ pub(crate) struct FhirBundleArgs {
 /// A folder of NDJSON files.
 #[derive(Debug, Args)]
 pub(crate) struct Folder {
-    /// Folder for the files and their manifest.json
+    /// Folder for the files and their export.manifest
     #[arg(long, short, value_name = "DIR")]
     pub(crate) output: PathBuf,
     /// Pack the files: Type.ndjson.gz
@@ -150,7 +150,7 @@ pub(crate) struct Folder {
 
 /// Write resources as NDJSON, one file a type
 ///
-/// Reads NDJSON, Bundles and single resources and writes Patient.ndjson, Observation.ndjson, ... and manifest.json, as a Bulk Data export has them.
+/// Reads NDJSON, Bundles and single resources and writes Patient.ndjson, Observation.ndjson, ... and export.manifest, as a Bulk Data export has them.
 /// Values go through as they were sent. The output holds identifying data: --allow-phi and --purpose are needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\

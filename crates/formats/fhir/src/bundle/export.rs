@@ -70,8 +70,8 @@ pub struct ManifestFile {
     pub sha256: String,
 }
 
-/// Name of the file that [`NdjsonExport::finish`] writes last.
-const MANIFEST: &str = "manifest.json";
+/// Name of the file that [`NdjsonExport::finish`] writes last. It is JSON; a name in `.json` would make it a resource of the folder.
+const MANIFEST: &str = "export.manifest";
 
 /// Writes every resource as one line of the file of its type: `Patient.ndjson`, `Observation.ndjson`, ...
 ///

@@ -380,7 +380,7 @@ fn an_export_is_one_file_a_type() {
         let (manifest, report) = export_ndjson(&folder.0, options.clone(), &mut source, &mut |_, _| {}).unwrap();
         assert_eq!((manifest.resources, report.refused["not-a-resource"]), (3, 1));
         let end = if gzip { ".gz" } else { "" };
-        assert_eq!(folder.names(), [format!("Observation.ndjson{end}"), format!("Patient.ndjson{end}"), "manifest.json".to_owned()]);
+        assert_eq!(folder.names(), [format!("Observation.ndjson{end}"), format!("Patient.ndjson{end}"), "export.manifest".to_owned()]);
         for (file, (count, text)) in
             manifest.output.iter().zip([(2, format!("{}\n{SECOND}\n", compacted(OBSERVATION))), (1, format!("{PATIENT}\n"))])
         {
@@ -395,7 +395,7 @@ fn an_export_is_one_file_a_type() {
             }
             assert_eq!(plain, text);
         }
-        let kept: Manifest = serde_json::from_slice(&std::fs::read(folder.0.join("manifest.json")).unwrap()).unwrap();
+        let kept: Manifest = serde_json::from_slice(&std::fs::read(folder.0.join("export.manifest")).unwrap()).unwrap();
         assert_eq!(kept, manifest);
         // Neither kind of file is written over by mistake.
         assert!(matches!(NdjsonExport::create(&folder.0, ExportOptions::default()), Err(BundleError::Exists(_))));
