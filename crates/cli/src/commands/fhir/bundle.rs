@@ -106,7 +106,7 @@ struct Write {
 
 impl Take for Write {
     fn take(&mut self, resource: Resource<'_>) -> Outcome<()> {
-        self.parts.push(entry(resource)).or_else(|error| self.refusals.take(error, resource))
+        self.parts.push(entry(resource)).or_else(|error| self.refusals.take(&error, resource))
     }
 }
 

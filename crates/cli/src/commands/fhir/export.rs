@@ -80,7 +80,7 @@ struct Export {
 
 impl Take for Export {
     fn take(&mut self, resource: Resource<'_>) -> Outcome<()> {
-        self.export.push(resource.json.as_bytes()).or_else(|error| self.refusals.take(error, resource))
+        self.export.push(resource.json.as_bytes()).or_else(|error| self.refusals.take(&error, resource))
     }
 }
 
@@ -111,7 +111,7 @@ impl Take for Enrich {
         let document = self.parser.parse(resource.json.as_bytes()).map_err(Failure::failed)?;
         let outcome = self.enricher.enrich_at(document.root(), resource.full_url, &mut self.text).map_err(Failure::failed)?;
         self.outcome += outcome;
-        self.to.export.push(&self.text).or_else(|error| self.to.refusals.take(error, resource))
+        self.to.export.push(&self.text).or_else(|error| self.to.refusals.take(&error, resource))
     }
 }
 

@@ -21,9 +21,9 @@ pub(super) struct Refusals {
 
 impl Refusals {
     /// Counts an error about one resource; any other one ends the work.
-    pub(super) fn take(&mut self, error: BundleError, resource: Resource<'_>) -> Outcome<()> {
+    pub(super) fn take(&mut self, error: &BundleError, resource: Resource<'_>) -> Outcome<()> {
         if !error.is_refusal() {
-            return Err(Failure::failed(chain(&error)));
+            return Err(Failure::failed(chain(error)));
         }
         let (count, places) = self.by_code.entry(error.code()).or_default();
         *count += 1;
