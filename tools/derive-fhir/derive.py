@@ -2,7 +2,7 @@
 """Derives the FHIR R4 tables (crates/formats/fhir/data/*.tsv) from the official R4 4.0.1 definitions.
 
 Facts only: names of types and elements, types, cardinality, reference targets, bindings, invariants' keys
-and expressions, codes, search parameters and the patient compartment. No descriptions are copied.
+and expressions, codes, search parameters and compartments. No descriptions are copied.
 Run it as README.md beside this file says; the output is committed, so a build never needs this script.
 """
 
@@ -347,11 +347,16 @@ def main():
     codes = Codes([r for name in ("valuesets", "v3-codesystems", "v2-tables") for r in load(folder, name)])
     write("valuesets.tsv", "=system codes / @value set [!grammar] / system codes", value_sets(types, codes))
     write("search.tsv", "code type bases expression targets components", search_lines(load(folder, "search-parameters")))
-    compartment = load(folder, "compartmentdefinition-patient")
+    compartments = [r for r in load(folder, "profiles-resources") if r["resourceType"] == "CompartmentDefinition"]
     write(
-        "patient_compartment.tsv",
-        "resource parameters",
-        [f"{r['code']}\t{' '.join(r['param'])}" for r in compartment["resource"] if r.get("param")],
+        "compartments.tsv",
+        "compartment resource parameters",
+        [
+            f"{c['code']}\t{r['code']}\t{' '.join(r['param'])}"
+            for c in sorted(compartments, key=lambda c: c["code"])
+            for r in sorted(c["resource"], key=lambda r: r["code"])
+            if r.get("param")
+        ],
     )
 
 

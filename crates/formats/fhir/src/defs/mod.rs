@@ -1,4 +1,4 @@
-//! The R4 definitions: types, elements, bindings, invariants, search parameters, the patient compartment.
+//! The R4 definitions: types, elements, bindings, invariants, search parameters, compartments.
 //!
 //! Facts of FHIR R4 4.0.1 (CC0-1.0), derived by `tools/derive-fhir` into `data/*.tsv`, which are part of
 //! the program. [`r4`] parses types and elements on first use (4.6 ms at best on a busy machine; nothing is read
@@ -224,7 +224,13 @@ impl Definitions {
 
     /// The search parameters that tie a resource of that type to a patient's compartment; none if it is in none.
     pub fn patient_compartment(&self, resource: &str) -> Option<&'static [&'static str]> {
-        search::patient_compartment(resource)
+        self.compartment("Patient", resource)
+    }
+
+    /// The search parameters that tie a resource of that type to a compartment: `Patient`, `Encounter`, `Practitioner`,
+    /// `RelatedPerson` or `Device`. None if it is in none; `{def}` stands for the resource itself.
+    pub fn compartment(&self, name: &str, resource: &str) -> Option<&'static [&'static str]> {
+        search::compartment(name, resource)
     }
 }
 

@@ -1,11 +1,11 @@
-//! Search parameters and the patient compartment, parsed when first asked for.
+//! Search parameters and compartments, parsed when first asked for.
 
 use std::{collections::HashMap, sync::OnceLock};
 
 use super::load::{columns, lines};
 
 const SEARCH: &str = include_str!("../../data/search.tsv");
-const PATIENT: &str = include_str!("../../data/patient_compartment.tsv");
+const COMPARTMENTS: &str = include_str!("../../data/compartments.tsv");
 
 /// One search parameter.
 #[derive(Debug)]
@@ -68,15 +68,17 @@ pub(super) fn parameters_of(resource: &str) -> impl Iterator<Item = &'static Sea
     ["Resource", "DomainResource", resource].into_iter().filter_map(|base| map.get(base)).flatten().copied()
 }
 
-pub(super) fn patient_compartment(resource: &str) -> Option<&'static [&'static str]> {
-    static RESOURCES: OnceLock<HashMap<&'static str, Vec<&'static str>>> = OnceLock::new();
-    let map = RESOURCES.get_or_init(|| {
-        lines(PATIENT)
-            .map(|line| {
-                let [resource, parameters] = columns(line);
-                (resource, words(parameters))
-            })
-            .collect()
+type Parameters = Vec<&'static str>;
+
+pub(super) fn compartment(name: &str, resource: &str) -> Option<&'static [&'static str]> {
+    static COMPARTMENT: OnceLock<HashMap<&'static str, HashMap<&'static str, Parameters>>> = OnceLock::new();
+    let map = COMPARTMENT.get_or_init(|| {
+        let mut map: HashMap<_, HashMap<_, _>> = HashMap::new();
+        for line in lines(COMPARTMENTS) {
+            let [compartment, resource, parameters] = columns(line);
+            map.entry(compartment).or_default().insert(resource, words(parameters));
+        }
+        map
     });
-    map.get(resource).map(Vec::as_slice)
+    map.get(name)?.get(resource).map(Vec::as_slice)
 }

@@ -83,6 +83,22 @@ fn search_parameters_and_the_compartment() {
     assert!(codes.contains(&"birthdate") && codes.contains(&"_id"), "{codes:?}");
     assert_eq!(r4().patient_compartment("Condition"), Some(&["patient", "asserter"][..]));
     assert_eq!(r4().patient_compartment("Medication"), None);
+    assert_eq!(r4().compartment("Encounter", "Observation"), Some(&["encounter"][..]));
+    assert_eq!(r4().compartment("Encounter", "Encounter"), Some(&["{def}"][..]));
+    for name in ["Patient", "Encounter", "Practitioner", "RelatedPerson", "Device"] {
+        let parameters: Vec<_> = r4()
+            .types()
+            .iter()
+            .filter_map(|def| Some((def.name, r4().compartment(name, def.name)?)))
+            .flat_map(|(resource, parameters)| parameters.iter().map(move |parameter| (resource, *parameter)))
+            .collect();
+        assert!(parameters.len() > 5, "{name}");
+        for (resource, parameter) in parameters {
+            let known = parameter == "{def}" || r4().search_parameters(resource).any(|one| one.code == parameter);
+            assert!(known, "{name}: {resource} has no search parameter {parameter}");
+        }
+    }
+    assert_eq!(r4().compartment("Nobody", "Observation"), None);
 }
 
 #[test]

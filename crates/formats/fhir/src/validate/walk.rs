@@ -359,6 +359,9 @@ impl<'d> Check<'_, 'd> {
             self.profile(value, self.known.extension, &profile);
             return self.extension_use(value, &profile);
         }
+        if self.is_of_another_resource(url) {
+            return self.error(IssueCode::Extension, value, "the extension is made of an element of another resource type");
+        }
         if self.validator.options.trusted_extensions.iter().any(|trusted| url.starts_with(trusted.as_str())) {
             return;
         }
@@ -366,6 +369,19 @@ impl<'d> Check<'_, 'd> {
             let severity = if modifier { IssueSeverity::Error } else { severity };
             self.issue(severity, IssueCode::Extension, value, "no loaded package defines the extension");
         }
+    }
+
+    /// Whether an extension stands for an element of another version of FHIR (`http://hl7.org/fhir/5.0/StructureDefinition/extension-
+    /// Patient.x`) that belongs to another type of resource than the one it stands in.
+    fn is_of_another_resource(&self, url: &str) -> bool {
+        let Some((version, path)) =
+            url.strip_prefix("http://hl7.org/fhir/").and_then(|rest| rest.split_once("/StructureDefinition/extension-"))
+        else {
+            return false;
+        };
+        let name = path.split('.').next().unwrap_or(path);
+        let here = self.resource.get("resourceType").and_then(|name| name.as_str());
+        version.starts_with(|first: char| first.is_ascii_digit()) && r4().resource_named(name).is_some() && here != Some(name)
     }
 
     /// The profiles a resource claims in `meta.profile`.

@@ -93,6 +93,19 @@ fn modifiers() {
 }
 
 #[test]
+fn elements_of_other_versions() {
+    let inside = |resource: &str, path: &str| {
+        let url = format!("http://hl7.org/fhir/5.0/StructureDefinition/extension-{path}");
+        json!({"resourceType": resource, "status": "current", "mode": "working", "extension": [{"url": url, "valueString": "x"}]})
+    };
+    let none = definition(anywhere(), false, &[]);
+    valid(&none, &inside("List", "List.something"));
+    valid(&none, &inside("List", "Attachment.height"));
+    valid(&none, &inside("List", "NoTypeOfR4.height"));
+    one(&none, &inside("List", "Patient.something"), "an element of another resource type");
+}
+
+#[test]
 fn places() {
     let at = |kind: &str, expression: &str| definition(json!([{"type": kind, "expression": expression}]), false, &[]);
     let patient = json!({"resourceType": "Patient", "extension": extension()});
