@@ -252,6 +252,10 @@ fn conditions_look_at_the_nearest_answer() {
         {"linkId": "n", "type": "string", "required": true, "enableWhen": [{"question": "q", "operator": "=", "answerBoolean": true}]}]}]);
     one(&nested, &json!([answered("q", "valueBoolean", &json!(true))]), "QR.item[0].answer[0]", "'n' has no answer");
     valid(&nested, &json!([answered("q", "valueBoolean", &json!(false))]));
+    let mut repeated = nested;
+    repeated[0]["repeats"] = json!(true);
+    let with = json!({"linkId": "q", "answer": [{"valueBoolean": true, "item": [answered("n", "valueString", &json!("x"))]}]});
+    valid(&repeated, &json!([with, answered("q", "valueBoolean", &json!(false))]));
 }
 
 #[test]

@@ -20,6 +20,13 @@ fn entry(name: &str, kind: u8, content: &[u8]) -> Vec<u8> {
     out
 }
 
+/// The checksum of a header that was changed.
+fn sum(entry: &mut [u8]) {
+    entry[148..156].fill(b' ');
+    let sum: u32 = entry[..512].iter().map(|byte| u32::from(*byte)).sum();
+    entry[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+}
+
 fn gz(bytes: &[u8]) -> Vec<u8> {
     let mut writer = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
     writer.write_all(bytes).unwrap();
@@ -57,6 +64,10 @@ fn a_package_as_registries_give_it() {
         let length = line.len() + 3;
         entry("PaxHeader", b'x', format!("{length}{line}").as_bytes())
     };
+    // The folder may stand in a field of its own.
+    let mut prefixed = entry("ValueSet-prefix.json", b'0', &value_set("http://prefix"));
+    prefixed[345..352].copy_from_slice(b"package");
+    sum(&mut prefixed);
     let archive = tgz(&[
         entry("package/", b'5', b""),
         entry("package/package.json", b'0', MANIFEST),
@@ -69,6 +80,7 @@ fn a_package_as_registries_give_it() {
         entry("package/cut-name.json", b'0', &value_set("http://pax")),
         entry("././@LongLink", b'L', format!("{long}\0").as_bytes()),
         entry("package/cut-name", b'0', &value_set("http://gnu")),
+        prefixed,
         entry("package/link.json", b'2', b""),
     ]);
     let (store, result) = load(&archive, PackageLimits::default());
@@ -76,10 +88,17 @@ fn a_package_as_registries_give_it() {
     for url in ["http://a", "http://dot", "http://pax", "http://gnu"] {
         assert!(store.value_set(url).is_some(), "{url}");
     }
+    assert!(store.value_set("http://prefix").is_some());
     let package = &store.packages()[0];
     assert_eq!((package.name.as_str(), package.version.as_str()), ("example.pack", "1.2.0"));
     assert_eq!(package.fhir_versions, ["4.0.1"]);
     assert_eq!(store.missing_packages(), ["example.base 2.0.0"]);
+    let mut both = ProfileStore::over(std::sync::Arc::new(store));
+    both.load_package(archive.as_slice(), PackageLimits::default()).unwrap();
+    assert_eq!(both.missing_packages(), ["example.base 2.0.0"]);
+    let base = tgz(&[entry("package/package.json", b'0', br#"{"name":"example.base","version":"2.0.0"}"#)]);
+    both.load_package(base.as_slice(), PackageLimits::default()).unwrap();
+    assert_eq!(both.missing_packages(), Vec::<String>::new());
 }
 
 #[test]
@@ -112,9 +131,7 @@ fn sizes_are_limited_before_they_are_believed() {
     // A header that claims 8 GB over a few bytes.
     let mut claim = entry("package/a.json", b'0', b"{}");
     claim[124..135].copy_from_slice(b"77777777777");
-    claim[148..156].fill(b' ');
-    let sum: u32 = claim[..512].iter().map(|byte| u32::from(*byte)).sum();
-    claim[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+    sum(&mut claim);
     assert!(matches!(error(&gz(&claim), PackageLimits::default()), PackageError::TooLarge { .. }));
     // Zeros pack a thousandfold.
     let bomb = tgz(&[entry("package/bomb.json", b'0', &vec![b' '; 4 << 20])]);
@@ -172,9 +189,7 @@ proptest::proptest! {
         // A sound header with one wrong byte, and a sum that fits it.
         let mut one = entry("package/a.json", b'x', b"12 path=ab\n");
         one[at] = byte;
-        one[148..156].fill(b' ');
-        let sum: u32 = one[..512].iter().map(|byte| u32::from(*byte)).sum();
-        one[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        sum(&mut one);
         tar.splice(..0, one);
         let _ = load(&gz(&tar), PackageLimits { file_bytes: 1 << 20, bytes: 1 << 20, files: 100 });
     }

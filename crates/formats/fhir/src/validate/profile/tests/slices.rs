@@ -90,7 +90,10 @@ fn by_existence() {
     let exists = |min: u32, max: &str| json!({"path": "value[x]", "min": min, "max": max});
     let structure = sliced("exists", "value", "open", false, [exists(1, "1"), exists(0, "0")]);
     let without = json!({"code": {"text": "x"}, "dataAbsentReason": {"text": "x"}});
-    assert_eq!(count(&structure, &components(&[without]), ""), 0);
+    assert_eq!(count(&structure, &components(std::slice::from_ref(&without)), ""), 0);
+    let absent_first = sliced("exists", "value", "open", false, [exists(0, "0"), exists(1, "1")]);
+    assert_eq!(count(&absent_first, &components(&[component("x", "valueInteger", json!(1))]), ""), 0);
+    assert_eq!(count(&absent_first, &components(&[without]), "interpretation"), 1);
     assert_eq!(count(&structure, &components(&[component("x", "valueInteger", json!(1))]), "interpretation"), 1);
 }
 
