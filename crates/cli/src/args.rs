@@ -14,7 +14,7 @@ Exit codes:
   0    done and clean
   1    failed while running, or a quality gate stopped a job
   2    bad configuration: arguments, job file, policy, key, query, or refused identifying columns
-  3    a job's rejects are above its threshold
+  3    rejects are above the threshold of a job or of fhir view
   130  interrupted; nothing half written is left behind
 
 Environment:

@@ -181,7 +181,7 @@ fn all_problems_come_at_once_in_the_order_of_the_file() {
     assert_eq!(keys, ["source[1].format", "source[1].formt", "privacy.valut", "step[2].type"], "{found:#?}");
     assert_eq!(
         found[1].to_string(),
-        "jobs/demo.toml:7: source[1].formt: unknown key; known keys here: allow_empty, format, name, options, path; did you mean \"format\"?"
+        "jobs/demo.toml:7: source[1].formt: unknown key; known keys here: allow_empty, format, name, options, path, views; did you mean \"format\"?"
     );
 }
 

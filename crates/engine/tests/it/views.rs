@@ -8,7 +8,9 @@ use datafusion::{
 };
 use sutura_core::{Format, ViewText};
 use sutura_engine::{
-    Engine, EngineOptions, datafusion,
+    Engine, EngineOptions,
+    arrow::array::RecordBatch,
+    datafusion,
     pass::{PassOptions, SharedPass, SourceSpec},
 };
 use sutura_fhir::read::Fhir;
@@ -96,15 +98,32 @@ fn sorted(text: &str) -> Vec<&str> {
     lines
 }
 
+/// The rows of a table with a filter that the scan may apply are those of the same rows in memory, which DataFusion filters; and the
+/// plan shows what went where.
+async fn filter(engine: &Engine, table: &str, selects: &[&str], predicates: &[(&str, &[&str])]) {
+    let all = rows(engine, &format!("select * from {table}")).await;
+    let held = MemTable::try_new(all[0].schema(), vec![all]).unwrap();
+    engine.session().register_table("held", Arc::new(held)).unwrap();
+    for (kind, predicates) in predicates {
+        for predicate in *predicates {
+            for columns in selects {
+                let query = |table: &str| format!("select {columns} from {table} where {predicate}");
+                let (ours, theirs) = (text(engine, &query(table)).await, text(engine, &query("held")).await);
+                assert!(sorted(&ours) == sorted(&theirs), "{columns} where {predicate}");
+            }
+            let plan = text(engine, &format!("explain select 1 from {table} where {predicate}")).await;
+            assert_eq!(plan.contains("filter=["), *kind != "none", "{predicate}: {plan}");
+            assert_eq!(plan.contains("FilterExec"), *kind != "exact", "{predicate}: {plan}");
+        }
+    }
+    engine.session().deregister_table("held").unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_filter_reaches_the_scan_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let (path, engine) = (feed(folder.path()), engine());
     let table = format!("read_fhir('{path}', '{}')", folder.path().join("views/components.view.json").display());
-    // The same rows, held in memory, which DataFusion filters itself.
-    let all = rows(&engine, &format!("select * from {table}")).await;
-    let held = MemTable::try_new(all[0].schema(), vec![all]).unwrap();
-    engine.session().register_table("held", Arc::new(held)).unwrap();
     let exact = [
         "code = '8480-6'",
         "code <> '8480-6'",
@@ -120,22 +139,10 @@ async fn a_filter_reaches_the_scan_and_changes_nothing() {
     ];
     let inexact = ["value > 100", "value <= 60.5 and code = '8480-6'"];
     let not_pushed = ["upper(code) = '8480-6'", "code like '84%'", "id = patient", "parts + 1 = 2", "code = '8480-6' or parts = 0"];
-    for (kind, predicates) in [("exact", &exact[..]), ("inexact", &inexact), ("none", &not_pushed)] {
-        for predicate in predicates {
-            for columns in ["*", "id", "count(*) as n, sum(value) as total", "parts, unit"] {
-                let query = |table: &str| format!("select {columns} from {table} where {predicate}");
-                let (ours, theirs) = (text(&engine, &query(&table)).await, text(&engine, &query("held")).await);
-                assert!(sorted(&ours) == sorted(&theirs), "{columns} where {predicate}");
-            }
-            let plan = text(&engine, &format!("explain select id from {table} where {predicate}")).await;
-            assert_eq!(plan.contains("filter=["), kind != "none", "{predicate}: {plan}");
-            assert_eq!(plan.contains("FilterExec"), kind != "exact", "{predicate}: {plan}");
-        }
-    }
-    assert_eq!(
-        rows(&engine, &format!("select id from {table} where final limit 3")).await.iter().map(|batch| batch.num_rows()).sum::<usize>(),
-        3
-    );
+    let selects = ["*", "id", "count(*) as n, sum(value) as total", "parts, unit"];
+    filter(&engine, &table, &selects, &[("exact", &exact), ("inexact", &inexact), ("none", &not_pushed)]).await;
+    let first = rows(&engine, &format!("select id from {table} where final limit 3")).await;
+    assert_eq!(first.iter().map(RecordBatch::num_rows).sum::<usize>(), 3);
     // With an inexact filter the scan gives fewer rows, too.
     let frame = engine.sql(&format!("select id from {table} where value > 1000")).await.unwrap();
     let context = Arc::new(frame.task_ctx());
@@ -146,6 +153,22 @@ async fn a_filter_reaches_the_scan_and_changes_nothing() {
         leaf = Arc::clone(child);
     }
     assert_eq!(leaf.metrics().unwrap().output_rows(), Some(0), "the scan drops them all");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn filters_reach_the_default_tables_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let (path, engine) = (feed(folder.path()), engine());
+    let selects = ["*", "_offset", "count(*) as n"];
+    let table = |name: &str| format!("read_fhir('{path}', '{name}')");
+    let exact = ["status = 'final'", "status <> 'final'", "patient_id = 'p3'", "patient_id is null", "patient_reference = 'Patient/p3'"];
+    let not_pushed = ["_offset > 1000", "id like 'o1%'", "effective_datetime_utc is null"];
+    filter(&engine, &table("observations"), &selects, &[("exact", &exact), ("none", &not_pushed)]).await;
+    let exact = ["ordinal = 2", "ordinal > 1 and code_code = '8462-4'"];
+    let inexact = ["value_number > 100", "value_number is not null and value_number < 62 and ordinal = 1"];
+    filter(&engine, &table("observation_components"), &selects, &[("exact", &exact), ("inexact", &inexact)]).await;
+    let exact = ["resource_type = 'Patient'", "resource_type in ('Patient', 'Observation')"];
+    filter(&engine, &table("resources"), &selects, &[("exact", &exact), ("none", &["patient_id = 'p3'"])]).await;
 }
 
 fn with_views() -> Arc<dyn Format> {

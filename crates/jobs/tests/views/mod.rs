@@ -1,6 +1,6 @@
 //! Sources with views, and packages of profiles.
 
-use std::fs;
+use std::{fs, path::Path};
 
 use sutura_jobs::{ConfigProblem, Job, JobError, LoadOptions, RunOptions, RunStatus};
 
@@ -74,11 +74,7 @@ async fn a_source_has_the_tables_of_its_views() {
     assert_eq!(report.status, RunStatus::Clean);
     assert_eq!(report.equation, "4 records in = 3 accepted + 1 rejected");
     assert_eq!(report.totals.rejects["view-refused"], 1);
-    let rows = |sink: &str| {
-        let file = fs::read_dir(folder.path().join("out").join(sink)).unwrap().map(|entry| entry.unwrap().path());
-        let file = file.filter(|path| path.extension().is_some_and(|extension| extension == "csv")).next().unwrap();
-        fs::read_to_string(file).unwrap()
-    };
+    let rows = |sink: &str| fs::read_to_string(folder.path().join("out").join(sink).join("part-00000.csv")).unwrap();
     assert_eq!(rows("means"), "code,mean,n\n718-7,2.0,2\n");
     assert_eq!(rows("genders"), "gender,n\nfemale,1\n");
     // What the views and packages say is part of what the job says.
@@ -88,6 +84,38 @@ async fn a_source_has_the_tables_of_its_views() {
     assert_ne!(changed, job.hash);
     fs::write(folder.path().join("package/p.json"), r#"{"resourceType":"ValueSet","url":"http://x.org/w"}"#).unwrap();
     assert_ne!(load(&folder).unwrap().hash, changed);
+}
+
+/// The example runs, here over two patients.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_example_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let pressure = |patient: u32, value: u32| {
+        let part = |code: &str, value: u32| {
+            format!(
+                r#"{{"code":{{"coding":[{{"system":"http://loinc.org","code":"{code}"}}]}},"valueQuantity":{{"value":{value},"unit":"mmHg","code":"mm[Hg]"}}}}"#
+            )
+        };
+        format!(
+            r#"{{"resourceType":"Observation","id":"b{patient}","status":"final","code":{{"coding":[{{"system":"http://loinc.org","code":"85354-9"}}]}},"subject":{{"reference":"Patient/{patient}"}},"component":[{},{}]}}"#,
+            part("8480-6", value),
+            part("8462-4", value - 40)
+        )
+    };
+    let patient = |id: u32, gender: &str| format!(r#"{{"resourceType":"Patient","id":"{id}","gender":"{gender}"}}"#);
+    let condition = r#"{"resourceType":"Condition","id":"c","clinicalStatus":{"coding":[{"code":"active"}]},"subject":{"reference":"Patient/1"},"code":{"coding":[{"system":"http://snomed.info/sct","code":"38341003"}]}}"#;
+    let lines = [patient(1, "female"), patient(2, "male"), pressure(1, 120), pressure(2, 140), condition.to_owned()];
+    fs::write(folder.path().join("export.ndjson"), lines.join("\n")).unwrap();
+    let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/fhir-views.toml");
+    let set = [("source.export.path", "export.ndjson"), ("job.output", "out")];
+    let set = set.map(|(key, name)| format!("{key}={}", folder.path().join(name).display())).to_vec();
+    let job = Job::load_with(&example, &LoadOptions { set, ..LoadOptions::default() }).unwrap();
+    job.validate().await.unwrap();
+    let report = job.run(RunOptions::default()).await.unwrap();
+    assert_eq!(report.equation, "5 records in = 5 accepted + 0 rejected");
+    let csv = fs::read_to_string(folder.path().join("out/blood_pressure_by_gender/part-00000.csv")).unwrap();
+    assert_eq!(csv, "gender,measurements,systolic,diastolic\nfemale,1,120.0,80.0\nmale,1,140.0,100.0\n");
+    assert!(report.sinks.iter().any(|sink| sink.name == "active_conditions" && sink.rows == 1));
 }
 
 #[tokio::test(flavor = "multi_thread")]

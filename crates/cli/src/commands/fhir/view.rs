@@ -166,7 +166,9 @@ async fn write(
     let (flag, most) = (Arc::clone(&too_many), args.max_rejects);
     let on_accounted = AccountsHandler::new(move |files| {
         let mut totals = Totals::default();
-        files.iter().for_each(|file| totals.add(file));
+        for file in files {
+            totals.add(file);
+        }
         if totals.rejected as f64 > most * totals.records as f64 {
             flag.store(true, Ordering::Relaxed);
             return;

@@ -221,7 +221,7 @@ impl Records {
             }
             return entries.items().try_for_each(|entry| self.entry(entry, base, above, out));
         }
-        if let Err(refusal) = self.views.record(value, name) {
+        if let Some(refusal) = self.views.record(value, name, out)? {
             return self.reject_value(value, base, CODE_VIEW_REFUSED, &refusal.location, &refusal.reason, out);
         }
         let length = value.raw().len() as u64;
@@ -230,8 +230,7 @@ impl Records {
         self.stats.accepted_bytes += length;
         self.in_records += length;
         let record = Record { resource: value, resource_type: name, full_url, source: &self.source, offset: base + value.offset() as u64 };
-        self.plan.record(&record, out)?;
-        self.views.give_full(out)
+        self.plan.record(&record, out)
     }
 
     fn reject_value(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef, ViewText};
+use sutura_core::{BlockDecoder, Condition, DecoderSpec, Format, FormatError, Pushed, TableDef, ViewText};
 
 use super::{decoder::Decoder, layout, options::Options, views::FhirWithViews};
 use crate::tables;
@@ -39,6 +39,10 @@ impl Format for Fhir {
 
     fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {
         Ok(Box::new(Decoder::new(spec)?))
+    }
+
+    fn pushes(&self, table: &str, condition: &Condition) -> Pushed {
+        tables::pushes(table, condition)
     }
 
     /// Views are ViewDefinitions (SQL on FHIR).

@@ -178,52 +178,51 @@ impl Views {
         self.requests.contains(&position)
     }
 
-    /// Adds the rows of a resource to every view of its type, or to none.
-    pub(super) fn record(&mut self, resource: Value<'_>, resource_type: &str) -> Result<(), Refusal> {
+    /// Adds the rows of a resource to every view of its type, or to none: then it says why. Batches that are full go out.
+    pub(super) fn record(
+        &mut self,
+        resource: Value<'_>,
+        resource_type: &str,
+        out: &mut dyn DecodedSink,
+    ) -> Result<Option<Refusal>, FormatError> {
         let mut made: SmallVec<[(usize, Cells<'_>); 4]> = SmallVec::new();
         for (at, (table, shape)) in self.shapes.iter().enumerate() {
             if shape.resource() == resource_type {
                 match Cells::of(shape, resource, self.batches[at].usual()) {
                     Ok(cells) => made.push((at, cells)),
-                    Err(error) => return Err(Refusal::new(table, &error)),
+                    Err(error) => return Ok(Some(Refusal::new(table, &error))),
                 }
             }
         }
         for (at, cells) in made {
-            self.batches[at].append(&cells);
-        }
-        Ok(())
-    }
-
-    /// Gives out the batches that are full.
-    pub(super) fn give_full(&mut self, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        for at in 0..self.batches.len() {
-            if self.batches[at].is_full(self.batch_rows) {
-                self.give(at, out)?;
+            let batch = &mut self.batches[at];
+            if batch.has_no_room(cells.rows(), self.batch_rows) {
+                give(batch, self.requests[at], self.batch_rows, out)?;
             }
+            batch.append(&cells);
         }
-        Ok(())
+        Ok(None)
     }
 
     /// Gives out what is left.
     pub(super) fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        (0..self.batches.len()).try_for_each(|at| self.give(at, out))
+        self.batches.iter_mut().zip(&self.requests).try_for_each(|(batch, request)| give(batch, *request, self.batch_rows, out))
     }
+}
 
-    /// One resource may have made many more rows than a batch should have.
-    fn give(&mut self, at: usize, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        if self.batches[at].rows() == 0 {
-            return Ok(());
-        }
-        let (request, batch) = (self.requests[at], self.batches[at].finish()?);
-        let mut start = 0;
-        while start < batch.num_rows() {
-            let length = self.batch_rows.min(batch.num_rows() - start);
-            out.emit(Decoded::Batch { request, batch: batch.slice(start, length) })?;
-            start += length;
-        }
-        Ok(())
+/// Gives out a batch. One resource may have made many more rows than it should have.
+fn give(batch: &mut Batch, request: usize, most: usize, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+    if batch.rows() == 0 {
+        return Ok(());
     }
+    let batch = batch.finish()?;
+    let mut start = 0;
+    while start < batch.num_rows() {
+        let length = most.min(batch.num_rows() - start);
+        out.emit(Decoded::Batch { request, batch: batch.slice(start, length) })?;
+        start += length;
+    }
+    Ok(())
 }
 
 impl Refusal {

@@ -1,6 +1,6 @@
 //! Growing columns: values of a resource in, one record batch out.
 
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 
 use arrow::{
     array::{
@@ -10,7 +10,7 @@ use arrow::{
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
-use sutura_core::PartialDateTime;
+use sutura_core::{PartialDateTime, Test};
 
 use super::{path::elements, spec::Kind};
 use crate::json::{Kind as JsonKind, Value};
@@ -59,6 +59,11 @@ impl Columns {
         Self { schema, builders, scratch: String::new(), rows: 0, bytes: 0, capacity: capacity.max(1) }
     }
 
+    /// How many columns.
+    pub(super) fn width(&self) -> usize {
+        self.builders.len()
+    }
+
     /// Rows waiting in the batch that is not full yet.
     pub(super) fn rows(&self) -> usize {
         self.rows
@@ -91,21 +96,11 @@ impl Columns {
         }
         let value = value.and_then(|value| elements(value).next());
         match self.builders.get_mut(column) {
-            Some(Builder::Number(builder)) => builder.append_option(value.and_then(|value| digits(value)?.parse().ok())),
-            Some(Builder::Integer(builder)) => builder.append_option(value.and_then(|value| digits(value)?.parse().ok())),
+            Some(Builder::Number(builder)) => builder.append_option(value.and_then(number)),
+            Some(Builder::Integer(builder)) => builder.append_option(value.and_then(number)),
             Some(Builder::Flag(builder)) => builder.append_option(value.and_then(|value| value.as_bool())),
             Some(Builder::Instant(builder)) => builder.append_option(value.and_then(|value| instant(value.as_str()?))),
-            Some(Builder::Text(_)) => {
-                let text = value.and_then(scalar);
-                let text = match kind {
-                    Kind::ReferenceId => text.and_then(|text| reference_id(text).map(|(_, id)| id)),
-                    Kind::PatientReference => {
-                        text.and_then(reference_id).filter(|(kind, _)| kind.is_none_or(|kind| kind == "Patient")).map(|(_, id)| id)
-                    }
-                    _ => text,
-                };
-                self.append_text(column, text);
-            }
+            Some(Builder::Text(_)) => self.append_text(column, value.and_then(|value| text_as(kind, value))),
             None => {}
         }
     }
@@ -145,6 +140,34 @@ impl Columns {
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
     }
+}
+
+/// Whether the cell that [`Columns::append`] makes of a value stays.
+pub(super) fn stays(test: &Test, kind: Kind, value: Option<Value<'_>>) -> bool {
+    let value = value.and_then(|value| elements(value).next());
+    let decided = match kind {
+        Kind::Number => value.and_then(number).map(|number| test.number(number)),
+        Kind::Integer => value.and_then(number).map(|number| test.integer(number)),
+        Kind::Flag => value.and_then(|value| value.as_bool()).map(|flag| test.flag(flag)),
+        Kind::Text | Kind::ReferenceId | Kind::PatientReference => value.and_then(|value| text_as(kind, value)).map(|text| test.text(text)),
+        // No condition on such a column gets here.
+        Kind::All(_) | Kind::Json | Kind::Instant | Kind::Computed(_) => Some(true),
+    };
+    decided.unwrap_or_else(|| test.null())
+}
+
+/// The text of a value as its kind says.
+fn text_as(kind: Kind, value: Value<'_>) -> Option<&str> {
+    let text = scalar(value)?;
+    match kind {
+        Kind::ReferenceId => reference_id(text).map(|(_, id)| id),
+        Kind::PatientReference => reference_id(text).filter(|(kind, _)| kind.is_none_or(|kind| kind == "Patient")).map(|(_, id)| id),
+        _ => Some(text),
+    }
+}
+
+fn number<N: FromStr>(value: Value<'_>) -> Option<N> {
+    digits(value)?.parse().ok()
 }
 
 /// The text of a string, number or truth value, as sent.

@@ -14,5 +14,5 @@ mod plan;
 mod research;
 mod spec;
 
-pub use plan::{Plan, Record};
+pub use plan::{Plan, Record, pushes};
 pub use spec::{definitions, of_resource};

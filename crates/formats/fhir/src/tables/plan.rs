@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use arrow::datatypes::Schema;
-use sutura_core::{Decoded, DecodedSink, FormatError, Sha256Hash, TableRequest};
+use sutura_core::{Condition, Decoded, DecodedSink, FormatError, Pushed, Sha256Hash, TableRequest, Test};
 
 use super::{
-    columns::Columns,
+    columns::{self, Columns},
     path::{Found, Tree, elements},
     spec::{self, Computed, Kind},
 };
@@ -39,6 +39,7 @@ struct TablePlan {
     request: usize,
     resource: Option<&'static str>,
     each: Option<&'static str>,
+    /// By slot: the wanted columns in output order, then those that are tested only.
     kinds: Vec<Kind>,
     /// What is wanted of the resource, and of each element that is a row.
     of_resource: Tree,
@@ -47,6 +48,8 @@ struct TablePlan {
     in_row: Vec<bool>,
     /// The id of a Patient is that of the patient.
     patient_column: Option<usize>,
+    /// What the cells of some slots have to be.
+    tests: Vec<(usize, Test)>,
     columns: Columns,
 }
 
@@ -62,7 +65,7 @@ impl Plan {
                 table: wanted.table.clone(),
                 known: spec::tables().iter().map(|table| table.name).collect::<Vec<_>>().join(", "),
             })?;
-            TablePlan::compile(request, at, wanted.columns.as_deref(), batch_rows)
+            TablePlan::compile(request, at, wanted, batch_rows)
         };
         Ok(Self { tables: requests.into_iter().map(compile).collect::<Result<_, _>>()? })
     }
@@ -95,14 +98,36 @@ impl Plan {
     }
 }
 
+/// What the scan of a default table makes of a condition.
+pub fn pushes(table: &str, condition: &Condition) -> Pushed {
+    let Some(at) = spec::tables().iter().position(|known| known.name == table) else { return Pushed::No };
+    let Some(column) = spec::tables()[at].columns.get(condition.column) else { return Pushed::No };
+    // In the table of all resources the patient of a Patient is its id.
+    let of_several_paths = column.patient && spec::tables()[at].resource.is_none();
+    match column.kind {
+        Kind::All(_) | Kind::Json | Kind::Instant => Pushed::No,
+        Kind::Computed(what) if !matches!(what, Computed::ResourceType | Computed::Ordinal) => Pushed::No,
+        _ if of_several_paths => Pushed::No,
+        _ => condition.test.exactness(&spec::definitions()[at].columns[condition.column].data_type),
+    }
+}
+
 impl TablePlan {
-    fn compile(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows: usize) -> Result<Self, FormatError> {
+    fn compile(request: usize, at: usize, wanted: &TableRequest, batch_rows: usize) -> Result<Self, FormatError> {
         let (table, definition) = (&spec::tables()[at], &spec::definitions()[at]);
-        let all: Vec<usize> = (0..table.columns.len()).collect();
-        let wanted = wanted.unwrap_or(&all);
+        let mut slots = wanted.columns.clone().unwrap_or_else(|| (0..table.columns.len()).collect());
+        let shown = slots.len();
+        let mut tests = Vec::with_capacity(wanted.filter.len());
+        for condition in &wanted.filter {
+            let slot = slots.iter().position(|column| *column == condition.column).unwrap_or_else(|| {
+                slots.push(condition.column);
+                slots.len() - 1
+            });
+            tests.push((slot, condition.test.clone()));
+        }
         let (mut kinds, mut in_row, mut fields) = (Vec::new(), Vec::new(), Vec::new());
         let (mut of_resource, mut of_row, mut patient_column) = (Tree::default(), Tree::default(), None);
-        for (out, &index) in wanted.iter().enumerate() {
+        for (out, &index) in slots.iter().enumerate() {
             let Some(column) = table.columns.get(index) else {
                 return Err(FormatError::BadOption {
                     format: "fhir",
@@ -111,7 +136,9 @@ impl TablePlan {
                 });
             };
             kinds.push(column.kind);
-            fields.push(definition.columns[index].field());
+            if out < shown {
+                fields.push(definition.columns[index].field());
+            }
             if table.resource.is_none() && column.patient {
                 patient_column = Some(out);
             }
@@ -129,7 +156,8 @@ impl TablePlan {
         }
         let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, 8192));
         let found = vec![Found::NOTHING; kinds.len()];
-        Ok(Self { request, resource: table.resource, each: table.each, kinds, of_resource, of_row, found, in_row, patient_column, columns })
+        let (resource, each) = (table.resource, table.each);
+        Ok(Self { request, resource, each, kinds, of_resource, of_row, found, in_row, patient_column, tests, columns })
     }
 
     fn record(&mut self, record: &Record<'_>, hash: &mut Option<String>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
@@ -158,8 +186,18 @@ impl TablePlan {
 
     fn row(&mut self, record: &Record<'_>, ordinal: i64, hash: &mut Option<String>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let document = record.resource.document();
+        for (slot, test) in &self.tests {
+            let stays = match self.kinds[*slot] {
+                Kind::Computed(Computed::ResourceType) => test.text(record.resource_type),
+                Kind::Computed(Computed::Ordinal) => test.integer(ordinal),
+                kind => columns::stays(test, kind, document.value_at(self.found[*slot].node)),
+            };
+            if !stays {
+                return Ok(());
+            }
+        }
         let columns = &mut self.columns;
-        for (column, (&kind, found)) in self.kinds.iter().zip(&self.found).enumerate() {
+        for (column, (&kind, found)) in self.kinds.iter().zip(&self.found).enumerate().take(columns.width()) {
             match kind {
                 Kind::Computed(Computed::Source) => columns.append_text(column, Some(record.source)),
                 Kind::Computed(Computed::Offset) => columns.append_integer(column, i64::try_from(record.offset).ok()),

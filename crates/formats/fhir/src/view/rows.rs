@@ -87,6 +87,11 @@ impl<'d> Cells<'d> {
         }
         Ok(Self { cells: run.cells, rows: run.rows })
     }
+
+    /// How many rows.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
 }
 
 /// Growing columns.
@@ -133,9 +138,9 @@ impl Batch {
         self.usual
     }
 
-    /// Whether it has this many rows, or so much text that it should go out whatever its rows.
-    pub(crate) fn is_full(&self, rows: usize) -> bool {
-        self.rows >= rows || self.bytes >= BATCH_BYTES
+    /// Whether it should go out before so many rows are added: it would have more than `most`, or has much text already.
+    pub(crate) fn has_no_room(&self, rows: usize, most: usize) -> bool {
+        self.rows > 0 && (self.rows + rows > most || self.bytes >= BATCH_BYTES)
     }
 
     pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
@@ -262,20 +267,21 @@ impl<'d> Run<'d> {
             }
         };
         let outer = self.row_index;
+        // Factors to the right of this one count by themselves, and so does the block around.
+        let mut then = |run: &mut Self| {
+            let inner = run.row_index;
+            run.set_row_index(outer);
+            let result = next(run);
+            run.set_row_index(inner);
+            result
+        };
         if items.is_empty() && matches!(select.source, Source::EachOrNull(_)) {
             self.set_row_index(0);
-            self.block(&select.body, None, next)?;
+            self.block(&select.body, None, &mut then)?;
         }
         for (index, item) in items.iter().enumerate() {
             self.set_row_index(index as i64);
-            self.block(&select.body, Some(item), &mut |run: &mut Self| {
-                // Factors to the right of this one count by themselves.
-                let inner = run.row_index;
-                run.set_row_index(outer);
-                let result = next(run);
-                run.set_row_index(inner);
-                result
-            })?;
+            self.block(&select.body, Some(item), &mut then)?;
         }
         self.set_row_index(outer);
         Ok(())

@@ -202,6 +202,22 @@ proptest! {
     }
 }
 
+/// A factor without an item leaves the index of its neighbours alone.
+#[test]
+fn the_row_index_is_that_of_its_own_block() {
+    let view = view(
+        r#"{"forEach":"name","select":[{"forEachOrNull":"given","column":[{"name":"given","path":"$this"}]},
+        {"unionAll":[{"column":[{"name":"at","path":"%rowIndex"}]}]}]}"#,
+    )
+    .unwrap();
+    let mut parser = Parser::default();
+    let document = parser.parse(br#"{"resourceType":"Patient","name":[{"given":["a"]},{"family":"b"},{}]}"#).unwrap();
+    let mut rows = view.rows();
+    rows.append(document.root()).unwrap();
+    let batch = rows.finish().unwrap();
+    assert_eq!(batch.column(1).as_primitive::<Int64Type>().values(), &[0, 1, 2]);
+}
+
 #[test]
 fn what_is_not_asked_for_is_not_evaluated() {
     let view = view(
