@@ -23,6 +23,10 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
             "\u{e4}\u{1}",
             "document",
             "final",
+            "constraint",
+            "Patient.name",
+            "group",
+            "exists",
             "<div>a</div>",
             "<div a",
             "http://a"
@@ -68,11 +72,41 @@ fn any_json() -> impl Strategy<Value = serde_json::Value> {
             "action",
             "meta",
             "profile",
+            "questionnaire",
+            "linkId",
+            "answer",
+            "answerOption",
+            "enableWhen",
+            "question",
+            "operator",
+            "answerBoolean",
+            "valueCoding",
+            "measure",
+            "group",
+            "population",
+            "stratifier",
+            "derivation",
+            "baseDefinition",
+            "differential",
+            "element",
+            "path",
+            "slicing",
+            "discriminator",
         ];
         prop_oneof![
             prop::collection::vec(inner.clone(), 0..4).prop_map(Into::into),
             (
-                prop::sample::select(vec!["Patient", "Bundle", "Observation", "Parameters", "Questionnaire"]),
+                prop::sample::select(vec![
+                    "Patient",
+                    "Bundle",
+                    "Observation",
+                    "Parameters",
+                    "Questionnaire",
+                    "QuestionnaireResponse",
+                    "Measure",
+                    "MeasureReport",
+                    "StructureDefinition",
+                ]),
                 prop::collection::btree_map(prop::sample::select(names), inner, 0..6)
             )
                 .prop_map(|(kind, members)| {
@@ -98,6 +132,33 @@ proptest! {
         let outcome = operation_outcome(&found);
         let mut again = Parser::default();
         prop_assert!(again.parse(outcome.as_bytes()).is_ok());
+    }
+}
+
+/// Items of a response or of a Questionnaire, of few names, so that they meet.
+fn any_items() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = Just(serde_json::json!([]));
+    leaf.prop_recursive(4, 48, 4, |inner| {
+        let item = (0..3_u8, 0..6_usize, any::<bool>(), inner.clone(), inner).prop_map(|(link_id, kind, flag, items, below)| {
+            let kind = ["group", "boolean", "choice", "open-choice", "display", "integer"][kind];
+            serde_json::json!({"linkId": link_id.to_string(), "type": kind, "required": flag, "repeats": !flag, "item": items,
+                "answer": [{"valueBoolean": flag, "item": below}, {"valueInteger": link_id}],
+                "answerOption": [{"valueInteger": 1}], "enableWhen": [{"question": "1", "operator": "=", "answerBoolean": flag}]})
+        });
+        prop::collection::vec(item, 0..4).prop_map(Into::into)
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+    #[test]
+    fn no_answers_make_it_panic(questions in any_items(), answers in any_items()) {
+        let response = serde_json::json!({"resourceType": "QuestionnaireResponse", "status": "completed", "questionnaire": "#q", "item": answers,
+            "contained": [{"resourceType": "Questionnaire", "id": "q", "status": "active", "item": questions}]});
+        let text = response.to_string();
+        let mut parser = Parser::new(crate::json::Limits { depth: 128, ..Default::default() });
+        let document = parser.parse(text.as_bytes()).unwrap();
+        let _ = Validator::default().validate(document.root());
     }
 }
 

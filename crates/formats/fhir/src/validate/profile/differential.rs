@@ -19,6 +19,9 @@ use crate::{
     validate::{Check, IssueCode, r4},
 };
 
+/// Paths with more steps are not followed: no resource is read that is nested so deep.
+const DEEPEST: usize = 64;
+
 /// What the element had before: of the definitions, and of the profile it derives from.
 struct Before<'n> {
     element: Option<&'static ElementDef>,
@@ -100,6 +103,9 @@ impl<'d> Check<'_, 'd> {
         current: &mut HashMap<String, Vec<Step>>,
     ) {
         let path = text(json, "path");
+        if path.split('.').count() > DEEPEST {
+            return self.error(IssueCode::Structure, at, "the path is deeper than resources are");
+        }
         if path.split('.').next() != Some(ty.name()) {
             return self.error(IssueCode::Structure, at, "the path does not begin with the type that is constrained");
         }
@@ -260,6 +266,7 @@ mod tests {
     fn contradictions() {
         one(json!([{"path": "Observation.valueBla"}]), None, "no element of that path");
         one(json!([{"path": "Patient.name"}]), None, "does not begin with");
+        one(json!([{"path": format!("Observation{}", ".component".repeat(100_000))}]), None, "deeper than");
         one(json!([{"path": "Observation.status", "min": 0}]), None, "least cardinality");
         one(json!([{"path": "Observation.status", "max": "2"}]), None, "greatest cardinality");
         one(json!([{"path": "Observation.subject", "type": [{"code": "Quantity"}]}]), None, "cannot be of type Quantity");
