@@ -51,6 +51,13 @@ fn the_examples_of_us_core() {
     report("fhir-us-core", &results, &[]);
 }
 
+#[test]
+fn the_definitions_of_us_core() {
+    let Some(data) = data() else { return };
+    let results = validation::us_core_definitions(&data).unwrap();
+    report("fhir-us-core (definitions)", &results, &[]);
+}
+
 /// A file's header and content as in a tar archive.
 fn tar_entry(name: &str, content: &[u8]) -> Vec<u8> {
     assert!(name.len() < 100);

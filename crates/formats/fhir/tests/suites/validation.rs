@@ -230,3 +230,14 @@ pub fn us_core_from(data: &Path, package: &Path) -> Result<Vec<Outcome>, io::Err
     }
     examples(&Validator::new(Options::default()).with_profiles(store), &data.join("fhir/us-core/examples"))
 }
+
+/// US Core's own profiles and extensions, each validated as a resource: what in them contradicts what they derive from. (Its search
+/// parameters and capability statements have an extension of HL7's where R4's definition of it does not allow it.)
+pub fn us_core_definitions(data: &Path) -> Result<Vec<Outcome>, io::Error> {
+    let folder = data.join("fhir/us-core/resources");
+    let mut store = ProfileStore::over(specification(data)?);
+    store.load(&folder)?;
+    let mut results = examples(&Validator::new(Options::default()).with_profiles(store), &folder)?;
+    results.retain(|(name, _)| name.starts_with("StructureDefinition"));
+    Ok(results)
+}

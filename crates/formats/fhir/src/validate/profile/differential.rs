@@ -16,7 +16,7 @@ use super::{
 use crate::{
     defs::{ElementDef, Strength, TypeId},
     json::Value,
-    validate::{Check, IssueCode, r4},
+    validate::{Check, IssueCode, IssueSeverity, r4},
 };
 
 /// Paths with more steps are not followed: no resource is read that is nested so deep.
@@ -165,11 +165,14 @@ impl<'d> Check<'_, 'd> {
 
     fn narrower_binding(&mut self, json: &Json, at: Value<'d>, before: &Before<'_>, slice: bool) {
         let Some(own) = strength(text(&json["binding"], "strength")) else { return };
-        let known = before.node.and_then(|node| node.binding.as_ref()).map(|(strength, _)| *strength);
-        let known = known.max(before.element.and_then(|element| element.binding).map(|binding| binding.strength));
-        if !slice && known == Some(Strength::Required) && own < Strength::Required {
-            self.error(IssueCode::Structure, at, "the binding is weaker than the required one of what is derived from");
+        let of_profile = before.node.and_then(|node| node.binding.as_ref()).map(|(strength, _)| *strength);
+        let of_type = before.element.and_then(|element| element.binding).map(|binding| binding.strength);
+        if slice || own == Strength::Required || of_profile.max(of_type) != Some(Strength::Required) {
+            return;
         }
+        // US Core loosens the vital signs of the specification: what conforms to both is still possible.
+        let severity = if of_type == Some(Strength::Required) { IssueSeverity::Error } else { IssueSeverity::Warning };
+        self.issue(severity, IssueCode::Structure, at, "the binding is weaker than the required one of what is derived from");
     }
 
     fn fixed_stays(&mut self, json: &Json, at: Value<'d>, before: &Before<'_>) {
