@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 
 use super::{
     AllowPhi,
-    fhir_resources::{FhirBundleArgs, FhirEnrichArgs, FhirExportArgs, FhirValidateArgs},
+    fhir_resources::{FhirBundleArgs, FhirEnrichArgs, FhirExportArgs, FhirTestViewsArgs, FhirValidateArgs},
 };
 
 /// Work with FHIR R4 data
@@ -17,6 +17,7 @@ pub(crate) enum FhirCommand {
     Bundle(FhirBundleArgs),
     Export(FhirExportArgs),
     Enrich(FhirEnrichArgs),
+    TestViews(FhirTestViewsArgs),
 }
 
 /// What the rows of a view are written as.

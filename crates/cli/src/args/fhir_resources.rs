@@ -1,4 +1,4 @@
-//! `sutura fhir validate|bundle|export|enrich`: commands that go through resources.
+//! `sutura fhir validate|bundle|export|enrich|test-views`.
 
 use std::path::PathBuf;
 
@@ -207,4 +207,25 @@ pub(crate) struct FhirEnrichArgs {
     pub(crate) service_bases: Vec<String>,
     #[command(flatten)]
     pub(crate) folder: Folder,
+}
+
+/// Run test files of SQL on FHIR and write the official report
+///
+/// A test file holds resources and tests: each a view and what is expected of it. The report has the form that the specification's site collects.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Exit codes:
+  0    every test passed
+  1    some did not
+  2    a path is wrong or holds no test
+
+Example:
+  sutura fhir test-views sql-on-fhir-v2/tests/ -o test_report.json")]
+pub(crate) struct FhirTestViewsArgs {
+    /// Test files, or folders of them
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the report goes
+    #[arg(long, short, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
 }

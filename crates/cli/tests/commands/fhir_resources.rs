@@ -172,3 +172,24 @@ purpose = "a test"
     fs::write(folder.path().join("job.toml"), job.replace("2026-01-01", "soon")).unwrap();
     expect(&run(folder.path(), &["validate", "job.toml"]), 2);
 }
+
+#[test]
+fn test_files_of_views_make_the_official_report() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |expected: &str| {
+        format!(
+            r#"{{"title":"t","resources":[{{"resourceType":"Patient","id":"a"}}],"tests":[{{"title":"ids","view":{{"resource":"Patient","select":[{{"column":[{{"name":"id","path":"id"}}]}}]}},"expect":[{{"id":"{expected}"}}]}}]}}"#
+        )
+    };
+    fs::write(folder.path().join("ids.json"), file("a")).unwrap();
+    let command = ["fhir", "test-views", "ids.json", "-o", "test_report.json"];
+    let output = run(folder.path(), &command);
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "1 of 1 passed\n");
+    let report: serde_json::Value = serde_json::from_str(&read(folder.path(), "test_report.json")).unwrap();
+    assert_eq!(report["ids.json"]["tests"][0]["result"]["passed"], true, "{report}");
+    fs::write(folder.path().join("ids.json"), file("b")).unwrap();
+    expect(&run(folder.path(), &command), 1);
+    fs::write(folder.path().join("ids.json"), "{}").unwrap();
+    expect(&run(folder.path(), &command), 2);
+}

@@ -3,10 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
+use sutura_fhir::view::suite;
+
 #[path = "suites/fhirpath.rs"]
 mod fhirpath;
-#[path = "suites/sql_on_fhir.rs"]
-mod sql_on_fhir;
 #[path = "suites/xml.rs"]
 mod xml;
 
@@ -39,7 +39,10 @@ fn fhirpath_cases_pass_or_are_listed() {
 #[test]
 fn sql_on_fhir_cases_pass() {
     let Some(data) = data() else { return };
-    let cases = sql_on_fhir::run(&data).unwrap();
+    let folder = std::fs::read_dir(data.join("fhir/sql-on-fhir-v2/tests")).unwrap();
+    let mut files: Vec<PathBuf> = folder.map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    let cases = suite::run(&files).unwrap();
     assert!(cases.len() > 90);
     let wrong: Vec<String> = cases
         .iter()
@@ -48,5 +51,5 @@ fn sql_on_fhir_cases_pass() {
         .collect();
     println!("{} of {} passed", cases.len() - wrong.len(), cases.len());
     assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), wrong.join("\n"));
-    assert!(sql_on_fhir::report(&cases).is_object());
+    assert!(suite::report(&cases).is_object());
 }

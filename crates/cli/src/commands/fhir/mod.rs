@@ -4,6 +4,7 @@ mod bundle;
 mod export;
 mod refusals;
 mod resources;
+mod test_views;
 mod validate;
 mod view;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: &FhirCommand, console: Console) -> Outcome {
         FhirCommand::Bundle(args) => bundle::run(args, console),
         FhirCommand::Export(args) => export::export(args, console),
         FhirCommand::Enrich(args) => export::enrich(args, console),
+        FhirCommand::TestViews(args) => test_views::run(args, console),
     }
 }
 

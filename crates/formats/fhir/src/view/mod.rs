@@ -26,6 +26,7 @@ mod ndjson;
 mod plan;
 mod rows;
 mod shape;
+pub mod suite;
 #[cfg(test)]
 mod tests;
 mod walk;

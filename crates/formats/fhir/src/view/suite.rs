@@ -1,19 +1,21 @@
-//! The official SQL on FHIR tests, case by case, and their official report. Used by this crate's test and by the
-//! conformance report.
+//! Test files of SQL on FHIR, case by case, and the report that the specification's site collects.
+//!
+//! A file holds `resources` and `tests`; a test holds a `view` and what is expected of it (`expect`, `expectCount`, `expectColumns` or
+//! `expectError`), as the specification's own files do.
 
-use std::{fs, io, path::Path};
+use std::{fs, io, path::PathBuf};
 
 use arrow::{
     array::{Array, AsArray, RecordBatch},
     datatypes::{DataType, Float64Type, Int64Type},
 };
 use serde_json::{Map, Value, json};
-use sutura_fhir::{
-    json::Parser,
-    view::{View, ViewError},
-};
+
+use super::{View, ViewError};
+use crate::json::Parser;
 
 /// One case: the file, its title, and what differed (nothing is a pass).
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Case {
     /// File name.
     pub file: String,
@@ -23,14 +25,14 @@ pub struct Case {
     pub reasons: Vec<String>,
 }
 
-/// Runs every case of every file.
-pub fn run(data: &Path) -> io::Result<Vec<Case>> {
-    let mut files: Vec<_> =
-        fs::read_dir(data.join("fhir/sql-on-fhir-v2/tests"))?.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
-    files.sort();
+/// Runs every case of these files.
+///
+/// # Errors
+/// When a file cannot be read or is no JSON.
+pub fn run(files: &[PathBuf]) -> io::Result<Vec<Case>> {
     let mut cases = Vec::new();
     for path in files {
-        let suite: Value = serde_json::from_slice(&fs::read(&path)?)?;
+        let suite: Value = serde_json::from_slice(&fs::read(path)?)?;
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let resources: Vec<Vec<u8>> =
             suite["resources"].as_array().into_iter().flatten().map(serde_json::to_vec).collect::<Result<_, _>>()?;
