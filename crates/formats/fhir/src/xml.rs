@@ -114,6 +114,12 @@ mod tests {
         let read = to_json(xml.as_bytes()).unwrap();
         let problems: Vec<_> = read.problems.iter().map(|(place, _)| place.as_str()).collect();
         assert_eq!(problems, ["Patient", "Patient.active", "Patient.birthDate"]);
+        // Names that JSON would have twice.
+        let xml = "<Patient><resourceType value='List'/><name id='a'><id value='b'/><_given value='c'/><given id='g'/></name>\
+            <extension url='u'><url value='v'/></extension></Patient>";
+        let read = to_json(xml.as_bytes()).unwrap();
+        let json = r#"{"resourceType":"Patient","name":[{"id":"a","_given":[{"id":"g"}]}],"extension":[{"url":"u"}]}"#;
+        assert_eq!((read.json.as_str(), read.problems.len()), (json, 5), "{:?}", read.problems);
     }
 
     #[test]

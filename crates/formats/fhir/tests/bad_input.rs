@@ -62,8 +62,17 @@ fn huge_numbers_are_digits_until_they_are_used() {
             r#"{{"resourceType":"Observation","status":"final","code":{{"text":"x"}},"valueQuantity":{{"value":{value}}},"component":[{{"code":{{"text":"x"}},"valueInteger":{value}}}]}}"#
         )
     };
-    let digits = |first: &str| format!("{first}{}1", "0".repeat(10 << 20));
-    for value in ["1e999999999".to_owned(), "-1E-999999999".to_owned(), digits("1"), digits("0."), digits("1e"), digits("-9.9e+")] {
+    let digits = |first: &str, count: usize| format!("{first}{}1", "0".repeat(count));
+    let (long, longest) = (1 << 18, 10 << 20);
+    let values = [
+        "1e999999999".to_owned(),
+        "-1E-999999999".to_owned(),
+        digits("1", longest),
+        digits("0.", long),
+        digits("1e", long),
+        digits("-9.9e+", long),
+    ];
+    for value in values {
         let text = observation(&value);
         in_time("reading a number", || assert_eq!(read(text.as_bytes()).0.accepted, 1));
         let document = parse(text);

@@ -52,7 +52,10 @@ fuzz_target!(|data: &[u8]| {
     let document = parser.parse(&bytes).expect("a Bundle is JSON");
     // A name in the resources may break rules of its own; those of Bundles begin so.
     if entries.len() <= 8 {
-        let broken = VALIDATOR.validate(document.root()).into_iter().find(|issue| issue.diagnostics.contains("the rule bdl-") && !issue.expression.contains("resource"));
+        let broken = VALIDATOR
+            .validate(document.root())
+            .into_iter()
+            .find(|issue| issue.diagnostics.contains("the rule bdl-") && !issue.expression.contains("resource"));
         assert!(broken.is_none(), "{broken:?}");
     }
     if summary.references_rewritten == 0 {

@@ -14,6 +14,9 @@ use sutura_fhir::{
     read::{Decoder, Fhir},
 };
 
+/// A table of all resources, one of a type, one of lists in a resource. All forty would make a run a hundred times as long.
+const TABLES: [&str; 3] = ["resources", "patients", "group_members"];
+
 #[derive(Debug, Default, PartialEq)]
 struct Read {
     stats: ReadStats,
@@ -44,7 +47,7 @@ fn records(batch: &RecordBatch, into: &mut Vec<(u64, Vec<u8>)>) {
 }
 
 fn read(stream: &[u8], start: u64, end: Option<u64>, block: usize) -> Read {
-    let requests: Vec<_> = Fhir.tables().iter().map(|table| TableRequest::whole(&table.name)).collect();
+    let requests = TABLES.map(TableRequest::whole).to_vec();
     let options = serde_json::json!({ "max_record_bytes": 1024, "max_depth": 20 });
     let spec = DecoderSpec { source: "fuzz:stream".into(), start, end, options, requests: requests.clone(), batch_rows: 7 };
     let mut decoder = Decoder::new(spec).expect("valid options");
@@ -89,7 +92,9 @@ fuzz_target!(|data: &[u8]| {
     taken.sort_unstable();
     assert!(taken.windows(2).all(|pair| pair[0].0 + pair[0].1 <= pair[1].0));
     assert_eq!(read(stream, 0, None, usize::from(block) + 1), whole);
-    assert_eq!(read(stream, 0, None, 1), whole);
+    if stream.len() < 256 {
+        assert_eq!(read(stream, 0, None, 1), whole);
+    }
     if !Fhir.splittable_from(stream) {
         let is_bad = |code: &str| code.starts_with("json-") && code != "json-too-deep";
         match Parser::new(Limits { depth: u16::MAX, ..Limits::default() }).parse(stream) {

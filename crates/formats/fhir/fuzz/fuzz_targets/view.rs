@@ -11,7 +11,8 @@ use arrow::array::RecordBatch;
 use libfuzzer_sys::fuzz_target;
 use sutura_fhir::view::{Account, NdjsonOptions, Output, View, read_ndjson};
 
-const PATIENT: &[u8] = br#"{"resourceType":"Patient","id":"p1","name":[{"use":"official","family":"a","given":["Peter",null]},{"family":"b"}]}"#;
+const PATIENT: &[u8] =
+    br#"{"resourceType":"Patient","id":"p1","name":[{"use":"official","family":"a","given":["Peter",null]},{"family":"b"}]}"#;
 
 /// Gives a byte or two at a time.
 struct Slow<'b>(&'b [u8]);
@@ -35,7 +36,8 @@ fn run(from: impl Read, definition: &[u8]) -> Option<(Account, Vec<RecordBatch>,
         }
         ControlFlow::Continue(())
     };
-    let account = read_ndjson(from, &[view], NdjsonOptions { batch_rows: 3, ..NdjsonOptions::default() }, &mut sink).expect("memory does not fail");
+    let account =
+        read_ndjson(from, &[view], NdjsonOptions { batch_rows: 3, ..NdjsonOptions::default() }, &mut sink).expect("memory does not fail");
     Some((account, batches, others))
 }
 

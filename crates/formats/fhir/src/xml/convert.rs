@@ -56,9 +56,8 @@ impl<'x> Writer<'x> {
         }
         for (name, value) in &element.attributes {
             let known = name.starts_with("xmlns") || name.starts_with("xsi:");
-            let takes = (*name == "id" && def.kind != TypeKind::Resource) || (*name == "url" && def.name == "Extension");
             let value_of_primitive = *name == "value" && def.kind == TypeKind::Primitive;
-            if takes {
+            if takes_attribute(name, def) {
                 self.key(name, &mut more);
                 push_json_text(&mut self.out, value);
             } else if !known && !value_of_primitive {
@@ -90,6 +89,13 @@ impl<'x> Writer<'x> {
             let length = self.path.len();
             self.path.push('.');
             self.path.push_str(name);
+            // JSON has these names already, for the attribute, the type and what stands beside a primitive.
+            let is_attribute = matches!(name, "id" | "url") && takes_attribute(name, def) && element.attribute(name).is_some();
+            if is_attribute || name == "resourceType" || name.starts_with('_') {
+                self.problem("there is an element whose name means something else in JSON");
+                self.path.truncate(length);
+                continue;
+            }
             match def.element(name) {
                 Some((found, ty)) => self.group(name, &list, found, ty, &mut more),
                 None => {
@@ -191,6 +197,11 @@ impl<'x> Writer<'x> {
         };
         if bare { self.out.push_str(value) } else { push_json_text(&mut self.out, value) }
     }
+}
+
+/// Whether an attribute is an element in JSON.
+fn takes_attribute(name: &str, def: &TypeDef) -> bool {
+    (name == "id" && def.kind != TypeKind::Resource) || (name == "url" && def.name == "Extension")
 }
 
 fn is_json_number(text: &str) -> bool {
