@@ -11,7 +11,7 @@ use super::{
     layout::BYTE_ORDER_MARK,
     options::Options,
     skeleton::{BadTail, Skeleton},
-    split::{Splitter, Unit},
+    split::{Fault, Splitter, Unit},
     types::is_resource_type,
     views::{CODE_VIEW_REFUSED, Views},
 };
@@ -76,6 +76,11 @@ impl Decoder {
             let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
             let (parser, skeleton) = (&mut self.parser, &mut self.skeleton);
             self.records.whole(piece, out, |records, piece, out| match unit {
+                // A number, a truth value or null is a value, and no resource.
+                Unit::Misplaced(_, Fault::NoValue) if parser.parse(piece.bytes).is_ok() => {
+                    let reason = "a resource has to be a JSON object";
+                    records.reject(piece, "not-a-resource", "", reason.to_owned(), out)
+                }
                 Unit::Misplaced(_, fault) => records.reject(piece, "json-syntax", "", fault.reason().to_owned(), out),
                 Unit::Head(_, Some(fault)) => {
                     skeleton.unknown_head();
