@@ -276,7 +276,7 @@ def measure(work, cores, peers, repeat, skipped):
             peak[side.name].add(memory)
             say(f"  {turn + 1}/{repeat} {counted(cores)}, {side.name}: {taken:.3f} s, {memory:.0f} MiB")
     clear()
-    total, size, ours = sum(rows.values()), work.file.stat().st_size, wall["sutura"].median()
+    total, size, ours = sum(rows.values()), work.file.stat().st_size, wall["sutura"].median()  # no rows: they were not read back
     lines = []
     for side in found:
         median, target = wall[side.name].median(), work.targets.get(side.name)
@@ -288,7 +288,7 @@ def measure(work, cores, peers, repeat, skipped):
             "median_s": round(median, 4),
             "best_s": round(wall[side.name].lowest(), 4),
             "values_s": [round(value, 4) for value in wall[side.name].values],
-            "rows_per_s": round(total / median),
+            "rows_per_s": round(total / median) if rows else None,
             "mb_per_s": round(size / 1e6 / median, 1),
             "peak_rss_mib": round(peak[side.name].highest()),
             "times_slower": round(median / ours, 2),

@@ -102,7 +102,7 @@ def fhir_section(part):
                          number(row["mb_per_s"], 0), number(row["peak_rss_mib"], 0), "" if row["side"] == "sutura" else number(row["times_slower"], 1), verdict(row)])
             empty.update((f"{row['side']} leaves `{column}` empty: {why}.", None) for column, why in row["left_empty"].items())
         made = ", ".join(f"{count:,}" for count in work["rows"].values())
-        text += ["", f"**{work['name']}.** `{work['file']}`, {work['bytes'] / 1e6:,.1f} MB; {made} rows." + (" " + " ".join(empty) if empty else ""), "", table(head, rows, 2)]
+        text += ["", f"**{work['name']}.** `{work['file']}`, {work['bytes'] / 1e6:,.1f} MB; {made or 'uncounted'} rows." + (" " + " ".join(empty) if empty else ""), "", table(head, rows, 2)]
     rows = [[row["side"], row["work"], number(row["median_mb_per_s"], 0), number(row["best_mb_per_s"], 0), number(row["resources_per_s"], 0)] for row in part["parse"]]
     if rows:
         text += ["", "**The parser alone**, one core, the Observations in memory, CPU time of one thread, the best of three passes in a process.", "",

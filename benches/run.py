@@ -6,9 +6,10 @@
     python3 benches/run.py --repeat 1 --trial  shows that everything works; writes target/bench-trial.json only
     python3 benches/run.py --memory            also 500,000 and 5,000,000 messages for peak memory (long)
 
-Needs nothing but Python 3.11 and cargo. The peers' scripts are looked for in ../shared/bench or SUTURA_BENCH_DIR; the Python
-packages and Rust crates they need are installed below the target folder. What is absent is skipped, loudly. Sides that do not
-agree on the data stop the run: no timing without agreement. Exit code 1 then, 0 otherwise, also when a target is missed.
+Needs nothing but Python 3.11 and cargo. The peers' scripts are looked for in ../shared/bench or SUTURA_BENCH_DIR, Synthea's Bundles in
+../shared/data or SUTURA_TEST_DATA; the Python packages and Rust crates they need are installed below the target folder (helios-sof
+builds for a quarter of an hour). What is absent is skipped, loudly. Sides that do not agree on the data stop the run: no timing
+without agreement. Exit code 1 then, 0 otherwise, also when a target is missed.
 """
 
 import argparse
