@@ -126,6 +126,22 @@ async fn rejects_of_a_view_count_at_the_gate() {
     assert_eq!(report.status, RunStatus::RejectsAboveThreshold);
 }
 
+/// What a view refused is kept sealed, and comes in when the view is mended.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_view_refused_is_read_again() {
+    let folder = folder();
+    sutura_privacy::KeyRing::generate().unwrap().save_new(&folder.path().join("test.key")).unwrap();
+    let privacy = "policy = \"hipaa-safe-harbor\"\nkey = { file = \"test.key\" }\nvault = \"test.vault\"";
+    fs::write(folder.path().join("job.toml"), format!("{JOB}\n[privacy]\n{privacy}\n\n[rejects]\n")).unwrap();
+    let report = load(&folder).unwrap().run(RunOptions::default()).await.unwrap();
+    assert_eq!((report.totals.accepted, report.totals.rejected), (3, 1));
+    fs::write(folder.path().join("views/people.json"), PEOPLE.replace("name.family", "name.family.first()")).unwrap();
+    let replayed = load(&folder).unwrap().replay(RunOptions::default()).await.unwrap();
+    assert_eq!((replayed.rejects, replayed.replayed, replayed.run.totals.accepted), (1, 1, 1));
+    let genders = fs::read_to_string(replayed.output.join("genders/part-00000.csv")).unwrap();
+    assert_eq!(genders, "gender,n\nfemale,1\n");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_mistake_in_a_view_is_named_with_its_place() {
     let folder = folder();

@@ -300,7 +300,8 @@ impl Compiler {
             (None, Some(written)) => Kind::of_type(written.rsplit(['/', '.']).next().unwrap_or_default()),
             (None, None) => inferred.map(types::name).or(system).map_or(Kind::Text, Kind::of_type),
         };
-        let leaf = path.walk.as_ref().and_then(|walk| walk.leaf);
+        let walked = path.walk.as_ref().and_then(|walk| walk.leaf);
+        let leaf = walked.or_else(|| class::leaf(path.expression.tree(), focus?));
         let class = match (leaf, system) {
             (Some(_), _) if path.walk.as_ref().is_some_and(Walk::is_key) => PhiClass::OtherId,
             (Some((parent, element)), _) => class::of_element(parent, element, inferred.unwrap_or(parent)),

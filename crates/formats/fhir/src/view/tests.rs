@@ -269,6 +269,24 @@ fn columns_have_types_and_classes() {
     assert_eq!(view.schema().field(0).metadata().get("sutura.patient").map(String::as_str), Some("true"));
 }
 
+/// What a path leads to is known behind filters too; where it is not certain, a number may be an age.
+#[test]
+fn classes_are_found_behind_filters() {
+    let class = |resource: &str, path: &str| {
+        let text = serde_json::json!({"resource": resource, "select": [{"column": [{"name": "a", "path": path}]}]});
+        View::from_json(text.to_string().as_bytes()).unwrap().schema().field(0).metadata()["sutura.phi"].clone()
+    };
+    let filtered = "component.where(code.coding.exists(code = '8480-6'))";
+    assert_eq!(class("Observation", &format!("{filtered}.value.ofType(Quantity).value.first()")), "clinical");
+    assert_eq!(class("Observation", &format!("{filtered}[0].code.coding.where(exists()).code")), "clinical");
+    assert_eq!(class("Patient", "name.where(use.exists()).family.first()"), "name");
+    assert_eq!(class("Patient", "contact.where(relationship.exists()).telecom.value"), "phone");
+    assert_eq!(class("Condition", "onset.where(true).ofType(Age).value"), "age");
+    assert_eq!(class("Condition", "onset.ofType(Quantity).value"), "free-text");
+    assert_eq!(class("Patient", "extension.where(url = 'x' or url = 'y').value.ofType(Quantity).value"), "free-text");
+    assert_eq!(class("Patient", "name.select(family & 'x')"), "free-text");
+}
+
 #[test]
 fn bad_definitions_are_refused_with_a_place() {
     for (select, expected) in [
