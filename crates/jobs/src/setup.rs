@@ -179,11 +179,15 @@ pub(crate) fn policy_record(policy: &Policy, key_id: &str) -> PolicyRecord {
     }
 }
 
-/// What an output is in law. A profile's claim is not made for identifying columns that the policy never met, nor, where the claim is
-/// that no PHI is left, for any that stand in the output.
+/// What an output is in law. A profile's claim is made only for what the policy has met: not for identifying columns that it did not
+/// treat, nor for tables that no `deidentify` step leads to, whose codes and numbers nobody has looked at.
 pub(crate) fn legal_status(profile: sutura_privacy::Profile, identifies: bool, treated: bool) -> &'static str {
+    use sutura_privacy::Profile;
     if identifies && (profile.output_is_deidentified() || !treated) {
         return "holds identifying columns that the policy did not treat: PHI, personal data";
+    }
+    if !treated && profile != Profile::None {
+        return "not treated by the policy: no legal claim is made; codes and numbers are as they were sent";
     }
     profile.legal_status()
 }

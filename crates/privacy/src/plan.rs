@@ -9,8 +9,9 @@ use std::{
 };
 
 use arrow::{
-    array::{ArrayRef, RecordBatch, RecordBatchOptions, StringViewArray},
-    datatypes::{DataType, Field, Schema, SchemaRef},
+    array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, RecordBatchOptions, StringViewArray, new_null_array},
+    compute::{cast, kernels::zip::zip},
+    datatypes::{DataType, Field, Float64Type, Schema, SchemaRef},
 };
 use chrono::NaiveDate;
 use serde::Serialize;
@@ -18,12 +19,13 @@ use sutura_core::{ColumnMeta, PhiClass};
 
 use crate::{
     context::PrivacyContext,
+    dates::OLDEST_SHOWN_AGE,
     error::{ColumnProblem, PrivacyError},
     keys::{KeyRing, Scope},
     method::Method,
     policy::Policy,
     profile::{Profile, RuleOf},
-    shape::CodeShape,
+    shape::{AGES, CodeShape},
     transform::{Surroundings, Treatment, as_text, is_text, output_type, types_of},
     vault::Vault,
 };
@@ -98,8 +100,26 @@ impl Deidentifier {
             input: Arc::new(schema.clone()),
             output: Arc::new(Schema::new_with_metadata(kept, metadata)),
             policy: self.policy.tag(),
+            ages: self.ages(schema, &metas, &columns),
             columns,
         })
+    }
+
+    /// Where results that are ages may stand: the table has a column of codes and columns of numbers that stay as they are.
+    fn ages(&self, schema: &Schema, metas: &[ColumnMeta], columns: &[ColumnPlan]) -> Option<(usize, Vec<usize>)> {
+        const CODES: [&str; 3] = ["OBX-3.1", "Observation.code.coding.code", "loinc_code"];
+        if self.policy.profile != Profile::HipaaSafeHarbor {
+            return None;
+        }
+        let is_code = |at: &usize| {
+            let (field, path) = (schema.field(*at), metas[*at].path.as_deref().unwrap_or_default());
+            is_text(field.data_type()) && (CODES.contains(&path) || CODES.contains(&field.name().as_str()))
+        };
+        let code = (0..metas.len()).find(is_code)?;
+        let kept = |at: &usize| schema.field(*at).data_type().is_numeric() && columns[*at].method == Method::Keep && !columns[*at].treated;
+        let clinical = |at: &usize| matches!(columns[*at].class, PhiClass::Clinical | PhiClass::Quasi);
+        let values: Vec<usize> = (0..metas.len()).filter(kept).filter(clinical).collect();
+        (!values.is_empty()).then_some((code, values))
     }
 
     fn plan_column(
@@ -204,13 +224,17 @@ impl Deidentifier {
     /// this very column takes its values as they are, unless they are operational: those have no reason to be anything else.
     fn held_to_shape(&self, treatment: Treatment, field: &Field, meta: &ColumnMeta, class: &PhiClass, by_column: bool) -> Treatment {
         let exempt = self.policy.profile == Profile::None || (by_column && *class != PhiClass::Operational);
-        let (Treatment::Keep, Some(path), false) = (&treatment, &meta.path, exempt) else { return treatment };
-        let described = matches!(class, PhiClass::Operational | PhiClass::Clinical | PhiClass::Quasi);
+        let (Treatment::Keep, false) = (&treatment, exempt) else { return treatment };
+        // A column that a query made has no path: it may hold whatever its inputs hold.
+        let path = meta.path.as_deref().unwrap_or_default();
+        let describes = matches!(class, PhiClass::Clinical | PhiClass::Quasi);
+        let sent = *class == PhiClass::Operational && path.contains('-');
         match field.data_type() {
             data_type if is_text(data_type) => {
                 CodeShape::of_column(path, class).map_or(treatment, |shape| Treatment::Codes(shape.named(field.name())))
             }
-            DataType::Int64 | DataType::Float64 if described && path.contains('-') => Treatment::Measures,
+            data_type if data_type.is_numeric() && describes => Treatment::Measures { most_digits: 7 },
+            data_type if data_type.is_integer() && sent => Treatment::Measures { most_digits: 5 },
             _ => treatment,
         }
     }
@@ -336,6 +360,8 @@ pub struct SchemaPlan {
     output: SchemaRef,
     policy: String,
     columns: Vec<ColumnPlan>,
+    /// Under Safe Harbor: the column with the code of a result, and those with its numbers.
+    ages: Option<(usize, Vec<usize>)>,
 }
 
 impl SchemaPlan {
@@ -370,6 +396,7 @@ impl SchemaPlan {
         }
         let mut patients: Option<StringViewArray> = None;
         let mut columns = Vec::with_capacity(self.output.fields().len());
+        let batch = &self.without_high_ages(batch)?;
         for column in &self.columns {
             if let (Some(position), None) = (column.patient, &patients) {
                 patients = Some(as_text(batch.column(position))?);
@@ -380,6 +407,27 @@ impl SchemaPlan {
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
+    }
+
+    /// Results that are ages over 89 become null where the profile says so of ages: a result's code says that it is one.
+    fn without_high_ages(&self, batch: &RecordBatch) -> Result<RecordBatch, PrivacyError> {
+        let Some((code, values)) = &self.ages else { return Ok(batch.clone()) };
+        let codes = as_text(batch.column(*code))?;
+        let is_age = |row: usize| !codes.is_null(row) && AGES.contains(&codes.value(row));
+        if !(0..batch.num_rows()).any(is_age) {
+            return Ok(batch.clone());
+        }
+        let mut columns = batch.columns().to_vec();
+        for at in values {
+            let numbers = cast(&columns[*at], &DataType::Float64)?;
+            let numbers = numbers.as_primitive::<Float64Type>();
+            let stays: BooleanArray = (0..batch.num_rows())
+                .map(|row| Some(!(is_age(row) && numbers.is_valid(row) && numbers.value(row) > f64::from(OLDEST_SHOWN_AGE))))
+                .collect();
+            self.columns[*at].counters.add(0, 0, 0, stays.false_count() as u64);
+            columns[*at] = zip(&stays, &columns[*at], &new_null_array(columns[*at].data_type(), columns[*at].len()))?;
+        }
+        Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
     /// What was done so far, for the report: one entry for each input column.

@@ -51,6 +51,8 @@ pub enum CodeShape {
     Range,
     /// Comparator of a structured number.
     Comparator,
+    /// What a query made of codes and texts, and codes of formats without a table of shapes: as the text of a code, and `^`, `|` and lines may join parts.
+    Derived,
     /// The text of a code: no long number, no date, no address of any kind, no form of address. A name passes, because many tests and drugs look like one.
     Display,
 }
@@ -61,7 +63,7 @@ impl CodeShape {
         let path = path.split(" | ").next().unwrap_or_default();
         match class {
             PhiClass::Operational => Self::of_operational(path),
-            PhiClass::Clinical | PhiClass::Quasi => Self::of_described(path),
+            PhiClass::Clinical | PhiClass::Quasi => Some(Self::of_described(path).unwrap_or_else(|| Self::of_element(path))),
             _ => None,
         }
     }
@@ -78,23 +80,34 @@ impl CodeShape {
             "OBX-4" | "OBX-4.1" | "AL1-1.1" => CodeShape::SubId,
             "PID-3(MR).5" | "PID-3.5" => CodeShape::IdentifierType,
             "OBR-4.3" | "OBX-3.3" | "OBX-5.2" | "OBX-5.3" | "OBX-5.4" | "OBX-6.3" | "RXO-1.3" | "RXA-5.3" | "DG1-3.3" | "PR1-3.3"
-            | "AL1-3.3" | "DG1-2" | "SCH-10.1" | "SCH-25.1" | "TXA-3" => CodeShape::System,
+            | "AL1-3.3" | "DG1-2" | "SCH-25.1" | "TXA-3" => CodeShape::System,
+            "SCH-10.1" => CodeShape::Unit,
             _ => return None,
         })
     }
 
-    /// Columns that describe the patient or the care.
+    /// Columns that describe the patient or the care, of FHIR or made by a query: the last element of the path says what it is.
+    fn of_element(path: &str) -> Self {
+        match path.rsplit('.').next().unwrap_or_default() {
+            "gender" => CodeShape::Sex,
+            "state" => CodeShape::State,
+            "country" => CodeShape::Country,
+            _ => CodeShape::Derived,
+        }
+    }
+
+    /// Columns of HL7 v2 that describe the patient or the care.
     fn of_described(path: &str) -> Option<Self> {
         Some(match path {
             "PID-8.1" | "NK1-15.1" => CodeShape::Sex,
             "PID-11.4" | "NK1-4.4" => CodeShape::State,
             "PID-11.6" | "MSH-17" => CodeShape::Country,
-            "PID-10.1" | "PID-22.1" => CodeShape::RaceCode,
+            "PID-10.1" | "PID-10.2" | "PID-22.1" => CodeShape::RaceCode,
             "PID-15.1" => CodeShape::Language,
             "PID-24" | "PID-30" | "RXC-1" => CodeShape::Letter,
             "PID-16.1" | "PID-17.1" | "PV1-2.1" | "PV1-4.1" | "PV1-10.1" | "PV1-14.1" | "PV1-16.1" | "PV1-18.1" | "PV1-20.1.1"
             | "PV1-36.1" | "DG1-6.1" | "DG1-15" | "PR1-6.1" | "PR1-16.1" | "FT1-26.1" | "AL1-2.1" | "AL1-4.1" | "IAM-17.1" | "IN1-15.1"
-            | "IN1-17.1" | "NK1-3.1" | "NK1-7.1" | "TXA-2.1" => CodeShape::Category,
+            | "IN1-17.1" | "NK1-3.1" | "NK1-3.2" | "NK1-7.1" | "TXA-2.1" => CodeShape::Category,
             "PV2-3.1" | "OBR-4.1" | "OBR-15.1.1" | "OBX-3.1" | "OBX-3.4" | "OBX-5.1" | "OBX-17.1" | "OBR-31.1" | "RXO-5.1" | "RXR-1.1"
             | "RXR-2.1" | "TQ1-3.1.1" | "RXA-17.1" | "RXA-18.1" | "DG1-3.1" | "PR1-3.1" | "PR1-15.1" | "AL1-3.1" | "SCH-6.1"
             | "SCH-7.1" | "SCH-8.1" | "AIS-3.1" | "FT1-7.1" | "FT1-19.1" | "FT1-25.1" => CodeShape::Code,
@@ -102,8 +115,8 @@ impl CodeShape {
             "OBX-6.1" | "RXO-4.1" | "RXA-7.1" => CodeShape::Unit,
             "OBX-8.1" => CodeShape::Flag,
             "OBX-7" => CodeShape::Range,
-            "PID-10.2" | "OBR-4.2" | "OBX-3.2" | "RXO-1.2" | "RXR-1.2" | "RXA-5.2" | "RXA-17.2" | "DG1-3.2" | "PR1-3.2" | "AL1-3.2"
-            | "NK1-3.2" | "AIS-3.2" | "TXA-2.2" | "FT1-7.2" => CodeShape::Display,
+            "OBR-4.2" | "OBX-3.2" | "RXO-1.2" | "RXR-1.2" | "RXA-5.2" | "RXA-17.2" | "DG1-3.2" | "PR1-3.2" | "AL1-3.2" | "AIS-3.2"
+            | "TXA-2.2" | "FT1-7.2" => CodeShape::Display,
             _ => return None,
         })
     }
@@ -135,47 +148,62 @@ impl CodeShape {
             CodeShape::Version => value.len() <= 6 && value.split('.').all(|part| part.len() <= 2 && capitals(part, 2) && digits(part)),
             CodeShape::CharacterSet => value.split(['~', '\\']).all(|name| character_set(name.trim())),
             CodeShape::Short => capitals(value, 3),
-            CodeShape::IdentifierType => letters && capitals(value, 6),
+            CodeShape::IdentifierType => letters && value.len() <= 8 && value.split('-').all(|part| capitals(part, 6)),
             CodeShape::SubId => {
                 let part = |part: &str| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 value.len() <= 8 && value.split('.').all(part)
             }
             CodeShape::System => {
-                letters && value.len() <= 20 && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
+                letters
+                    && value.len() <= 20
+                    && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-/".contains(&byte))
+                    && longest_number(value) <= 5
+                    && !is_web(value)
+                    && !dated(value)
+                    && !(value.len() > 3 && name_case(value) && !known_words(value))
             }
             CodeShape::Sex => value.len() == 1 && letters || is_one_of(&SEXES, value),
             CodeShape::State => capitals(value, 3) || is_one_of(&STATES, value),
             CodeShape::Country => (2..=3).contains(&value.len()) && all_letters(value) || is_one_of(&["UNITED STATES"], value),
-            CodeShape::RaceCode => capitals(value, 3) || loinc(value) && value.len() == 6,
+            CodeShape::RaceCode => capitals(value, 3) || loinc(value) && value.len() == 6 || known_words(value),
             CodeShape::Language => {
                 let (language, region) = value.split_once(['-', '_']).unwrap_or((value, "US"));
-                (2..=3).contains(&language.len()) && all_letters(language) && capitals(&region.to_ascii_uppercase(), 3)
+                known_words(value)
+                    || (language.len() <= 3 && !language.is_empty() && all_letters(language) && all_letters(region) && region.len() <= 3)
             }
             CodeShape::Category => {
-                value.len() <= 6 && value.bytes().all(|byte| is_capital(byte) || b"_-.".contains(&byte)) && !dated(value)
+                let code = value.len() <= 6 && value.bytes().all(|byte| is_capital(byte) || b"_-.".contains(&byte));
+                (code && longest_number(value) <= 4 && !dated(value)) || known_words(value) || loinc(value)
             }
-            CodeShape::Code => terminology_code(value),
+            CodeShape::Code => terminology_code(value) || known_words(value),
             CodeShape::DrugCode => terminology_code(value) || drug_code(value),
             CodeShape::Unit => unit(value),
-            CodeShape::Flag => value.len() <= 4 && value.bytes().all(|byte| byte.is_ascii_uppercase() || b"<>*+-".contains(&byte)),
+            CodeShape::Flag => {
+                value.len() <= 4 && value.bytes().all(|byte| byte.is_ascii_uppercase() || b"<>*+-".contains(&byte)) || known_words(value)
+            }
             CodeShape::Range => range(value),
             CodeShape::Comparator => matches!(value, "<" | ">" | "<=" | ">=" | "=" | "<>"),
             CodeShape::Display => display(value),
+            CodeShape::Derived => derived(value),
         }
     }
 }
 
-/// Whether a whole number has more digits than a measured value has: more than seven, not counting zeros at the end. Dates and identifiers have.
-pub(crate) fn is_identifier_like(number: f64) -> bool {
-    if number.fract() != 0.0 || number.abs() < 1e7 || number.abs() >= 9e15 {
+/// Whether a whole number has more digits than a measured value or a count has, not counting zeros at the end. Dates and identifiers have.
+pub(crate) fn has_more_digits(number: f64, most: u32) -> bool {
+    let bound = 10_f64.powi(most.try_into().unwrap_or(i32::MAX));
+    if number.fract() != 0.0 || number.abs() < bound || number.abs() >= 9e15 {
         return number.abs() >= 9e15;
     }
     let mut digits = number.abs() as u64;
     while digits.is_multiple_of(10) && digits > 0 {
         digits /= 10;
     }
-    digits >= 10_000_000
+    digits as f64 >= bound
 }
+
+/// LOINC codes whose value is an age: reported, calculated, at death, at onset and the like. Over 89 it is an identifier (45 CFR 164.514(b)(2)(i)(C)).
+pub(crate) const AGES: [&str; 7] = ["30525-0", "21612-7", "29553-5", "35659-2", "63900-5", "39016-1", "21611-9"];
 
 const SEXES: [&str; 7] = ["MALE", "FEMALE", "OTHER", "UNKNOWN", "AMBIGUOUS", "UNDIFFERENTIATED", "NOT APPLICABLE"];
 
@@ -240,7 +268,17 @@ const STATES: [&str; 56] = [
 ];
 
 /// Words of units and of results that are longer than an abbreviation.
-const UNIT_WORDS: [&str; 30] = [
+const UNIT_WORDS: [&str; 40] = [
+    "GRAM",
+    "GRAMS",
+    "MILLIGRAM",
+    "MILLIGRAMS",
+    "TITER",
+    "BREATHS",
+    "CREAT",
+    "PHENOTYPE",
+    "LITERS",
+    "MILLILITERS",
     "SECONDS",
     "SECOND",
     "MINUTES",
@@ -288,8 +326,10 @@ const RESULT_WORDS: [&str; 14] = [
     "PRESENT",
     "SEEN",
 ];
-/// Words before or after the name of a person.
-const FORMS_OF_ADDRESS: [&str; 8] = ["MR", "MRS", "MS", "MISS", "DR", "MD", "JR", "SSN"];
+/// Words before or after the name of a person, as they are written there: MR is also a kind of imaging, MS a disease.
+const FORMS_OF_ADDRESS: [&str; 9] = ["Mr", "Mrs", "MRS", "Ms", "Miss", "Dr", "MD", "Jr", "SSN"];
+
+const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
 
 fn is_one_of(words: &[&str], value: &str) -> bool {
     words.iter().any(|word| word.eq_ignore_ascii_case(value))
@@ -349,7 +389,8 @@ fn character_set(name: &str) -> bool {
 /// Three groups of digits between `-`, `/` or `.`: a date, a social security or telephone number.
 fn dated(value: &str) -> bool {
     let groups: Vec<&str> = value.split(['-', '/', '.']).collect();
-    groups.len() >= 3 && groups.iter().all(|group| !group.is_empty() && digits(group))
+    let month = |group: &str| group.len() == 3 && MONTHS.iter().any(|month| month.eq_ignore_ascii_case(group));
+    groups.len() >= 3 && groups.iter().all(|group| !group.is_empty() && (digits(group) || month(group)))
 }
 
 /// Eight digits that are a day from 1850 to 2100, as `YYYYMMDD`, `MMDDYYYY` or `DDMMYYYY`.
@@ -373,8 +414,7 @@ fn terminology_code(value: &str) -> bool {
         return loinc(value);
     }
     // A long number with letters around it is an identifier, a word in the case of names a name.
-    let longest_number = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
-    longest_number <= 5 && !dated(value) && !(value.len() > 3 && name_case(value))
+    longest_number(value) <= 5 && !dated(value) && !is_web(value) && !(value.len() > 3 && name_case(value))
 }
 
 /// A capital and small letters.
@@ -409,7 +449,10 @@ fn snomed(value: &str) -> bool {
         let digit = turned(byte.wrapping_sub(b'0').min(9), place);
         PRODUCT[usize::from(sum)][usize::from(digit)]
     });
-    (6..=18).contains(&value.len()) && check == 0
+    // The two digits before it are the partition: a concept's own, or one of an extension, whose namespace takes seven digits more.
+    let partition = value.len().checked_sub(3).and_then(|at| value.get(at..at + 2));
+    let is_concept = partition == Some("00") || (partition == Some("10") && value.len() >= 11);
+    (6..=18).contains(&value.len()) && check == 0 && is_concept
 }
 
 /// A National Drug Code: ten or eleven digits, in three groups of 4-4-2, 5-3-2, 5-4-1 or 5-4-2 or without signs.
@@ -428,12 +471,11 @@ fn unit(value: &str) -> bool {
     if value.chars().count() > 24 || !value.chars().all(|c| c.is_ascii_alphanumeric() || signs.contains(c)) {
         return false;
     }
-    let longest_number = value.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
     let words = value.split(|c: char| !c.is_ascii_alphabetic());
-    longest_number <= 3
+    longest_number(value) <= 3
         && !dated(value)
-        && !value.bytes().all(|byte| byte.is_ascii_digit() || b"-. ()+".contains(&byte))
-        && words.filter(|word| word.len() > 4).all(|word| is_one_of(&UNIT_WORDS, word) || word == "uL" || UNIT_STEMS.contains(&word))
+        && (value == "1" || !value.bytes().all(|byte| byte.is_ascii_digit() || b"-. ()+".contains(&byte)))
+        && words.filter(|word| word.len() > 4).all(|word| is_one_of(&UNIT_WORDS, word) || UNIT_STEMS.contains(&word))
 }
 
 /// Abbreviations of five letters and more that UCUM and laboratories use.
@@ -441,7 +483,8 @@ const UNIT_STEMS: [&str; 9] = ["cells", "mmol", "umol", "mosmol", "mOsmol", "mEq
 
 /// Parts between blanks: a number, two numbers in order, a comparator and a number, a short word or a unit, or a word of results.
 fn range(value: &str) -> bool {
-    value.chars().count() <= 40 && value.split([' ', ',', ';']).filter(|part| !part.is_empty()).all(range_part)
+    value.chars().count() <= 40
+        && value.replace('\u{2013}', "-").split([' ', ',', ';', '=']).filter(|part| !part.is_empty()).all(range_part)
 }
 
 fn range_part(part: &str) -> bool {
@@ -449,6 +492,8 @@ fn range_part(part: &str) -> bool {
     if bare.is_empty() || bare == "-" {
         return true;
     }
+    // A titre, and thousands that a comma has cut off already.
+    let bare = bare.strip_prefix("1:").filter(|rest| digits(rest)).unwrap_or(bare);
     let number = |text: &str| text.len() <= 8 && text.bytes().filter(u8::is_ascii_digit).count() <= 7 && text.parse::<f64>().is_ok();
     if number(bare) {
         return true;
@@ -461,26 +506,190 @@ fn range_part(part: &str) -> bool {
         return low.parse::<f64>().ok() <= high.parse::<f64>().ok();
     }
     let unit_behind = bare.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
-    is_one_of(&RESULT_WORDS, bare) || (bare.len() - unit_behind.len() <= 7 && unit(unit_behind))
+    is_one_of(&RESULT_WORDS, bare) || known_words(bare) || (bare.len() - unit_behind.len() <= 7 && unit(unit_behind))
 }
 
 /// The text of a code.
 fn display(value: &str) -> bool {
-    if value.chars().count() > 150 || value.contains(['@', '^', '|', '\n', '\r']) || value.contains("://") {
-        return false;
-    }
-    let groups_of_digits = |word: &str| word.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default();
-    let words = || value.split(|c: char| c.is_whitespace() || ",;:()[]".contains(c)).filter(|word| !word.is_empty());
-    groups_of_digits(value) <= 5
-        && words().all(|word| {
-            let word = word.trim_matches(['.', '"', '\'']);
-            !dated(word) && !is_one_of(&FORMS_OF_ADDRESS, word) && !telephone(word)
-        })
+    !value.contains(['^', '|', '\n', '\r']) && derived(value)
 }
 
-/// Seven digits in two groups: a local telephone number.
-fn telephone(word: &str) -> bool {
-    matches!(word.split_once('-'), Some((exchange, line)) if exchange.len() == 3 && line.len() == 4 && digits(exchange) && digits(line))
+fn derived(value: &str) -> bool {
+    if value.chars().count() > 150 || value.contains(['@']) || value.contains("://") || is_web(value) || longest_number(value) > 5 {
+        return false;
+    }
+    value.split(|c: char| c.is_whitespace() || ",;:()[]^|".contains(c)).filter(|word| !word.is_empty()).all(|word| {
+        let word = word.trim_matches(['.', '"', '\'']);
+        !dated(word) && !FORMS_OF_ADDRESS.contains(&word) && !two_groups(word)
+    })
+}
+
+/// Two groups of digits as a local telephone number, a month (`1961-07`) or a long ZIP code has them.
+fn two_groups(word: &str) -> bool {
+    let Some((first, second)) = word.split_once('-') else { return false };
+    digits(first) && digits(second) && matches!((first.len(), second.len()), (3 | 5, 4) | (4, 2))
+}
+
+/// Digits of the longest number in a text.
+fn longest_number(text: &str) -> usize {
+    text.split(|c: char| !c.is_ascii_digit()).map(str::len).max().unwrap_or_default()
+}
+
+/// The address of a page without its scheme.
+fn is_web(text: &str) -> bool {
+    text.as_bytes().windows(4).any(|four| four.eq_ignore_ascii_case(b"www."))
+}
+
+/// Words that the tables of HL7 v2 and laboratories use where others have codes, and no family has for a name.
+fn known_words(value: &str) -> bool {
+    const WORDS: [&str; 145] = [
+        "BLACK",
+        "BROTHER",
+        "SISTER",
+        "DAUGHTER",
+        "SON",
+        "WIFE",
+        "HUSBAND",
+        "FRIEND",
+        "CONTACT",
+        "NEXT",
+        "OF",
+        "KIN",
+        "AUNT",
+        "UNCLE",
+        "LIFE",
+        "FOSTER",
+        "LEGAL",
+        "POSITIVE",
+        "NEGATIVE",
+        "DETECTED",
+        "NOT",
+        "REACTIVE",
+        "NONREACTIVE",
+        "NON-REACTIVE",
+        "INDETERMINATE",
+        "EQUIVOCAL",
+        "INCONCLUSIVE",
+        "NORMAL",
+        "ABNORMAL",
+        "HIGH",
+        "LOW",
+        "CRITICAL",
+        "SUSCEPTIBLE",
+        "RESISTANT",
+        "INTERMEDIATE",
+        "PRESENT",
+        "ABSENT",
+        "INPATIENT",
+        "OUTPATIENT",
+        "EMERGENCY",
+        "PREADMIT",
+        "RECURRING",
+        "OBSTETRICS",
+        "COMMERCIAL",
+        "ADMITTED",
+        "AS",
+        "ELECTIVE",
+        "URGENT",
+        "ROUTINE",
+        "NEWBORN",
+        "TRAUMA",
+        "ACCIDENT",
+        "PHYSICIAN",
+        "REFERRAL",
+        "CLINIC",
+        "TRANSFER",
+        "DISCHARGED",
+        "TO",
+        "HOME",
+        "EXPIRED",
+        "ACTIVE",
+        "INACTIVE",
+        "RESOLVED",
+        "PENDING",
+        "FINAL",
+        "PRELIMINARY",
+        "CORRECTED",
+        "CANCELLED",
+        "BOOKED",
+        "NOSHOW",
+        "STARTED",
+        "COMPLETE",
+        "COMPLETED",
+        "UNKNOWN",
+        "OTHER",
+        "NONE",
+        "WALKIN",
+        "MARRIED",
+        "SINGLE",
+        "DIVORCED",
+        "WIDOWED",
+        "SEPARATED",
+        "PARTNER",
+        "DOMESTIC",
+        "WHITE",
+        "ASIAN",
+        "AFRICAN",
+        "AMERICAN",
+        "HISPANIC",
+        "LATINO",
+        "OR",
+        "CAUCASIAN",
+        "NATIVE",
+        "HAWAIIAN",
+        "PACIFIC",
+        "ISLANDER",
+        "MULTIRACIAL",
+        "ENGLISH",
+        "SPANISH",
+        "FRENCH",
+        "GERMAN",
+        "CHINESE",
+        "ARABIC",
+        "RUSSIAN",
+        "PORTUGUESE",
+        "VIETNAMESE",
+        "KOREAN",
+        "SEVERE",
+        "MODERATE",
+        "MILD",
+        "ORAL",
+        "INTRAVENOUS",
+        "INTRAMUSCULAR",
+        "SUBCUTANEOUS",
+        "TOPICAL",
+        "RECTAL",
+        "NASAL",
+        "BLOOD",
+        "SERUM",
+        "PLASMA",
+        "URINE",
+        "STOOL",
+        "SPUTUM",
+        "SWAB",
+        "TISSUE",
+        "FLUID",
+        "ARTERIAL",
+        "VENOUS",
+        "CAPILLARY",
+        "MOTHER",
+        "FATHER",
+        "SELF",
+        "SPOUSE",
+        "CHILD",
+        "PARENT",
+        "GUARDIAN",
+        "SIBLING",
+        "GRANDPARENT",
+        "EMPLOYER",
+        "DAILY",
+        "HOURLY",
+        "NEEDED",
+        "DRUG",
+        "FOOD",
+        "ENVIRONMENTAL",
+    ];
+    value.len() <= 60 && value.split([' ', '/', ',']).filter(|word| !word.is_empty()).all(|word| is_one_of(&WORDS, word))
 }
 
 #[cfg(test)]
@@ -531,7 +740,8 @@ mod tests {
             }
         }
         assert!(!CodeShape::Event.fits("SMITH") && !CodeShape::Short.fits("SMITH") && !CodeShape::CharacterSet.fits("ISO SMITH"));
-        assert!(CodeShape::of_column("PID-5.1", &PhiClass::Name).is_none() && CodeShape::of_column("PID-5.1", &PhiClass::Quasi).is_none());
+        assert!(CodeShape::of_column("PID-5.1", &PhiClass::Name).is_none());
+        assert_eq!(CodeShape::of_column("", &PhiClass::Quasi), Some(CodeShape::Derived));
     }
 
     #[test]
@@ -579,16 +789,53 @@ mod tests {
                 }
             }
         }
+        let fits = |path: &str, value: &str| CodeShape::of_column(path, &PhiClass::Clinical).unwrap().fits(value);
+        for (path, value) in [
+            ("OBX-5.1", "Positive"),
+            ("OBX-5.1", "not detected"),
+            ("PV1-18.1", "Inpatient"),
+            ("PV1-36.1", "Admitted as Inpatient"),
+            ("PID-10.2", "Black or African American"),
+            ("NK1-3.2", "Mother"),
+            ("PID-15.1", "E"),
+            ("TXA-2.1", "11488-4"),
+            ("OBX-6.1", "{titer}"),
+            ("OBX-6.1", "1"),
+            ("OBX-6.1", "breaths/min"),
+            ("OBX-7", "1:20"),
+            ("OBX-7", "<1 = Susceptible, >= 1 = Resistant"),
+            ("OBX-8.1", "Abnormal"),
+            ("OBR-4.2", "MR Brain"),
+            ("Observation.valueQuantity.unit", "mg/dL"),
+        ] {
+            assert!(fits(path, value), "{path} refuses {value}");
+        }
+        for (path, value) in [
+            ("OBX-3.1", "4-Jul-1961"),
+            ("OBX-3.2", "Born 1961-07 in"),
+            ("OBX-3.2", "see www.janedoe.org"),
+            ("OBX-3.2", "living at 02139-4307"),
+            ("OBX-3.1", "6175550109"),
+            ("OBX-3.1", "www.janedoe.org"),
+            ("PID-10.2", "Jane Doe"),
+            ("NK1-3.2", "Jane Doe 742 Evergreen Terrace"),
+            ("PV1-2.1", "482136"),
+            ("Patient.address.state", "742 Zork Street, Zorkville 02139"),
+            ("Observation.code.coding.code", "078-05-1120"),
+            ("", "Jane Smith 617-555-0143"),
+        ] {
+            assert!(!fits(path, value), "{path} lets {value} pass");
+        }
         assert!(snomed("22298006") && !snomed("22298007"));
     }
 
     #[test]
     fn numbers_with_the_digits_of_identifiers_are_no_measurements() {
         for number in [0.0, 98.6, 1e9, 123_456.0, 4_500_000.0, 120_000_000.0, 0.123_456_789, -12_345_678.5] {
-            assert!(!is_identifier_like(number), "{number}");
+            assert!(!has_more_digits(number, 7), "{number}");
         }
         for number in [19_800_101.0, 123_456_789.0, 5_550_100_123.0, -19_800_101.0, 1e16] {
-            assert!(is_identifier_like(number), "{number}");
+            assert!(has_more_digits(number, 7), "{number}");
         }
     }
 }

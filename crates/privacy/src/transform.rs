@@ -8,11 +8,11 @@ use std::{collections::HashMap, sync::Arc};
 
 use arrow::{
     array::{
-        Array, ArrayRef, AsArray, Float64Array, Int32Array, Int64Array, ListArray, PrimitiveArray, StringViewArray, StringViewBuilder,
-        StructArray, UInt32Array, new_null_array,
+        Array, ArrayRef, AsArray, BooleanArray, Float64Array, Int32Array, Int64Array, ListArray, PrimitiveArray, StringViewArray,
+        StringViewBuilder, StructArray, UInt32Array, new_null_array,
     },
     buffer::Buffer,
-    compute::{cast, take},
+    compute::{cast, kernels::zip::zip as zip_with, take},
     datatypes::{
         ArrowPrimitiveType, DataType, Date32Type, Date64Type, Fields, Float64Type, Int64Type, TimeUnit, TimestampMicrosecondType,
         TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
@@ -28,7 +28,7 @@ use crate::{
     error::PrivacyError,
     method::{AgeScheme, Method},
     places::{NO_ZIP3, zip3},
-    shape::{CodeShape, is_identifier_like},
+    shape::{CodeShape, has_more_digits},
 };
 
 /// What a masked value looks like.
@@ -41,7 +41,9 @@ pub(crate) enum Treatment {
     /// Codes stay; what has not the shape of a code goes.
     Codes(CodeShape),
     /// Numbers stay; what has the digits of a date or an identifier goes.
-    Measures,
+    Measures {
+        most_digits: u32,
+    },
     Redact,
     Mask,
     Pseudonym {
@@ -173,7 +175,7 @@ impl Treatment {
         let out: ArrayRef = match self {
             Treatment::Keep => compact(values),
             Treatment::Codes(shape) => codes(*shape, values, &mut tally)?,
-            Treatment::Measures => measures(values, &mut tally),
+            Treatment::Measures { most_digits } => measures(values, *most_digits, &mut tally)?,
             Treatment::Redact => {
                 tally.suppressed = present;
                 new_null_array(values.data_type(), values.len())
@@ -241,20 +243,16 @@ fn codes(shape: CodeShape, values: &ArrayRef, tally: &mut Tally) -> Result<Array
 }
 
 /// A kept array of whole numbers or measured values, in which what looks like a date or an identifier became null.
-fn measures(values: &ArrayRef, tally: &mut Tally) -> ArrayRef {
-    if let Some(numbers) = values.as_primitive_opt::<Float64Type>() {
-        tally.suppressed = numbers.iter().flatten().filter(|number| is_identifier_like(*number)).count() as u64;
-        if tally.suppressed > 0 {
-            return Arc::new(numbers.iter().map(|number| number.filter(|number| !is_identifier_like(*number))).collect::<Float64Array>());
-        }
-    } else if let Some(numbers) = values.as_primitive_opt::<Int64Type>() {
-        tally.suppressed = numbers.iter().flatten().filter(|number| is_identifier_like(*number as f64)).count() as u64;
-        if tally.suppressed > 0 {
-            let kept = numbers.iter().map(|number| number.filter(|number| !is_identifier_like(*number as f64)));
-            return Arc::new(kept.collect::<Int64Array>());
-        }
+fn measures(values: &ArrayRef, most_digits: u32, tally: &mut Tally) -> Result<ArrayRef, PrivacyError> {
+    // As floating point: whole numbers with so few digits are exact in it.
+    let numbers = cast(values, &DataType::Float64)?;
+    let numbers = numbers.as_primitive::<Float64Type>();
+    let fits: BooleanArray = numbers.iter().map(|number| Some(number.is_none_or(|number| !has_more_digits(number, most_digits)))).collect();
+    tally.suppressed = fits.false_count() as u64;
+    if tally.suppressed == 0 {
+        return Ok(compact(values));
     }
-    Arc::clone(values)
+    Ok(zip_with(&fits, values, &new_null_array(values.data_type(), values.len()))?)
 }
 
 /// A kept array without the bytes it does not show. A string view may point into a buffer that holds

@@ -608,3 +608,26 @@ fn the_reference_page_names_every_word() {
         assert!(page.contains(&format!("`{word}`")), "{word}");
     }
 }
+
+/// A query may turn codes into new columns, which have no path; and some results are ages.
+#[test]
+fn made_columns_and_ages_among_results_are_held_too() {
+    let batch = table(vec![
+        ("patient_id", PhiClass::Mrn, text(&[Some("a"), Some("b"), Some("c")])),
+        ("loinc_code", PhiClass::Clinical, text(&[Some("30525-0"), Some("30525-0"), Some("718-7")])),
+        ("value_number", PhiClass::Clinical, Arc::new(Float64Array::from(vec![97.0, 61.0, 120.0])) as ArrayRef),
+        ("made_text", PhiClass::Clinical, text(&[Some("Jane Smith 617-555-0143"), Some("718-7^Hemoglobin"), Some("born 1961-07-04")])),
+        ("made_number", PhiClass::Quasi, Arc::new(Int64Array::from(vec![6_175_550_143, 12, 19_610_704])) as ArrayRef),
+    ]);
+    let plan = builtin("hipaa-safe-harbor").plan(&batch.schema()).unwrap();
+    let out = plan.apply(&batch).unwrap();
+    let nulls = |name: &str| {
+        let column = out.column_by_name(name).unwrap();
+        (0..3).map(|row| column.is_null(row)).collect::<Vec<_>>()
+    };
+    assert_eq!(nulls("value_number"), [true, false, false]);
+    assert_eq!(nulls("made_text"), [true, false, true]);
+    assert_eq!(nulls("made_number"), [true, false, true]);
+    let ages = plan.statistics().into_iter().find(|column| column.column == "value_number").unwrap();
+    assert_eq!((ages.rows, ages.suppressed), (3, 1));
+}

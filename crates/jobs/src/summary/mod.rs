@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, HashMap};
 
 use arrow::array::{Array, ArrayRef, Float64Array, RecordBatch, StringViewArray};
 use serde::Serialize;
-use sutura_core::{ColumnMeta, PartialDateTime};
+use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
+use sutura_privacy::CodeShape;
 
 use crate::{functions::ages::group, functions::as_text, model::AgeBands};
 pub use sketch::Sketch;
@@ -144,7 +145,7 @@ impl Summary {
     fn types(&self, release: bool) -> Vec<(String, u64)> {
         let mut types = self.by_type.clone();
         if release {
-            let is_type = |label: &str| label == OTHER || label == NOT_STATED || sutura_privacy::CodeShape::Event.fits(label);
+            let is_type = |label: &str| label == OTHER || label == NOT_STATED || CodeShape::Event.fits(label);
             let odd: Vec<String> = types.0.keys().filter(|label| !is_type(label)).cloned().collect();
             for label in odd {
                 let count = types.0.remove(&label).unwrap_or_default();
@@ -168,10 +169,15 @@ impl Summary {
         let lab_tests = tests.iter().take(rules.lab_tests).enumerate().filter_map(|(index, (key, sketch))| {
             let [low, first, median, third, high] = [0.05, 0.25, 0.5, 0.75, 0.95].map(|share| sketch.quantile(share));
             let masked = rules.release && self.tests_identify;
+            let shown = |text: &str, path: &str| {
+                let shape = CodeShape::of_column(path, &PhiClass::Clinical);
+                let fits = !rules.release || shape.is_some_and(|shape| shape.fits(text));
+                (fits && !masked).then(|| text.to_owned())
+            };
             Some(LabTest {
-                code: if masked { String::new() } else { key.code.clone() },
-                name: if masked { format!("test {}", index + 1) } else { key.name.clone() },
-                unit: if masked { String::new() } else { key.unit.clone() },
+                code: shown(&key.code, "OBX-3.1").unwrap_or_default(),
+                name: shown(&key.name, "OBX-3.2").unwrap_or_else(|| format!("test {}", index + 1)),
+                unit: shown(&key.unit, "OBX-6.1").unwrap_or_default(),
                 count: sketch.count(),
                 low: low?,
                 first_quartile: first?,
