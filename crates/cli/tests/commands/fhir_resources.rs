@@ -193,3 +193,17 @@ fn test_files_of_views_make_the_official_report() {
     fs::write(folder.path().join("ids.json"), "{}").unwrap();
     expect(&run(folder.path(), &command), 2);
 }
+
+#[test]
+fn a_store_is_no_folder() {
+    let folder = folder(&LINES[..2]);
+    for command in [
+        &["fhir", "export", "feed.ndjson", "-o", "s3://bucket/out"][..],
+        &["fhir", "bundle", "feed.ndjson", "--type", "collection", "-o", "s3://bucket/out"],
+        &["fhir", "enrich", "feed.ndjson", "--reference-date", "2026-01-01", "-o", "s3://bucket/out"],
+    ] {
+        let output = run(folder.path(), &[command, &LEAVE].concat());
+        expect(&output, 2);
+        assert!(stderr(&output).contains("local folder") && !folder.path().join("s3:").exists(), "{}", stderr(&output));
+    }
+}

@@ -19,6 +19,7 @@ use crate::{
 /// Runs the command.
 pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     super::require_leave(&args.allow)?;
+    super::require_local(&args.output)?;
     let kind = match args.kind {
         BundleType::Collection => BundleKind::Collection,
         BundleType::Transaction => BundleKind::Transaction,

@@ -25,6 +25,7 @@ use crate::{
 /// Runs `export`.
 pub(crate) fn export(args: &FhirExportArgs, console: Console) -> Outcome {
     super::require_leave(&args.folder.allow)?;
+    super::require_local(&args.folder.output)?;
     let work = Export { export: open(&args.folder)?, refusals: Refusals::default() };
     let (work, stats) = each(&args.paths, work, console)?;
     let manifest = work.export.finish().map_err(failure)?;
@@ -34,6 +35,7 @@ pub(crate) fn export(args: &FhirExportArgs, console: Console) -> Outcome {
 /// Runs `enrich`: everything is read twice, because what is said of a person may stand anywhere.
 pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
     super::require_leave(&args.folder.allow)?;
+    super::require_local(&args.folder.output)?;
     let options = enrich::Options {
         validate: !args.no_validation,
         default_country: args.default_country.clone(),
@@ -68,7 +70,7 @@ fn open(folder: &Folder) -> Outcome<NdjsonExport> {
 
 fn failure(error: BundleError) -> Failure {
     match error {
-        BundleError::Exists(_) => Failure::configuration(chain(&error)),
+        BundleError::Exists(_) => Failure::configuration(format!("{}; --overwrite allows it", chain(&error))),
         other => Failure::failed(chain(&other)),
     }
 }
