@@ -11,7 +11,7 @@ mod sql;
 mod summary;
 mod tables;
 
-use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc};
+use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
 use sutura_engine::{Engine, EngineOptions, profiles::ProfileStore};
 use sutura_privacy::PrivacyContext;
@@ -45,12 +45,17 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
 /// Runs async work to its end. An interrupt from the keyboard, or the request of a supervisor to end, drops it, which cleans up what it had begun to write.
 fn block_on<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {
     let runtime = tokio::runtime::Runtime::new().map_err(|error| Failure::failed(format!("starting worker threads: {error}")))?;
-    runtime.block_on(async {
+    let result = runtime.block_on(async {
         tokio::select! {
             result = interruptible(work) => result,
             () = terminated() => Err(Failure::interrupted()),
         }
-    })
+    });
+    if result.as_ref().is_err_and(|failure| failure.code == crate::failure::INTERRUPTED) {
+        // A thread may wait for a pipe that nobody writes to: it is not waited for.
+        runtime.shutdown_timeout(Duration::from_secs(2));
+    }
+    result
 }
 
 async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> {

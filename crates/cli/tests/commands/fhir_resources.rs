@@ -207,3 +207,18 @@ fn a_store_is_no_folder() {
         assert!(stderr(&output).contains("local folder") && !folder.path().join("s3:").exists(), "{}", stderr(&output));
     }
 }
+
+#[test]
+fn a_new_export_takes_the_place_of_the_old_one_and_never_of_its_input() {
+    let folder = folder(&LINES[..2]);
+    expect(&run(folder.path(), &[&["fhir", "export", "feed.ndjson", "-o", "out"], &LEAVE[..]].concat()), 0);
+    fs::write(folder.path().join("one.ndjson"), LINES[0]).unwrap();
+    expect(&run(folder.path(), &[&["fhir", "export", "one.ndjson", "-o", "out", "--gzip", "--overwrite"], &LEAVE[..]].concat()), 0);
+    let mut names: Vec<String> =
+        fs::read_dir(folder.path().join("out")).unwrap().map(|file| file.unwrap().file_name().into_string().unwrap()).collect();
+    names.sort();
+    assert_eq!(names, ["Patient.ndjson.gz", "export.manifest"]);
+    let output = run(folder.path(), &[&["fhir", "export", "out", "-o", "out", "--overwrite"], &LEAVE[..]].concat());
+    expect(&output, 2);
+    assert!(stderr(&output).contains("is read"), "{}", stderr(&output));
+}

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     // The options are checked before anything is read or made.
     let empty = ReferenceIndex::new(kind, &options).map_err(Failure::configuration)?;
     let index = if options.needs_index(kind) {
-        let (work, _) = each(&args.paths, Index(empty), console)?;
+        let (work, _) = each(&args.paths, Some(&args.output), Index(empty), console)?;
         Some(Arc::new(work.0))
     } else {
         None
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     let folder =
         BundleFolder::new(&args.output, args.overwrite).map_err(|error| Failure::io(&args.output.display().to_string(), &error))?;
     let parts = BundleParts::new(folder, kind, options, index).map_err(failure)?;
-    let (work, stats) = each(&args.paths, Write { parts, refusals: Refusals::default() }, console)?;
+    let (work, stats) = each(&args.paths, Some(&args.output), Write { parts, refusals: Refusals::default() }, console)?;
     let (files, summary) = work.parts.finish().map_err(failure)?;
     report(args, &stats, files, &summary, &work.refusals, console)?;
     Ok(if work.refusals.total() == 0 && stats.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })
@@ -61,22 +61,10 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
 /// A folder that holds Bundles already is not mixed with others.
 fn refuse_existing(folder: &Path, overwrite: bool) -> Outcome<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let bundles = entries.flatten().filter(|entry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        name.starts_with("bundle-") && name.ends_with(".json")
-    });
-    let found: Vec<_> = bundles.collect();
-    if found.is_empty() {
-        return Ok(());
-    }
-    if !overwrite {
+    let is_bundle = |name: &str| name.starts_with("bundle-") && name.ends_with(".json");
+    if !overwrite && entries.flatten().any(|entry| is_bundle(&entry.file_name().to_string_lossy())) {
         let message = format!("{}: holds Bundles already; give another folder or --overwrite", folder.display());
         return Err(Failure::configuration(message));
-    }
-    // Those of an earlier, longer run would be taken for this one's.
-    for entry in found {
-        fs::remove_file(entry.path()).map_err(|error| Failure::io(&entry.path().display().to_string(), &error))?;
     }
     Ok(())
 }

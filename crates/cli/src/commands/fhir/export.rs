@@ -27,7 +27,7 @@ pub(crate) fn export(args: &FhirExportArgs, console: Console) -> Outcome {
     super::require_leave(&args.folder.allow)?;
     super::require_local(&args.folder.output)?;
     let work = Export { export: open(&args.folder)?, refusals: Refusals::default() };
-    let (work, stats) = each(&args.paths, work, console)?;
+    let (work, stats) = each(&args.paths, Some(&args.folder.output), work, console)?;
     let manifest = work.export.finish().map_err(failure)?;
     report(&args.folder, &stats, &manifest, &work.refusals, None, console)
 }
@@ -44,7 +44,7 @@ pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
     };
     let store = profiles(&args.packages)?;
     let index = PatientIndex::new().with_service_bases(args.service_bases.clone());
-    let (index, _) = each(&args.paths, Index { index, parser: Parser::default() }, console)?;
+    let (index, _) = each(&args.paths, Some(&args.folder.output), Index { index, parser: Parser::default() }, console)?;
     let persons = index.index.len();
     let mut enricher = Enricher::new(options).with_patients(Arc::new(index.index));
     if let Some(store) = store.filter(|_| !args.no_validation) {
@@ -57,7 +57,7 @@ pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
         outcome: enrich::Outcome::default(),
         to: Export { export: open(&args.folder)?, refusals: Refusals::default() },
     };
-    let (work, stats) = each(&args.paths, work, console)?;
+    let (work, stats) = each(&args.paths, Some(&args.folder.output), work, console)?;
     let manifest = work.to.export.finish().map_err(failure)?;
     let done = Enriched { persons, outcome: work.outcome };
     report(&args.folder, &stats, &manifest, &work.to.refusals, Some(&done), console)

@@ -1,6 +1,9 @@
 //! The resources of files, one after another in the order of the files, for commands that go through them once or twice.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::{
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
 
 use futures::StreamExt;
 use sutura_core::{
@@ -47,14 +50,27 @@ pub(super) trait Take: Send + 'static {
 }
 
 /// Gives every resource of the files behind the locations to `work`: one reader, so that the order is that of the files by name
-/// and of the bytes in them, whenever it runs. Rejects are in the account, and never end it.
-pub(super) fn each<W: Take>(locations: &[String], work: W, console: Console) -> Outcome<(W, ReadStats)> {
+/// and of the bytes in them, whenever it runs. Rejects are in the account, and never end it. A folder that is written to may not hold what is read.
+pub(super) fn each<W: Take>(locations: &[String], output: Option<&Path>, work: W, console: Console) -> Outcome<(W, ReadStats)> {
     let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
-    block_on(read(engine, locations.to_vec(), work, console))
+    block_on(read(engine, locations.to_vec(), output.map(Path::to_path_buf), work, console))
 }
 
-async fn read<W: Take>(engine: Engine, locations: Vec<String>, work: W, console: Console) -> Outcome<(W, ReadStats)> {
+async fn read<W: Take>(
+    engine: Engine,
+    locations: Vec<String>,
+    output: Option<PathBuf>,
+    work: W,
+    console: Console,
+) -> Outcome<(W, ReadStats)> {
     let pass = SharedPass::new(&engine, vec![SourceSpec { locations, ..SourceSpec::new(SOURCE, "fhir", String::new()) }]).await?;
+    if let Some(output) = output.and_then(|output| output.canonicalize().ok()) {
+        let inputs = pass.files(SOURCE).iter().filter_map(|file| file.local.as_deref()?.canonicalize().ok());
+        if let Some(input) = inputs.into_iter().find(|input| input.parent() == Some(&output)) {
+            let message = format!("{}: is read, so its folder cannot be written to as well; give another folder", input.display());
+            return Err(Failure::configuration(message));
+        }
+    }
     let frame = engine.session().table(TableReference::partial(SOURCE, "resources")).await.map_err(EngineError::from)?;
     let frame = frame.select_columns(&["json", "full_url", COL_SOURCE, COL_OFFSET]).map_err(EngineError::from)?;
     // An error of the pass is words only; the failure with its exit code waits here.

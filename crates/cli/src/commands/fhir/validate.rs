@@ -39,7 +39,7 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         most: args.max_issues as usize,
         outcomes: args.outcomes,
     };
-    let (work, stats) = each(&args.paths, work, console)?;
+    let (work, stats) = each(&args.paths, None, work, console)?;
     let seconds = clock.elapsed().as_secs_f64();
     if args.json {
         let summary: Value = serde_json::from_str(&work.summary.to_json()).map_err(Failure::failed)?;

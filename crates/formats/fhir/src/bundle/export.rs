@@ -16,7 +16,7 @@ use super::{
     BundleError,
     compact::compact_into,
     entry::identity,
-    file::{Staged, make_folder, sync_folder},
+    file::{Staged, make_folder, sweep, sync_folder},
 };
 use crate::{
     json::{Limits, Parser, Value},
@@ -92,16 +92,9 @@ impl NdjsonExport {
     /// When the folder cannot be made, or holds an export that may not be overwritten.
     pub fn create(folder: &Path, options: ExportOptions) -> Result<Self, BundleError> {
         make_folder(folder)?;
-        if !options.overwrite {
-            for found in std::fs::read_dir(folder)? {
-                let found = found?;
-                let name = found.file_name();
-                let name = name.to_string_lossy();
-                let stem = name.strip_suffix(".gz").unwrap_or(&name).strip_suffix(".ndjson");
-                if name == MANIFEST || stem.is_some_and(is_resource_type) {
-                    return Err(BundleError::Exists(found.path()));
-                }
-            }
+        sweep(folder)?;
+        if let Some(earlier) = earlier_files(folder)?.into_iter().next().filter(|_| !options.overwrite) {
+            return Err(BundleError::Exists(earlier));
         }
         let parser = Parser::new(Limits { depth: options.max_depth, bytes: options.max_resource_bytes, ..Limits::default() });
         Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new() })
@@ -150,11 +143,14 @@ impl NdjsonExport {
     /// # Errors
     /// When a file cannot be written; then there is no manifest, and what has its own name already is whole.
     pub fn finish(self) -> Result<Manifest, BundleError> {
+        let overwrite = self.options.overwrite;
         let mut output = Vec::with_capacity(self.files.len());
+        let mut whole = Vec::with_capacity(self.files.len());
         for (name, file) in self.files {
             let TypeFile { url, out, count } = file;
-            let (staged, bytes, sha256) = out.end()?;
-            staged.publish()?;
+            let (mut staged, bytes, sha256) = out.end()?;
+            staged.seal()?;
+            whole.push(staged);
             output.push(ManifestFile { resource_type: name.to_owned(), url, count, bytes, sha256: sha256.to_string() });
         }
         let manifest = Manifest { resources: output.iter().map(|file| file.count).sum(), output };
@@ -162,8 +158,19 @@ impl NdjsonExport {
         text.push(b'\n');
         let mut staged = Staged::create(&self.folder.join(MANIFEST))?;
         staged.write_all(&text)?;
+        staged.seal()?;
+        if overwrite {
+            // What an earlier export has and this one has not would be read with it.
+            let kept = |path: &Path| output_has(&manifest, path);
+            for earlier in earlier_files(&self.folder)?.into_iter().filter(|path| !kept(path)) {
+                std::fs::remove_file(earlier)?;
+            }
+        }
+        for file in whole {
+            file.publish(overwrite)?;
+        }
         sync_folder(&self.folder)?;
-        staged.publish()?;
+        staged.publish(overwrite)?;
         sync_folder(&self.folder)?;
         Ok(manifest)
     }
@@ -173,6 +180,28 @@ impl fmt::Debug for NdjsonExport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("NdjsonExport").field("types", &self.files.len()).finish_non_exhaustive()
     }
+}
+
+/// Files of an export, whole or broken off.
+fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for found in std::fs::read_dir(folder)? {
+        let found = found?;
+        let name = found.file_name();
+        let name = name.to_string_lossy();
+        let stem = name.strip_suffix(".gz").unwrap_or(&name).strip_suffix(".ndjson");
+        if name == MANIFEST || stem.is_some_and(is_resource_type) {
+            files.push(found.path());
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+/// Whether an export has a file of that name.
+fn output_has(manifest: &Manifest, path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name == MANIFEST || manifest.output.iter().any(|file| file.url == name)
 }
 
 struct TypeFile {

@@ -9,10 +9,12 @@ use std::{
 use super::Parts;
 
 /// A file under a temporary name, which [`Staged::publish`] gives its own. Only its owner can read it. Dropped, it is removed.
+#[derive(Debug)]
 pub(super) struct Staged {
     file: Option<File>,
     staged: PathBuf,
     path: PathBuf,
+    published: bool,
 }
 
 impl Staged {
@@ -27,20 +29,61 @@ impl Staged {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: Some(options.open(&staged)?), staged, path: path.to_owned() })
+        Ok(Self { file: Some(options.open(&staged)?), staged, path: path.to_owned(), published: false })
     }
 
-    /// On disk, then under its own name. The caller syncs the folder.
-    pub(super) fn publish(mut self) -> io::Result<()> {
-        if let Some(file) = self.file.take() {
-            let done = file.sync_all().and_then(|()| fs::rename(&self.staged, &self.path));
-            if done.is_err() {
-                let _ = fs::remove_file(&self.staged);
-            }
-            return done;
-        }
-        Ok(())
+    /// On disk and closed, still under its temporary name.
+    pub(super) fn seal(&mut self) -> io::Result<()> {
+        self.file.take().map_or(Ok(()), |file| file.sync_all())
     }
+
+    /// On disk, then under its own name. Without `overwrite` a file of that name that came meanwhile is an error. The caller syncs the folder.
+    pub(super) fn publish(mut self, overwrite: bool) -> io::Result<()> {
+        self.seal()?;
+        if overwrite {
+            fs::rename(&self.staged, &self.path)?;
+            self.published = true;
+            return Ok(());
+        }
+        match fs::hard_link(&self.staged, &self.path) {
+            // Dropped, the temporary name goes.
+            Ok(()) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
+            // A file system without links.
+            Err(_) if self.path.exists() => Err(exists(&self.path)),
+            Err(_) => {
+                fs::rename(&self.staged, &self.path)?;
+                self.published = true;
+                Ok(())
+            }
+        }
+    }
+}
+
+fn exists(path: &Path) -> io::Error {
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display()))
+}
+
+/// Removes what killed runs left in a folder: temporary files of processes that are no more. Where that cannot be known, nothing.
+pub(super) fn sweep(folder: &Path) -> io::Result<()> {
+    if !Path::new("/proc/self").exists() {
+        return Ok(());
+    }
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        let Some(middle) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")) else { continue };
+        let process = middle.rsplit('.').next().filter(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()));
+        let ours = middle.contains(".ndjson") || middle.starts_with("bundle-") || middle.starts_with("export.manifest");
+        if let Some(process) = process
+            && ours
+            && !Path::new("/proc").join(process).exists()
+        {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 impl Write for Staged {
@@ -55,7 +98,8 @@ impl Write for Staged {
 
 impl Drop for Staged {
     fn drop(&mut self) {
-        if self.file.take().is_some() {
+        self.file = None;
+        if !self.published {
             let _ = fs::remove_file(&self.staged);
         }
     }
@@ -76,26 +120,44 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bundles as files `bundle-00001.json`, `bundle-00002.json`, ... of a folder. Each is there when it is whole, and never before.
+/// Bundles as files `bundle-00001.json`, `bundle-00002.json`, ... of a folder. They get their names when the last one is whole: a set that broke off
+/// is not there. With `overwrite` the Bundles of an earlier set go then.
 #[derive(Debug)]
 pub struct BundleFolder {
     folder: PathBuf,
     overwrite: bool,
+    whole: Vec<Staged>,
 }
 
 impl BundleFolder {
-    /// The folder is made when it is not there. With `overwrite` files of the same names are replaced; without it they are an error.
+    /// The folder is made when it is not there. With `overwrite` an earlier set is replaced; without it files of the same names are an error.
     ///
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(folder: &Path, overwrite: bool) -> io::Result<Self> {
         make_folder(folder)?;
-        Ok(Self { folder: folder.to_owned(), overwrite })
+        sweep(folder)?;
+        Ok(Self { folder: folder.to_owned(), overwrite, whole: Vec::new() })
     }
 
     /// The file of a part, counted from 0.
     pub fn path(&self, part: u64) -> PathBuf {
         self.folder.join(format!("bundle-{:05}.json", part + 1))
+    }
+
+    /// Bundles of an earlier, longer set.
+    fn remove_from(&self, part: u64) -> io::Result<()> {
+        for entry in fs::read_dir(&self.folder)? {
+            let entry = entry?;
+            let name = entry.file_name();
+            let name = name.to_string_lossy();
+            let number =
+                name.strip_prefix("bundle-").and_then(|name| name.strip_suffix(".json")).and_then(|number| number.parse::<u64>().ok());
+            if number.is_some_and(|number| number > part) {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 }
 
@@ -124,13 +186,27 @@ impl Parts for BundleFolder {
     fn open(&mut self, part: u64) -> io::Result<BundleFile> {
         let path = self.path(part);
         if !self.overwrite && path.exists() {
-            return Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display())));
+            return Err(exists(&path));
         }
         Ok(BundleFile(BufWriter::with_capacity(1 << 18, Staged::create(&path)?)))
     }
 
     fn close(&mut self, _part: u64, out: BundleFile) -> io::Result<()> {
-        out.0.into_inner().map_err(io::IntoInnerError::into_error)?.publish()?;
+        let mut staged = out.0.into_inner().map_err(io::IntoInnerError::into_error)?;
+        staged.seal()?;
+        self.whole.push(staged);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> io::Result<()> {
+        let whole = std::mem::take(&mut self.whole);
+        let parts = whole.len() as u64;
+        for file in whole {
+            file.publish(self.overwrite)?;
+        }
+        if self.overwrite {
+            self.remove_from(parts)?;
+        }
         sync_folder(&self.folder)
     }
 }

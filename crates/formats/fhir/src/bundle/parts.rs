@@ -20,6 +20,14 @@ pub trait Parts {
     /// # Errors
     /// When it cannot be kept.
     fn close(&mut self, part: u64, out: Self::Out) -> io::Result<()>;
+
+    /// All parts are whole.
+    ///
+    /// # Errors
+    /// When they cannot be kept.
+    fn finish(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// Writes Bundles of at most [`Options::max_entries`] entries, one after another; one Bundle without entries if nothing is pushed.
@@ -74,6 +82,7 @@ impl<P: Parts> BundleParts<P> {
     /// When it cannot be written.
     pub fn finish(mut self) -> Result<(u64, Summary), BundleError> {
         self.close(false)?;
+        self.parts.finish()?;
         Ok((self.part + 1, self.summary))
     }
 
