@@ -1,7 +1,7 @@
 //! Persons, organisations, places, devices and groups; visits.
 
 use sutura_core::PhiClass::{
-    Clinical, Date, Device, Email, Fax, FreeText, Geography, Licence, Mrn, Name, Operational, Phone, Quasi, Ssn, Url,
+    Clinical, Date, Device, Email, Fax, FreeText, Geography, Licence, Mrn, Name, Operational, OtherId, Phone, Quasi, Ssn, Url,
 };
 
 use super::spec::Table;
@@ -54,13 +54,13 @@ fn patients() -> Table {
             "driver's licence number: the identifier of type DL",
         )
         .text("identifier", "identifier.value", Mrn, "first business identifier, of any type")
-        .text("identifier_system", "identifier.system", Operational, "name space of the first identifier")
+        .text("identifier_system", "identifier.system", OtherId, "name space of the first identifier")
         .flag("active", "active", Operational, "whether the record is in use")
         .text("name_text", "name.text", Name, "whole name as text")
         .text("family_name", "name.family", Name, "family name of the first name")
         .text("given_name", "name.given", Name, "first given name of the first name")
         .all("given_names", "name.given", " ", Name, "all given names of the first name")
-        .text("name_prefix", "name.prefix", Quasi, "name prefix")
+        .text("name_prefix", "name.prefix", Name, "name prefix")
         .text("maiden_name", "name.where(use='maiden').family", Name, "maiden name")
         .text("gender", "gender", Quasi, "administrative gender")
         .text("birth_sex", BIRTH_SEX, Quasi, "birth sex (US Core)")
@@ -163,13 +163,13 @@ fn devices() -> Table {
         .text("udi", "udiCarrier.carrierHRF", Device, "UDI in human-readable form")
         .text("distinct_identifier", "distinctIdentifier", Device, "distinct identification string")
         .text("status", "status", Operational, "status")
-        .text("manufacturer", "manufacturer", Clinical, "manufacturer")
+        .text("manufacturer", "manufacturer", Device, "manufacturer")
         .when("manufacture_date", "manufactureDate", "date of manufacture")
         .when("expiration_date", "expirationDate", "date of expiry")
         .text("lot_number", "lotNumber", Device, "lot number")
         .text("serial_number", "serialNumber", Device, "serial number")
-        .text("device_name", "deviceName.name", Clinical, "first name of the device")
-        .text("model_number", "modelNumber", Clinical, "model")
+        .text("device_name", "deviceName.name", FreeText, "first name of the device")
+        .text("model_number", "modelNumber", Device, "model")
         .text("software_version", "version.value", Operational, "first version")
         .concept("type", "type", "kind of device")
         .actor("owner", "owner", "organisation that owns it")

@@ -279,7 +279,7 @@ fn goals() -> Table {
         .code("achievement_status", "achievementStatus", Clinical, "achievement status")
         .code("category", "category", Clinical, "first category")
         .code("priority", "priority", Clinical, "priority")
-        .concept("description", "description", "the goal")
+        .spoken_concept("description", "description", "the goal")
         .date("start_date", "startDate", "start")
         .concept("target_measure", "target.measure", "first target: what is measured")
         .quantity("target", "target.detailQuantity", "first target: value")

@@ -31,7 +31,7 @@ fn coverages() -> Table {
         .text("group_number", "class.where(type.coding.code='group').value", HealthPlan, "group number")
         .text("group_name", "class.where(type.coding.code='group').name", HealthPlan, "group name")
         .text("plan", "class.where(type.coding.code='plan').value", HealthPlan, "plan")
-        .text("plan_name", "class.where(type.coding.code='plan').name", Quasi, "plan name")
+        .text("plan_name", "class.where(type.coding.code='plan').name", OtherId, "plan name")
         .integer("order", "order", "order among the coverages")
         .text("network", "network", HealthPlan, "network of the insurer")
 }
@@ -41,7 +41,7 @@ fn claim(table: Table) -> Table {
     table
         .patient("patient")
         .text("identifier", "identifier.value", Account, "claim number: first business identifier")
-        .text("identifier_system", "identifier.system", Operational, "name space of the identifier")
+        .text("identifier_system", "identifier.system", OtherId, "name space of the identifier")
         .text("status", "status", Operational, "status")
         .concept_of("type", "type", Operational, "kind of claim (institutional, pharmacy, ...)")
         .code("sub_type", "subType", Operational, "more about the kind of claim")

@@ -75,7 +75,7 @@ impl Table {
     pub(super) fn of(name: &'static str, resource: &'static str, doc: &'static str) -> Self {
         Self::bare(name, Some(resource), None, doc)
             .text("id", "id", OtherId, "logical id of the resource")
-            .text("version", "meta.versionId", Operational, "version of the resource")
+            .text("version", "meta.versionId", OtherId, "version of the resource")
             .when("last_updated", "meta.lastUpdated", "last change on the server it came from")
     }
 
@@ -169,6 +169,16 @@ impl Table {
             .column(format!("{name}_text"), part("text"), Kind::Text, FreeText, format!("{doc}: text as entered"))
     }
 
+    /// A CodeableConcept whose display is written by people, as the goal of a plan is.
+    pub(super) fn spoken_concept(mut self, name: &str, path: &str, doc: &str) -> Self {
+        self = self.concept(name, path, doc);
+        let display = format!("{name}_display");
+        if let Some(column) = self.columns.iter_mut().find(|column| column.name == display) {
+            column.phi = FreeText;
+        }
+        self
+    }
+
     /// Only the first code of a CodeableConcept, for those with a fixed set of codes.
     pub(super) fn code(self, name: &str, path: &str, phi: PhiClass, doc: &str) -> Self {
         self.column(name, format!("{path}.coding.code"), Kind::Text, phi, doc)
@@ -237,7 +247,7 @@ impl Table {
         self.text("identifier", "identifier.value", OtherId, &format!("{doc}: first business identifier")).text(
             "identifier_system",
             "identifier.system",
-            Operational,
+            OtherId,
             "name space of the identifier",
         )
     }
@@ -266,7 +276,7 @@ fn resources() -> Table {
     Table::bare("resources", None, None, "one row for each resource of any type")
         .computed("resource_type", "resourceType", Computed::ResourceType, Operational, "resource type")
         .text("id", "id", OtherId, "logical id of the resource")
-        .text("version", "meta.versionId", Operational, "version of the resource")
+        .text("version", "meta.versionId", OtherId, "version of the resource")
         .when("last_updated", "meta.lastUpdated", "last change on the server it came from")
         .all("profiles", "meta.profile", "\n", Operational, "profiles the resource claims, one a line")
         .computed("full_url", "", Computed::FullUrl, OtherId, "Bundle.entry.fullUrl, where the resource came in a Bundle")

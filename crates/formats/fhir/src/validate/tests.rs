@@ -191,7 +191,12 @@ fn a_plain_resource_is_valid() {
 
 #[test]
 fn structure() {
-    one(r#"{"resourceType":"Patient","nam":[]}"#, "Patient", "'nam' is no element");
+    one(r#"{"resourceType":"Patient","component":[]}"#, "Patient", "'component' is no element");
+    // A name that R4 does not have anywhere may be data.
+    for name in ["nam", "valueCANARYstring", "canary", "valueString2", "value", "Zork", "nameCANARY"] {
+        let text = format!(r#"{{"resourceType":"Patient","{name}":[]}}"#);
+        one(&text, "Patient", "a property is no element of Patient");
+    }
     one(r#"{"resourceType":"Patient","name":{"family":"x"}}"#, "Patient.name", "must be a JSON array");
     one(r#"{"resourceType":"Patient","gender":["male"]}"#, "Patient.gender", "must not be a JSON array");
     one(r#"{"resourceType":"Patient","name":[]}"#, "Patient.name", "array must not be empty");

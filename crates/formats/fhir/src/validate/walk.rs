@@ -157,12 +157,13 @@ impl<'d> Check<'_, 'd> {
     }
 
     fn unknown(&mut self, name: &'d str, member: Value<'d>, def: &TypeDef) {
-        // A name may be data by mistake: it is repeated only if it looks like an element's name.
-        let plain = name.len() <= 40
-            && name.starts_with(|first: char| first.is_ascii_lowercase())
-            && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
-        let shown =
-            if plain { format!("'{name}' is no element of {}", def.name) } else { format!("a property is no element of {}", def.name) };
+        // A name may be data by mistake: it is repeated only if some type of R4 has an element of that name, so that
+        // it is a word of the standard and no one's data.
+        let shown = if is_element_somewhere(name) {
+            format!("'{name}' is no element of {}", def.name)
+        } else {
+            format!("a property is no element of {}", def.name)
+        };
         self.error(IssueCode::Structure, member, shown);
     }
 
@@ -397,6 +398,11 @@ impl<'d> Check<'_, 'd> {
             }
         }
     }
+}
+
+/// Whether any type of R4 has an element of that name in JSON.
+fn is_element_somewhere(name: &str) -> bool {
+    name.len() <= 80 && r4().types().iter().any(|ty| ty.element(name).is_some())
 }
 
 /// The member `_name`.

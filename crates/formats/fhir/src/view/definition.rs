@@ -6,7 +6,8 @@ use serde_json::{Map, Value as Json};
 use sutura_core::PhiClass;
 
 use super::{
-    ViewError, class,
+    ViewError,
+    class::{Follow, Reach, heavier},
     columns::Kind,
     plan::{Block, Child, Column, Path, Plan, Select, Source},
     walk::Walk,
@@ -36,7 +37,8 @@ pub(super) fn compile(definition: &[u8]) -> Result<Plan, ViewError> {
     let Some(ty) = defs::r4().type_named(&resource).filter(|ty| types::is_resource(*ty)) else {
         return wrong("resource", "is no resource type of FHIR R4");
     };
-    let mut compiler = Compiler { constants: constants(view)?, columns: Vec::new(), selects: 0, uses_row_index: false };
+    let mut compiler =
+        Compiler { constants: constants(view)?, columns: Vec::new(), selects: 0, uses_row_index: false, taint: PhiClass::Operational };
     let selects = list(view, "select", "view")?;
     if selects.is_empty() {
         return wrong("select", "is missing or empty");
@@ -50,7 +52,7 @@ pub(super) fn compile(definition: &[u8]) -> Result<Plan, ViewError> {
     }
     let mut body = Block::default();
     for (at, select) in selects.iter().enumerate() {
-        body.children.push(Child::Select(compiler.select(select, Some(ty), &format!("select[{at}]"), 1)?));
+        body.children.push(Child::Select(compiler.select(select, (Some(ty), &Reach::root(ty)), &format!("select[{at}]"), 1)?));
     }
     let mut names = HashSet::new();
     if let Some(column) = compiler.columns.iter().find(|column| !names.insert(column.name.clone())) {
@@ -58,6 +60,9 @@ pub(super) fn compile(definition: &[u8]) -> Result<Plan, ViewError> {
     }
     if compiler.columns.is_empty() {
         return wrong("select", "has no column");
+    }
+    for column in &mut compiler.columns {
+        column.class = heavier(column.class.clone(), compiler.taint.clone());
     }
     Ok(Plan {
         name: text(view, "name", "view")?,
@@ -158,6 +163,8 @@ struct Compiler {
     columns: Vec<Column>,
     selects: usize,
     uses_row_index: bool,
+    /// The class of what decides which rows there are: that a row is there tells it, whatever the column.
+    taint: PhiClass,
 }
 
 impl Compiler {
@@ -184,6 +191,7 @@ impl Compiler {
 
     fn filter(&mut self, text: &str, ty: TypeId, place: String) -> Result<Path, ViewError> {
         let path = self.path(text, Some(ty), place)?;
+        self.taint = heavier(self.taint.clone(), self.reach(&path, &Reach::root(ty)).class());
         if let Ok(shape) = check::infer(path.expression.tree(), &[ty]) {
             let not_boolean = |ty: &TypeId| types::name(*ty) != "boolean";
             if shape.system.is_some_and(|name| name != "Boolean") || shape.types.is_some_and(|types| types.iter().all(not_boolean)) {
@@ -193,7 +201,25 @@ impl Compiler {
         Ok(path)
     }
 
-    fn select(&mut self, select: &Json, focus: Option<TypeId>, place: &str, depth: usize) -> Result<Select, ViewError> {
+    /// What a path leads to from what `focus` leads to.
+    fn reach(&self, path: &Path, focus: &Reach) -> Reach {
+        self.follow(path).reach(path.expression.tree(), focus)
+    }
+
+    fn follow(&self, path: &Path) -> Follow<'_> {
+        Follow { constants: &self.constants, own_variables: defines_variable(path.expression.tree()) }
+    }
+
+    /// A path of `forEach`, with the type and the reach of its items.
+    fn each(&mut self, path: &str, from: (Option<TypeId>, &Reach), place: String) -> Result<(Path, Option<TypeId>, Reach), ViewError> {
+        let path = self.path(path, from.0, place)?;
+        let ty = Self::type_of(&path, from.0);
+        let reach = self.reach(&path, from.1);
+        self.taint = heavier(self.taint.clone(), reach.selection());
+        Ok((path, ty, reach))
+    }
+
+    fn select(&mut self, select: &Json, from: (Option<TypeId>, &Reach), place: &str, depth: usize) -> Result<Select, ViewError> {
         let Json::Object(object) = select else { return wrong(place, "must be an object") };
         self.selects += 1;
         if depth > MAX_DEPTH || self.selects > MAX_SELECTS {
@@ -202,17 +228,15 @@ impl Compiler {
         let each = text(object, "forEach", place)?;
         let each_or_null = text(object, "forEachOrNull", place)?;
         let repeat = list(object, "repeat", place)?;
-        let (source, focus) = match (each, each_or_null, repeat) {
-            (None, None, []) => (Source::Same, focus),
+        let (source, focus, reach) = match (each, each_or_null, repeat) {
+            (None, None, []) => (Source::Same, from.0, from.1.clone()),
             (Some(path), None, []) => {
-                let path = self.path(&path, focus, format!("{place}.forEach"))?;
-                let ty = Self::type_of(&path, focus);
-                (Source::Each(Box::new(path)), ty)
+                let (path, ty, reach) = self.each(&path, from, format!("{place}.forEach"))?;
+                (Source::Each(Box::new(path)), ty, reach)
             }
             (None, Some(path), []) => {
-                let path = self.path(&path, focus, format!("{place}.forEachOrNull"))?;
-                let ty = Self::type_of(&path, focus);
-                (Source::EachOrNull(Box::new(path)), ty)
+                let (path, ty, reach) = self.each(&path, from, format!("{place}.forEachOrNull"))?;
+                (Source::EachOrNull(Box::new(path)), ty, reach)
             }
             (None, None, paths) => {
                 let mut compiled = Vec::new();
@@ -221,33 +245,37 @@ impl Compiler {
                     // From the second round on the focus is another type: these paths go through the evaluator.
                     compiled.push(self.path(path, None, format!("{place}.repeat"))?);
                 }
-                (Source::Repeat(compiled), None)
+                let own_variables = compiled.iter().any(|path| defines_variable(path.expression.tree()));
+                let follow = Follow { constants: &self.constants, own_variables };
+                let reach = follow.repeated(compiled.iter().map(|path| path.expression.tree()), from.1);
+                self.taint = heavier(self.taint.clone(), reach.selection());
+                (Source::Repeat(compiled), None, reach)
             }
             _ => return wrong(place, "has more than one of forEach, forEachOrNull and repeat"),
         };
         let mut body = Block::default();
         for (at, column) in list(object, "column", place)?.iter().enumerate() {
-            let path = self.column(column, focus, &format!("{place}.column[{at}]"))?;
+            let path = self.column(column, (focus, &reach), &format!("{place}.column[{at}]"))?;
             body.columns.push((self.columns.len() - 1, path));
         }
         for (at, child) in list(object, "select", place)?.iter().enumerate() {
-            body.children.push(Child::Select(self.select(child, focus, &format!("{place}.select[{at}]"), depth + 1)?));
+            body.children.push(Child::Select(self.select(child, (focus, &reach), &format!("{place}.select[{at}]"), depth + 1)?));
         }
         let union = list(object, "unionAll", place)?;
         if !union.is_empty() {
-            body.children.push(Child::Union(self.union(union, focus, place, depth)?));
+            body.children.push(Child::Union(self.union(union, (focus, &reach), place, depth)?));
         }
         Ok(Select { source, body })
     }
 
     /// Every branch writes the same columns; those of the first branch name them.
-    fn union(&mut self, branches: &[Json], focus: Option<TypeId>, place: &str, depth: usize) -> Result<Vec<Select>, ViewError> {
+    fn union(&mut self, branches: &[Json], from: (Option<TypeId>, &Reach), place: &str, depth: usize) -> Result<Vec<Select>, ViewError> {
         let first = self.columns.len();
         let mut selects = Vec::new();
         let mut width = 0;
         for (at, branch) in branches.iter().enumerate() {
             let start = self.columns.len();
-            let mut select = self.select(branch, focus, &format!("{place}.unionAll[{at}]"), depth + 1)?;
+            let mut select = self.select(branch, from, &format!("{place}.unionAll[{at}]"), depth + 1)?;
             if at == 0 {
                 width = self.columns.len() - start;
                 selects.push(select);
@@ -261,13 +289,11 @@ impl Compiler {
                 return Err(ViewError::UnionColumns { place: format!("{place}.unionAll[{at}]") });
             }
             for (known, added) in known.iter_mut().zip(added) {
-                // Branches of different types meet in text, and in the more sensitive class.
+                // Branches of different types meet in text, and those of different classes in one that covers both.
                 if known.kind != added.kind {
                     known.kind = Kind::Text;
                 }
-                if added.class.weight() > known.class.weight() {
-                    known.class = added.class;
-                }
+                known.class = known.class.clone().mix(added.class);
             }
             shift(&mut select.body, start, first);
             selects.push(select);
@@ -275,7 +301,7 @@ impl Compiler {
         Ok(selects)
     }
 
-    fn column(&mut self, column: &Json, focus: Option<TypeId>, place: &str) -> Result<Path, ViewError> {
+    fn column(&mut self, column: &Json, (focus, from): (Option<TypeId>, &Reach), place: &str) -> Result<Path, ViewError> {
         let Json::Object(object) = column else { return wrong(place, "must be an object") };
         let Some(name) = text(object, "name", place)? else { return wrong(place, "name is missing") };
         if !is_name(&name) {
@@ -300,14 +326,7 @@ impl Compiler {
             (None, Some(written)) => Kind::of_type(written.rsplit(['/', '.']).next().unwrap_or_default()),
             (None, None) => inferred.map(types::name).or(system).map_or(Kind::Text, Kind::of_type),
         };
-        let walked = path.walk.as_ref().and_then(|walk| walk.leaf);
-        let leaf = walked.or_else(|| class::leaf(path.expression.tree(), focus?));
-        let class = match (leaf, system) {
-            (Some(_), _) if path.walk.as_ref().is_some_and(Walk::is_key) => PhiClass::OtherId,
-            (Some((parent, element)), _) => class::of_element(parent, element, inferred.unwrap_or(parent)),
-            (None, Some("Boolean" | "Integer")) => PhiClass::Clinical,
-            _ => PhiClass::FreeText,
-        };
+        let class = heavier(self.reach(&path, from).column_class(), from.presence());
         // The key of a Patient, or of a reference that can only be one.
         let patient = path.walk.as_ref().is_some_and(Walk::is_key)
             && (focus.is_some_and(|ty| types::name(ty) == "Patient") && written.contains("getResourceKey")

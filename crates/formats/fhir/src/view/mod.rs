@@ -19,6 +19,9 @@
 //! path does not tell is classed as free text, so that nothing leaves unnoticed.
 
 mod class;
+mod class_element;
+#[cfg(test)]
+mod class_tests;
 mod columns;
 mod definition;
 mod error;

@@ -265,7 +265,7 @@ fn columns_have_types_and_classes() {
     );
     assert_eq!(*types[8], DataType::Decimal128(10, 2));
     let classes: Vec<&str> = found.iter().map(|row| row.2.as_str()).collect();
-    assert_eq!(classes, ["other-id", "date", "clinical", "name", "clinical", "clinical", "quasi", "name", "clinical"]);
+    assert_eq!(classes, ["other-id", "date", "clinical", "name", "quasi", "clinical", "quasi", "name", "free-text"]);
     assert_eq!(view.schema().field(0).metadata().get("sutura.patient").map(String::as_str), Some("true"));
 }
 

@@ -19,8 +19,6 @@ pub(super) struct Walk {
     pub(super) ty: TypeId,
     /// Whether the values found are text that the walk computes.
     key: Option<Key>,
-    /// The last element of the path and the type that has it, for the class of the column.
-    pub(super) leaf: Option<(TypeId, &'static str)>,
 }
 
 /// A key that is read from the value at the end of a walk.
@@ -55,12 +53,12 @@ pub(super) struct NotPlain;
 impl Walk {
     /// The walk of an expression from a focus of type `root`, if it is one.
     pub(super) fn compile(expression: &Expression, root: TypeId, constants: &[(Box<str>, Item<'static>)]) -> Option<Self> {
-        let mut compiler = Compiler { steps: Vec::new(), ty: root, pending: None, key: None, leaf: None, constants };
+        let mut compiler = Compiler { steps: Vec::new(), ty: root, pending: None, key: None, constants };
         compiler.node(expression.tree())?;
         if compiler.pending.is_some() {
             return None;
         }
-        Some(Self { steps: compiler.steps, ty: compiler.ty, key: compiler.key, leaf: compiler.leaf })
+        Some(Self { steps: compiler.steps, ty: compiler.ty, key: compiler.key })
     }
 
     /// Whether it computes a key.
@@ -161,7 +159,6 @@ struct Compiler<'c> {
     /// A choice element that waits for its `ofType`.
     pending: Option<Box<str>>,
     key: Option<Key>,
-    leaf: Option<(TypeId, &'static str)>,
     constants: &'c [(Box<str>, Item<'static>)],
 }
 
@@ -194,7 +191,7 @@ impl Compiler<'_> {
                 if found != wanted || element.name != &*name {
                     return None;
                 }
-                self.push(json.into(), element.name, found)
+                self.push(json.into(), found)
             }
             Tree::Item { base, index } => {
                 self.node(base)?;
@@ -238,7 +235,6 @@ impl Compiler<'_> {
                 Some(())
             }
             (Function::GetResourceKey, []) if types::is_resource(self.ty) => {
-                self.leaf = Some((self.ty, "id"));
                 self.key = Some(Key::Resource);
                 Some(())
             }
@@ -247,7 +243,6 @@ impl Compiler<'_> {
                     Some(argument) => Some(fhir::type_argument(argument)?.into()),
                     None => None,
                 };
-                self.leaf = Some((self.ty, "reference"));
                 self.key = Some(Key::Reference(wanted));
                 Some(())
             }
@@ -273,16 +268,15 @@ impl Compiler<'_> {
             self.pending = Some(name.into());
             return Some(());
         }
-        let (element, ty) = definition.element(name)?;
-        self.push(name.into(), element.name, ty)
+        let (_, ty) = definition.element(name)?;
+        self.push(name.into(), ty)
     }
 
-    fn push(&mut self, json: Box<str>, element: &'static str, ty: TypeId) -> Option<()> {
+    fn push(&mut self, json: Box<str>, ty: TypeId) -> Option<()> {
         // What a resource inside a resource is shows only in the data.
         if ty == types::known().resource {
             return None;
         }
-        self.leaf = Some((self.ty, element));
         self.steps.push(Step::Member(json));
         self.ty = ty;
         Some(())
