@@ -84,9 +84,11 @@ impl Reach {
         heavier(values, self.taint.clone())
     }
 
-    /// The class of a column of the values.
-    pub(super) fn column_class(&self) -> PhiClass {
-        if self.places.iter().any(|place| !types::is_primitive(place.ty)) { PhiClass::FreeText } else { self.class() }
+    /// The class of a column of the values. Whole elements, and text made from identifying values, have no class of their own:
+    /// what treats a date or a name would not know them.
+    pub(super) fn column_class(&self, is_text: bool) -> PhiClass {
+        let whole = self.places.iter().any(|place| !types::is_primitive(place.ty));
+        if whole || is_text && self.value.is_identifying() { PhiClass::FreeText } else { self.class() }
     }
 
     /// The class of whether items are there and how many: computed ones may be there because of a value, elements not.
@@ -130,8 +132,11 @@ impl Reach {
         let Some(wanted) = defs::r4().type_named(name) else { return self.clone() };
         let mut found = Self { places: Vec::new(), unknown: false, ..self.clone() };
         for place in &self.places {
-            if types::subtype(place.ty, wanted) {
+            if place.ty == wanted || types::is_resource(wanted) && types::subtype(place.ty, wanted) {
                 found.places.push(*place);
+            } else if types::subtype(place.ty, wanted) {
+                // A type derived from it may mean more: an Age where a Quantity is asked for.
+                found.places.push(Place { within: Within::Open, ..*place });
             } else if types::subtype(wanted, place.ty) {
                 found.places.push(place.narrowed(wanted));
             }

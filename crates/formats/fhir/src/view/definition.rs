@@ -326,7 +326,8 @@ impl Compiler {
             (None, Some(written)) => Kind::of_type(written.rsplit(['/', '.']).next().unwrap_or_default()),
             (None, None) => inferred.map(types::name).or(system).map_or(Kind::Text, Kind::of_type),
         };
-        let class = heavier(self.reach(&path, from).column_class(), from.presence());
+        let is_text = !matches!(system, Some("Boolean" | "Integer")) && !path.walk.as_ref().is_some_and(Walk::is_key);
+        let class = heavier(self.reach(&path, from).column_class(is_text), from.presence());
         // The key of a Patient, or of a reference that can only be one.
         let patient = path.walk.as_ref().is_some_and(Walk::is_key)
             && (focus.is_some_and(|ty| types::name(ty) == "Patient") && written.contains("getResourceKey")
