@@ -127,6 +127,18 @@ impl Reach {
         found.bounded()
     }
 
+    /// Whether a path begins with an element that none of the types has: it finds nothing.
+    fn lacks(&self, path: &Tree) -> bool {
+        match path {
+            Tree::Member { base: None, name } => {
+                let without = |place: &Place| !place.may_be_anything() && place.member(name).is_none();
+                !self.unknown && self.value == PhiClass::Operational && self.places.iter().all(without)
+            }
+            Tree::Member { base: Some(base), .. } => self.lacks(base),
+            _ => false,
+        }
+    }
+
     /// `ofType` and `as`.
     fn of_type(&self, name: &str) -> Self {
         let Some(wanted) = defs::r4().type_named(name) else { return self.clone() };
@@ -336,7 +348,7 @@ impl Follow<'_> {
 
     fn text<'t>(&'t self, tree: &'t Tree) -> Option<&'t str> {
         match tree {
-            Tree::Literal(Literal::Text(text)) => Some(text),
+            Tree::Literal(Literal::Text(text)) => Some(&**text),
             Tree::Variable(name) if !self.own_variables => self.constants.iter().find_map(|(known, value)| match value {
                 Item::String(text) if known == name => Some(&**text),
                 _ => None,
@@ -351,7 +363,7 @@ impl Follow<'_> {
         let mut from = input.clone();
         for _ in 0..MAX_ROUNDS {
             let before = (all.places.len(), all.value.clone(), all.taint.clone(), all.unknown);
-            for path in paths.clone() {
+            for path in paths.clone().into_iter().filter(|path| !from.lacks(path)) {
                 all = all.and(self.reach(path, &from));
             }
             if before == (all.places.len(), all.value.clone(), all.taint.clone(), all.unknown) {

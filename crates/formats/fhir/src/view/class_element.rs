@@ -81,7 +81,7 @@ impl Place {
 
     /// Whether its members show only in the data.
     pub(super) fn may_be_anything(&self) -> bool {
-        self.ty == types::known().resource
+        defs::r4().type_of(self.ty).is_abstract
     }
 
     fn below(&self, element: &ElementDef, ty: TypeId) -> Self {
