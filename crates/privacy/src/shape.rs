@@ -160,7 +160,7 @@ impl CodeShape {
                     && longest_number(value) <= 5
                     && !is_web(value)
                     && !dated(value)
-                    && !(value.len() > 3 && name_case(value) && !known_words(value))
+                    && (value.len() <= 3 || !name_case(value) || known_words(value))
             }
             CodeShape::Sex => value.len() == 1 && letters || is_one_of(&SEXES, value),
             CodeShape::State => capitals(value, 3) || is_one_of(&STATES, value),
@@ -414,7 +414,7 @@ fn terminology_code(value: &str) -> bool {
         return loinc(value);
     }
     // A long number with letters around it is an identifier, a word in the case of names a name.
-    longest_number(value) <= 5 && !dated(value) && !is_web(value) && !(value.len() > 3 && name_case(value))
+    longest_number(value) <= 5 && !dated(value) && !is_web(value) && (value.len() <= 3 || !name_case(value))
 }
 
 /// A capital and small letters.

@@ -263,7 +263,7 @@ impl Follow<'_> {
                 let (taint, found) = (input.presence(), of(&input));
                 found.into_iter().next().unwrap_or_else(Reach::unknown).tainted(taint)
             }
-            F::Repeat | F::RepeatAll => self.repeated(arguments, &input),
+            F::Repeat | F::RepeatAll => self.repeated(&arguments.iter().collect::<Vec<_>>(), &input),
             F::First | F::Last | F::Tail | F::Single | F::Skip | F::Take => input.tainted(classes(focus)),
             F::Distinct => {
                 let taint = input.compared();
@@ -358,12 +358,12 @@ impl Follow<'_> {
     }
 
     /// Everything that the paths find, from what they find too.
-    pub(super) fn repeated<'t>(&self, paths: impl IntoIterator<Item = &'t Tree> + Clone, input: &Reach) -> Reach {
+    pub(super) fn repeated(&self, paths: &[&Tree], input: &Reach) -> Reach {
         let mut all = Reach { places: Vec::new(), ..input.clone() };
         let mut from = input.clone();
         for _ in 0..MAX_ROUNDS {
             let before = (all.places.len(), all.value.clone(), all.taint.clone(), all.unknown);
-            for path in paths.clone().into_iter().filter(|path| !from.lacks(path)) {
+            for path in paths.iter().filter(|path| !from.lacks(path)) {
                 all = all.and(self.reach(path, &from));
             }
             if before == (all.places.len(), all.value.clone(), all.taint.clone(), all.unknown) {

@@ -247,7 +247,7 @@ impl Compiler {
                 }
                 let own_variables = compiled.iter().any(|path| defines_variable(path.expression.tree()));
                 let follow = Follow { constants: &self.constants, own_variables };
-                let reach = follow.repeated(compiled.iter().map(|path| path.expression.tree()), from.1);
+                let reach = follow.repeated(&compiled.iter().map(|path| path.expression.tree()).collect::<Vec<_>>(), from.1);
                 self.taint = heavier(self.taint.clone(), reach.selection());
                 (Source::Repeat(compiled), None, reach)
             }
