@@ -542,7 +542,13 @@ fn is_web(text: &str) -> bool {
 
 /// Words that the tables of HL7 v2 and laboratories use where others have codes, and no family has for a name.
 fn known_words(value: &str) -> bool {
-    const WORDS: [&str; 145] = [
+    const WORDS: [&str; 151] = [
+        "INDIAN",
+        "ALASKA",
+        "RACE",
+        "AND",
+        "DECLINED",
+        "MULTIPLE",
         "BLACK",
         "BROTHER",
         "SISTER",
@@ -796,6 +802,8 @@ mod tests {
             ("PV1-18.1", "Inpatient"),
             ("PV1-36.1", "Admitted as Inpatient"),
             ("PID-10.2", "Black or African American"),
+            ("PID-10.2", "American Indian or Alaska Native"),
+            ("PID-10.2", "Other Race"),
             ("NK1-3.2", "Mother"),
             ("PID-15.1", "E"),
             ("TXA-2.1", "11488-4"),
