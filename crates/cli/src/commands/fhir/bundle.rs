@@ -61,7 +61,7 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
 /// A folder that holds Bundles already is not mixed with others.
 fn refuse_existing(folder: &Path, overwrite: bool) -> Outcome<()> {
     let Ok(entries) = fs::read_dir(folder) else { return Ok(()) };
-    let is_bundle = |name: &str| name.starts_with("bundle-") && name.ends_with(".json");
+    let is_bundle = |name: &str| name.strip_suffix(".json").is_some_and(|name| name.starts_with("bundle-"));
     if !overwrite && entries.flatten().any(|entry| is_bundle(&entry.file_name().to_string_lossy())) {
         let message = format!("{}: holds Bundles already; give another folder or --overwrite", folder.display());
         return Err(Failure::configuration(message));
