@@ -61,6 +61,6 @@ pub use plan::{ColumnPlan, ColumnStatistics, Deidentifier, SchemaPlan};
 pub use policy::{BUILTIN, LIMITED_DATA_SET_PURPOSES, LegalBasis, Policy, PolicyProblem, Rule};
 pub use profile::{Profile, Refusal};
 pub use seal::{SealedInfo, sealed_info};
-pub use shape::CodeShape;
+pub use shape::{CodeShape, has_verhoeff_digit};
 pub use transform::MASKED;
 pub use vault::{FileVault, MemoryVault, Vault};

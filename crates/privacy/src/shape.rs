@@ -4,7 +4,13 @@
 //! codes only: under a profile that makes a legal claim, a value that has not the shape of its table becomes null and counts
 //! as suppressed. The shape is checked, not the table: sites have codes of their own. A word that looks like a code passes.
 
+mod check_digit;
+mod words;
+
 use sutura_core::PhiClass;
+
+pub use check_digit::has_verhoeff_digit;
+use words::{FORMS_OF_ADDRESS, MONTHS, RESULT_WORDS, SEXES, STATES, UNIT_STEMS, UNIT_WORDS, is_one_of, known_words};
 
 /// The shape of the codes of one HL7 field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,136 +211,6 @@ pub(crate) fn has_more_digits(number: f64, most: u32) -> bool {
 /// LOINC codes whose value is an age: reported, calculated, at death, at onset and the like. Over 89 it is an identifier (45 CFR 164.514(b)(2)(i)(C)).
 pub(crate) const AGES: [&str; 7] = ["30525-0", "21612-7", "29553-5", "35659-2", "63900-5", "39016-1", "21611-9"];
 
-const SEXES: [&str; 7] = ["MALE", "FEMALE", "OTHER", "UNKNOWN", "AMBIGUOUS", "UNDIFFERENTIATED", "NOT APPLICABLE"];
-
-/// States, the district and the territories of the USA (FIPS 5-2).
-const STATES: [&str; 56] = [
-    "ALABAMA",
-    "ALASKA",
-    "AMERICAN SAMOA",
-    "ARIZONA",
-    "ARKANSAS",
-    "CALIFORNIA",
-    "COLORADO",
-    "CONNECTICUT",
-    "DELAWARE",
-    "DISTRICT OF COLUMBIA",
-    "FLORIDA",
-    "GEORGIA",
-    "GUAM",
-    "HAWAII",
-    "IDAHO",
-    "ILLINOIS",
-    "INDIANA",
-    "IOWA",
-    "KANSAS",
-    "KENTUCKY",
-    "LOUISIANA",
-    "MAINE",
-    "MARYLAND",
-    "MASSACHUSETTS",
-    "MICHIGAN",
-    "MINNESOTA",
-    "MISSISSIPPI",
-    "MISSOURI",
-    "MONTANA",
-    "NEBRASKA",
-    "NEVADA",
-    "NEW HAMPSHIRE",
-    "NEW JERSEY",
-    "NEW MEXICO",
-    "NEW YORK",
-    "NORTH CAROLINA",
-    "NORTH DAKOTA",
-    "NORTHERN MARIANA ISLANDS",
-    "OHIO",
-    "OKLAHOMA",
-    "OREGON",
-    "PENNSYLVANIA",
-    "PUERTO RICO",
-    "RHODE ISLAND",
-    "SOUTH CAROLINA",
-    "SOUTH DAKOTA",
-    "TENNESSEE",
-    "TEXAS",
-    "US VIRGIN ISLANDS",
-    "UTAH",
-    "VERMONT",
-    "VIRGINIA",
-    "WASHINGTON",
-    "WEST VIRGINIA",
-    "WISCONSIN",
-    "WYOMING",
-];
-
-/// Words of units and of results that are longer than an abbreviation.
-const UNIT_WORDS: [&str; 40] = [
-    "GRAM",
-    "GRAMS",
-    "MILLIGRAM",
-    "MILLIGRAMS",
-    "TITER",
-    "BREATHS",
-    "CREAT",
-    "PHENOTYPE",
-    "LITERS",
-    "MILLILITERS",
-    "SECONDS",
-    "SECOND",
-    "MINUTES",
-    "MINUTE",
-    "HOURS",
-    "WEEKS",
-    "MONTHS",
-    "YEARS",
-    "PERCENT",
-    "DEGREES",
-    "CELSIUS",
-    "FAHRENHEIT",
-    "POUNDS",
-    "OUNCES",
-    "INCHES",
-    "COPIES",
-    "UNITS",
-    "TABLET",
-    "TABLETS",
-    "CAPSULE",
-    "CAPSULES",
-    "PUFFS",
-    "DROPS",
-    "RATIO",
-    "SCORE",
-    "INDEX",
-    "PATCH",
-    "SPRAY",
-    "AMPULE",
-    "BEATS",
-];
-const RESULT_WORDS: [&str; 14] = [
-    "NEGATIVE",
-    "POSITIVE",
-    "NORMAL",
-    "ABNORMAL",
-    "NONE",
-    "NONREACTIVE",
-    "REACTIVE",
-    "DETECTED",
-    "CLEAR",
-    "YELLOW",
-    "TRACE",
-    "ABSENT",
-    "PRESENT",
-    "SEEN",
-];
-/// Words before or after the name of a person, as they are written there: MR is also a kind of imaging, MS a disease.
-const FORMS_OF_ADDRESS: [&str; 9] = ["Mr", "Mrs", "MRS", "Ms", "Miss", "Dr", "MD", "Jr", "SSN"];
-
-const MONTHS: [&str; 12] = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"];
-
-fn is_one_of(words: &[&str], value: &str) -> bool {
-    words.iter().any(|word| word.eq_ignore_ascii_case(value))
-}
-
 fn is_capital(byte: u8) -> bool {
     byte.is_ascii_uppercase() || byte.is_ascii_digit()
 }
@@ -429,30 +305,12 @@ fn loinc(value: &str) -> bool {
     (1..=7).contains(&number.len()) && check.len() == 1 && digits(number) && digits(check)
 }
 
-/// An SNOMED CT identifier: 6 to 18 digits, the last one the check digit of Verhoeff's scheme (SNOMED CT Technical Implementation Guide, 5.5).
+/// An SNOMED CT identifier of a concept: 6 to 18 digits with a right check digit and partition.
 fn snomed(value: &str) -> bool {
-    const PRODUCT: [[u8; 10]; 10] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [1, 2, 3, 4, 0, 6, 7, 8, 9, 5],
-        [2, 3, 4, 0, 1, 7, 8, 9, 5, 6],
-        [3, 4, 0, 1, 2, 8, 9, 5, 6, 7],
-        [4, 0, 1, 2, 3, 9, 5, 6, 7, 8],
-        [5, 9, 8, 7, 6, 0, 4, 3, 2, 1],
-        [6, 5, 9, 8, 7, 1, 0, 4, 3, 2],
-        [7, 6, 5, 9, 8, 2, 1, 0, 4, 3],
-        [8, 7, 6, 5, 9, 3, 2, 1, 0, 4],
-        [9, 8, 7, 6, 5, 4, 3, 2, 1, 0],
-    ];
-    const TURN: [u8; 10] = [1, 5, 7, 6, 2, 8, 3, 0, 9, 4];
-    let turned = |digit: u8, times: usize| (0..times % 8).fold(digit, |digit, _| TURN[usize::from(digit)]);
-    let check = value.bytes().rev().enumerate().fold(0_u8, |sum, (place, byte)| {
-        let digit = turned(byte.wrapping_sub(b'0').min(9), place);
-        PRODUCT[usize::from(sum)][usize::from(digit)]
-    });
     // The two digits before it are the partition: a concept's own, or one of an extension, whose namespace takes seven digits more.
     let partition = value.len().checked_sub(3).and_then(|at| value.get(at..at + 2));
     let is_concept = partition == Some("00") || (partition == Some("10") && value.len() >= 11);
-    (6..=18).contains(&value.len()) && check == 0 && is_concept
+    (6..=18).contains(&value.len()) && has_verhoeff_digit(value) && is_concept
 }
 
 /// A National Drug Code: ten or eleven digits, in three groups of 4-4-2, 5-3-2, 5-4-1 or 5-4-2 or without signs.
@@ -477,9 +335,6 @@ fn unit(value: &str) -> bool {
         && (value == "1" || !value.bytes().all(|byte| byte.is_ascii_digit() || b"-. ()+".contains(&byte)))
         && words.filter(|word| word.len() > 4).all(|word| is_one_of(&UNIT_WORDS, word) || UNIT_STEMS.contains(&word))
 }
-
-/// Abbreviations of five letters and more that UCUM and laboratories use.
-const UNIT_STEMS: [&str; 9] = ["cells", "mmol", "umol", "mosmol", "mOsmol", "mEqui", "arb", "uIUnt", "million"];
 
 /// Parts between blanks: a number, two numbers in order, a comparator and a number, a short word or a unit, or a word of results.
 fn range(value: &str) -> bool {
@@ -538,164 +393,6 @@ fn longest_number(text: &str) -> usize {
 /// The address of a page without its scheme.
 fn is_web(text: &str) -> bool {
     text.as_bytes().windows(4).any(|four| four.eq_ignore_ascii_case(b"www."))
-}
-
-/// Words that the tables of HL7 v2 and laboratories use where others have codes, and no family has for a name.
-fn known_words(value: &str) -> bool {
-    const WORDS: [&str; 151] = [
-        "INDIAN",
-        "ALASKA",
-        "RACE",
-        "AND",
-        "DECLINED",
-        "MULTIPLE",
-        "BLACK",
-        "BROTHER",
-        "SISTER",
-        "DAUGHTER",
-        "SON",
-        "WIFE",
-        "HUSBAND",
-        "FRIEND",
-        "CONTACT",
-        "NEXT",
-        "OF",
-        "KIN",
-        "AUNT",
-        "UNCLE",
-        "LIFE",
-        "FOSTER",
-        "LEGAL",
-        "POSITIVE",
-        "NEGATIVE",
-        "DETECTED",
-        "NOT",
-        "REACTIVE",
-        "NONREACTIVE",
-        "NON-REACTIVE",
-        "INDETERMINATE",
-        "EQUIVOCAL",
-        "INCONCLUSIVE",
-        "NORMAL",
-        "ABNORMAL",
-        "HIGH",
-        "LOW",
-        "CRITICAL",
-        "SUSCEPTIBLE",
-        "RESISTANT",
-        "INTERMEDIATE",
-        "PRESENT",
-        "ABSENT",
-        "INPATIENT",
-        "OUTPATIENT",
-        "EMERGENCY",
-        "PREADMIT",
-        "RECURRING",
-        "OBSTETRICS",
-        "COMMERCIAL",
-        "ADMITTED",
-        "AS",
-        "ELECTIVE",
-        "URGENT",
-        "ROUTINE",
-        "NEWBORN",
-        "TRAUMA",
-        "ACCIDENT",
-        "PHYSICIAN",
-        "REFERRAL",
-        "CLINIC",
-        "TRANSFER",
-        "DISCHARGED",
-        "TO",
-        "HOME",
-        "EXPIRED",
-        "ACTIVE",
-        "INACTIVE",
-        "RESOLVED",
-        "PENDING",
-        "FINAL",
-        "PRELIMINARY",
-        "CORRECTED",
-        "CANCELLED",
-        "BOOKED",
-        "NOSHOW",
-        "STARTED",
-        "COMPLETE",
-        "COMPLETED",
-        "UNKNOWN",
-        "OTHER",
-        "NONE",
-        "WALKIN",
-        "MARRIED",
-        "SINGLE",
-        "DIVORCED",
-        "WIDOWED",
-        "SEPARATED",
-        "PARTNER",
-        "DOMESTIC",
-        "WHITE",
-        "ASIAN",
-        "AFRICAN",
-        "AMERICAN",
-        "HISPANIC",
-        "LATINO",
-        "OR",
-        "CAUCASIAN",
-        "NATIVE",
-        "HAWAIIAN",
-        "PACIFIC",
-        "ISLANDER",
-        "MULTIRACIAL",
-        "ENGLISH",
-        "SPANISH",
-        "FRENCH",
-        "GERMAN",
-        "CHINESE",
-        "ARABIC",
-        "RUSSIAN",
-        "PORTUGUESE",
-        "VIETNAMESE",
-        "KOREAN",
-        "SEVERE",
-        "MODERATE",
-        "MILD",
-        "ORAL",
-        "INTRAVENOUS",
-        "INTRAMUSCULAR",
-        "SUBCUTANEOUS",
-        "TOPICAL",
-        "RECTAL",
-        "NASAL",
-        "BLOOD",
-        "SERUM",
-        "PLASMA",
-        "URINE",
-        "STOOL",
-        "SPUTUM",
-        "SWAB",
-        "TISSUE",
-        "FLUID",
-        "ARTERIAL",
-        "VENOUS",
-        "CAPILLARY",
-        "MOTHER",
-        "FATHER",
-        "SELF",
-        "SPOUSE",
-        "CHILD",
-        "PARENT",
-        "GUARDIAN",
-        "SIBLING",
-        "GRANDPARENT",
-        "EMPLOYER",
-        "DAILY",
-        "HOURLY",
-        "NEEDED",
-        "DRUG",
-        "FOOD",
-        "ENVIRONMENTAL",
-    ];
-    value.len() <= 60 && value.split([' ', '/', ',']).filter(|word| !word.is_empty()).all(|word| is_one_of(&WORDS, word))
 }
 
 #[cfg(test)]

@@ -68,31 +68,7 @@ fn is_icd10(word: &str) -> bool {
 
 /// 6 to 18 digits with a right Verhoeff check digit.
 fn is_snomed(word: &str) -> bool {
-    const PERMUTATION: [[usize; 10]; 8] = [
-        [0, 1, 2, 3, 4, 5, 6, 7, 8, 9],
-        [1, 5, 7, 6, 2, 8, 3, 0, 9, 4],
-        [5, 8, 0, 3, 7, 9, 6, 1, 4, 2],
-        [8, 9, 1, 6, 0, 4, 3, 5, 2, 7],
-        [9, 4, 5, 3, 1, 2, 6, 8, 7, 0],
-        [4, 2, 8, 6, 5, 7, 3, 9, 0, 1],
-        [2, 7, 9, 3, 8, 0, 6, 4, 1, 5],
-        [7, 0, 4, 6, 9, 1, 3, 2, 5, 8],
-    ];
-    // The product in the dihedral group of order ten.
-    fn product(a: usize, b: usize) -> usize {
-        match (a < 5, b < 5) {
-            (true, true) => (a + b) % 5,
-            (true, false) => (a + b - 5) % 5 + 5,
-            (false, true) => (a - 5 + 5 - b) % 5 + 5,
-            (false, false) => (a + 5 - b) % 5,
-        }
-    }
-    if !all_digits(word) || !(6..=18).contains(&word.len()) || word.starts_with('0') {
-        return false;
-    }
-    let check =
-        word.bytes().rev().enumerate().fold(0, |sum, (position, digit)| product(sum, PERMUTATION[position % 8][usize::from(digit - b'0')]));
-    check == 0
+    (6..=18).contains(&word.len()) && !word.starts_with('0') && sutura_privacy::has_verhoeff_digit(word)
 }
 
 /// Labeller, product and package: 4-4-2, 5-3-2, 5-4-1 or 5-4-2 digits.
