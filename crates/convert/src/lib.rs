@@ -1,0 +1,21 @@
+//! **HL7 v2 and C-CDA to FHIR R4: official maps as data, deterministic ids, an account of every field.**
+//!
+//! A converter takes one record and appends one transaction Bundle to a buffer. What goes wrong in a field or an entry costs that
+//! field or entry only and is a finding; a record that gives nothing is a [`ConvertError`]. A [`report::Report`] says what became
+//! of everything that was populated.
+//!
+//! - [`v2`]: HL7 v2 by the v2-to-FHIR tables and our own in the same form,
+//! - [`fhir`]: the tree of elements both are written with,
+//! - [`ids`]: ids that are the same in every run,
+//! - [`report`]: the account.
+//!
+//! What it is not: no reading of files, no validation (that is `sutura_fhir::validate`, which the output passes), no terminology
+//! server.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
+
+mod error;
+pub mod fhir;
+pub mod ids;
+pub mod report;
+
+pub use error::ConvertError;
