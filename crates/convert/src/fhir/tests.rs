@@ -28,10 +28,7 @@ fn elements_stand_in_the_standards_order_and_empty_ones_are_not_written() {
     tree.write_resource(patient, &mut out);
     let text = String::from_utf8(out).unwrap();
     let (_, rest) = text.split_once("\"active\"").unwrap();
-    assert_eq!(
-        rest,
-        r#":true,"name":[{"given":["A","B"]},{"family":"D\"oe\n\u0001"}],"birthDate":"1980-01-02","multipleBirthInteger":2}"#
-    );
+    assert_eq!(rest, r#":true,"name":[{"given":["A","B"]},{"family":"D\"oe\n\u0001"}],"birthDate":"1980-01-02","multipleBirthInteger":2}"#);
 }
 
 #[test]
@@ -54,10 +51,7 @@ fn primitives_keep_their_extensions() {
         written(&mut tree, patient)["name"],
         serde_json::json!([{"given": ["A", null], "_given": [null, {"extension": [{"url": "http://a", "valueCode": "unknown"}]}]}])
     );
-    assert_eq!(
-        written(&mut tree, patient)["_birthDate"],
-        serde_json::json!({"extension": [{"url": "http://b", "valueBoolean": true}]})
-    );
+    assert_eq!(written(&mut tree, patient)["_birthDate"], serde_json::json!({"extension": [{"url": "http://b", "valueBoolean": true}]}));
 }
 
 #[test]

@@ -1,0 +1,2 @@
+//! Placeholder until the converter is there.
+fn main() {}
