@@ -229,7 +229,8 @@ impl CodeSystem {
     }
 
     fn key(&self, number: u32) -> &[u8] {
-        let text = if self.fold_case { self.folded.get(number as usize).copied() } else { self.rows.get(number as usize).map(|row| row.code) };
+        let text =
+            if self.fold_case { self.folded.get(number as usize).copied() } else { self.rows.get(number as usize).map(|row| row.code) };
         text.map(|text| self.text.get(text).as_bytes()).unwrap_or_default()
     }
 }
@@ -529,7 +530,8 @@ impl CodeSystemBuilder {
             self.system.property_names.push(name.to_owned());
             self.system.property_names.len() - 1
         });
-        let name = u16::try_from(name).map_err(|_| TerminologyError::Limit { what: "properties of one code system", limit: u64::from(u16::MAX) })?;
+        let name = u16::try_from(name)
+            .map_err(|_| TerminologyError::Limit { what: "properties of one code system", limit: u64::from(u16::MAX) })?;
         // Short values repeat down a column (class, domain, status): one copy serves all.
         let value = if value.len() <= 24 { self.shared(value)? } else { self.system.text.add(value)? };
         self.system.properties.push(Property { concept: number, name, value });

@@ -264,7 +264,14 @@ impl ConceptMapBuilder {
     }
 
     /// Adds a mapping. A target's code is empty when there is none.
-    pub fn add(&mut self, source: (&str, &str), target: (&str, &str), equivalence: Equivalence, display: &str, comment: &str) -> Result<()> {
+    pub fn add(
+        &mut self,
+        source: (&str, &str),
+        target: (&str, &str),
+        equivalence: Equivalence,
+        display: &str,
+        comment: &str,
+    ) -> Result<()> {
         let text = &mut self.map.text;
         let source_code = text.add(source.1)?;
         let code = if source.1 == target.1 { source_code } else { text.add(target.1)? };
@@ -322,7 +329,8 @@ mod tests {
 
     #[test]
     fn codes_of_equivalence_come_back() {
-        for code in ["relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact", "unmatched", "disjoint"] {
+        for code in ["relatedto", "equivalent", "equal", "wider", "subsumes", "narrower", "specializes", "inexact", "unmatched", "disjoint"]
+        {
             assert_eq!(Equivalence::from_code(code).unwrap().code(), code);
         }
         assert_eq!(Equivalence::from_code("same"), None);

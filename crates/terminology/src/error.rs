@@ -102,6 +102,9 @@ pub enum TerminologyError {
         /// The second unit's dimension, as base units.
         to: String,
     },
+    /// No rule for the unit of results with that LOINC code.
+    #[error("no unit rule for this LOINC code: see the table of laboratory units")]
+    NoLabRule,
     /// A number is not one that can be converted.
     #[error("not a number that can be converted: {reason}")]
     Number {

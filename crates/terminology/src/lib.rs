@@ -12,7 +12,7 @@
 //! - [`Terminology`]: what is loaded, and the operations over it,
 //! - [`CodeSystem`], [`ConceptMap`]: compact stores,
 //! - [`oid`], [`v2`]: how CDA and HL7 v2 name systems, and the URIs of FHIR,
-//! - [`ucum`]: units of measure.
+//! - [`ucum`]: units of measure, [`lab`]: laboratory results in one unit per analyte.
 //!
 //! What it is not: no files and no network. Loaders take readers; whoever calls opens them.
 
@@ -22,9 +22,11 @@ mod builtin;
 pub mod code_system;
 pub mod concept_map;
 mod error;
+pub mod lab;
 pub mod oid;
 mod store;
 mod terminology;
+pub mod ucum;
 pub mod v2;
 
 pub use code_system::{CodeSystem, CodeSystemBuilder, Concept, Content, HierarchyMeaning, Subsumption};

@@ -70,14 +70,16 @@ pub fn uri(root: &str) -> Option<Cow<'static, str>> {
 /// Whether a text is an OID: numbers without leading zeros, joined by dots, the first 0, 1 or 2.
 pub fn is_oid(text: &str) -> bool {
     let mut arcs = text.split('.');
-    let is_number = |arc: &str| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()) && (arc.len() == 1 || !arc.starts_with('0'));
+    let is_number =
+        |arc: &str| !arc.is_empty() && arc.bytes().all(|byte| byte.is_ascii_digit()) && (arc.len() == 1 || !arc.starts_with('0'));
     matches!(arcs.next(), Some("0" | "1" | "2")) && text.contains('.') && arcs.all(is_number)
 }
 
 /// Whether a text is a UUID in its usual form, in either case.
 pub fn is_uuid(text: &str) -> bool {
     let bytes = text.as_bytes();
-    bytes.len() == 36 && bytes.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { *byte == b'-' } else { byte.is_ascii_hexdigit() })
 }
 
 fn bare(oid: &str) -> &str {

@@ -147,7 +147,13 @@ impl Terminology {
         for (target_system, unmapped) in map.unmapped(system) {
             match unmapped {
                 Unmapped::Provided => {
-                    into.targets.push(Target { system: target_system, code, display: None, equivalence: Equivalence::Equal, comment: None });
+                    into.targets.push(Target {
+                        system: target_system,
+                        code,
+                        display: None,
+                        equivalence: Equivalence::Equal,
+                        comment: None,
+                    });
                 }
                 Unmapped::Fixed { code, display } => into.targets.push(Target {
                     system: target_system,
@@ -182,17 +188,15 @@ pub(crate) fn add_version<T: ?Sized>(versions: &mut Vec<Arc<T>>, new: Arc<T>, ve
 fn version_key(version: Option<&str>) -> Vec<(u64, String)> {
     let parts = version.unwrap_or_default().split(['.', '-', '+', '_']).filter(|part| !part.is_empty());
     // Words (`draft`) stand before numbers.
-    parts.map(|part| part.parse::<u64>().map_or_else(|_| (0, part.to_owned()), |number| (number.saturating_add(1), String::new()))).collect()
+    parts
+        .map(|part| part.parse::<u64>().map_or_else(|_| (0, part.to_owned()), |number| (number.saturating_add(1), String::new())))
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        code_system::CodeSystemBuilder,
-        concept_map::ConceptMapBuilder,
-        v2::table_uri,
-    };
+    use crate::{code_system::CodeSystemBuilder, concept_map::ConceptMapBuilder, v2::table_uri};
 
     #[test]
     fn official_maps_translate() {
