@@ -19,7 +19,8 @@ Exit codes:
 
 Environment:
   SUTURA_LOG   logs on standard error: error, warn, info, debug, trace, or sutura_engine=debug;
-               they hold counts and codes, never field content
+               they hold counts and codes, never field content. Unset: warnings of SQL functions
+               only; off: nothing
   AWS_*        access to s3:// locations (AWS_ENDPOINT_URL for other stores than Amazon's)";
 
 /// Clinical data in, private and checked tables out.
@@ -456,7 +457,7 @@ pub(crate) struct SqlArgs {
     /// Without this, history is forgotten at the end
     #[arg(long, value_name = "FILE", conflicts_with_all = ["query", "file"])]
     pub(crate) history: Option<PathBuf>,
-    /// FHIR package that fhir_validate() checks against, too: a .tgz, a folder of JSON files or one file; may be given several times
+    /// FHIR package that fhir_validate() and fhirpath() know, too: a .tgz, a folder of JSON files or one file; may be given several times
     #[arg(long = "package", value_name = "PATH")]
     pub(crate) packages: Vec<PathBuf>,
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! Logs: off unless `SUTURA_LOG` says otherwise, to standard error.
+//! Logs, to standard error: warnings of SQL functions, unless `SUTURA_LOG` says otherwise.
 //!
 //! Only our own crates log, and they log counts and codes. What other crates would log (a query's text,
 //! a plan with its literals) may hold PHI, so it is shut out whatever the variable says.
@@ -8,9 +8,13 @@ use tracing_subscriber::{EnvFilter, Layer, filter, layer::SubscriberExt, util::S
 /// The environment variable: a level (`info`, `debug`) or directives (`sutura_engine=debug`).
 const VARIABLE: &str = "SUTURA_LOG";
 
-/// Starts logging if asked for.
+/// Without the variable: a result in which values are missing is not to be taken for a whole one.
+const DEFAULT: &str = "sutura_engine::functions=warn";
+
+/// Starts logging.
 pub(crate) fn start() {
-    let Some(directives) = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty()) else { return };
+    let directives = std::env::var(VARIABLE).ok().filter(|text| !text.trim().is_empty());
+    let directives = directives.as_deref().unwrap_or(DEFAULT);
     let ours = filter::filter_fn(|metadata| metadata.target() == "sutura" || metadata.target().starts_with("sutura_"));
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_filter(EnvFilter::new(directives));
     // A second start (in tests) is no reason to fail.

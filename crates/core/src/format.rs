@@ -185,6 +185,18 @@ pub trait Format: Any + Send + Sync + fmt::Debug {
     fn table(&self, name: &str) -> Option<&TableDef> {
         self.tables().iter().find(|table| table.name == name)
     }
+
+    /// What to ask for instead of a table that is not there, in words.
+    fn table_hint(&self, name: &str) -> Option<String> {
+        near_table(self.tables(), name)
+    }
+}
+
+/// The hint of the table whose name differs from `name` only in case, in `_` or in a plural `s`.
+pub fn near_table(tables: &[TableDef], name: &str) -> Option<String> {
+    let plain = |name: &str| name.replace('_', "").to_ascii_lowercase().trim_end_matches('s').to_owned();
+    let meant = tables.iter().find(|table| plain(&table.name) == plain(name))?;
+    Some(format!("did you mean {:?}?", meant.name))
 }
 
 /// Why a decoder could not be made or could not go on. Broken records are rejects, not errors.

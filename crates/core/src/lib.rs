@@ -28,7 +28,9 @@ pub mod time;
 
 pub use filter::{Comparison, Condition, Constant, Pushed, Test};
 pub use finding::{Finding, Severity};
-pub use format::{BlockDecoder, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest, ViewText};
+pub use format::{
+    BlockDecoder, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Progress, ReadStats, TableRequest, ViewText, near_table,
+};
 pub use phi::{ColumnMeta, PhiClass};
 pub use record::{RecordId, Sha256Hash};
 pub use reject::{Reject, RejectTableBuilder};

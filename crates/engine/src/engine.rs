@@ -43,7 +43,7 @@ pub struct EngineOptions {
     pub min_range_bytes: u64,
     /// Keys, scope and vault of the privacy functions; without them, those that need a key say so.
     pub privacy: Option<Arc<PrivacyContext>>,
-    /// Profiles, value sets and code systems that `fhir_validate` knows beside FHIR R4 itself.
+    /// Profiles, value sets and code systems that `fhir_validate`, and `conformsTo()` and `memberOf()` in `fhirpath`, know beside FHIR R4 itself.
     pub profiles: Option<Arc<ProfileStore>>,
 }
 

@@ -31,7 +31,8 @@ pub(crate) fn run(args: &TablesArgs) -> Outcome {
 
 fn unknown_table(format: &dyn Format, name: &str) -> Failure {
     let known = format.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
-    Failure::configuration(format!("format {} has no table {name:?}; it has {known}", format.name()))
+    let hint = format.table_hint(name).map(|hint| format!("; {hint}")).unwrap_or_default();
+    Failure::configuration(format!("format {} has no table {name:?}; it has {known}{hint}", format.name()))
 }
 
 fn tables_text(tables: &[&TableDef]) -> String {

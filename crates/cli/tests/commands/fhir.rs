@@ -126,3 +126,115 @@ fn a_query_takes_views_and_packages() {
     assert!(stdout(&without).contains("is not loaded"), "{}", stdout(&without));
     expect(&run(folder.path(), &["sql", "select 1", "--package", "absent"]), 2);
 }
+
+/// One odd record does not end a query, and is not passed over in silence.
+#[test]
+fn an_expression_that_does_not_fit_a_record_gives_null() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines = [
+        r#"{"resourceType":"Patient","id":"1","multipleBirthInteger":2,"name":[{"family":"CANARYNAME"}]}"#.to_owned(),
+        r#"{"resourceType":"Patient","id":"2","multipleBirthBoolean":true,"name":[{"family":"CANARYNAME"},{"family":"CANARYMAIDEN"}]}"#.to_owned(),
+        format!(r#"{{"resourceType":"Patient","id":"3","multipleBirthInteger":{}}}"#, "9".repeat(50)),
+        r#"{"resourceType":"Patient","id":"4","multipleBirthBoolean":false}"#.to_owned(),
+    ];
+    write(folder.path(), "p.ndjson", &lines.join("\n"));
+    let query = |expression: &str| {
+        let from = "select id from read_fhir('p.ndjson', 'resources') where";
+        let query = format!("{from} fhirpath(json, '{expression}') is not null order by id");
+        run(folder.path(), &["sql", &query, "--format", "csv", "--allow-phi", "--purpose", "a test"])
+    };
+    let output = query("multipleBirth + 1");
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "id\n1\n");
+    let said = stderr(&output);
+    assert!(said.contains("rows=3") && said.contains("+ is not defined for Boolean and Integer (2)"), "{said}");
+    assert!(said.contains("more than 38 digits (1)") && said.matches("WARN").count() == 1, "{said}");
+    let output = query("name.single().family");
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "id\n1\n");
+    assert!(stderr(&output).contains("rows=1") && !stderr(&output).contains("CANARY"), "{}", stderr(&output));
+    let output = query("name.family.first()");
+    assert!(!stderr(&output).contains("WARN"), "{}", stderr(&output));
+    // What no record can mend ends the query before one is read; so does a limit.
+    for (expression, reason) in [
+        ("1 + true", "is not defined for"),
+        ("active is Boat", "unknown type"),
+        ("%nothing", "undefined variable"),
+        ("conformsTo(''http://x.org/none'')", "http://x.org/none"),
+    ] {
+        let output = query(expression);
+        assert!(!output.status.success() && stderr(&output).contains(reason), "{expression}: {}", stderr(&output));
+    }
+    let output = query("repeatAll($this).count()");
+    assert!(!output.status.success(), "{}", stderr(&output));
+}
+
+#[test]
+fn expressions_know_packages() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = r#"{"resourceType":"StructureDefinition","url":"http://x.org/p","name":"P","status":"active","kind":"resource","abstract":false,
+        "type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
+        "differential":{"element":[{"id":"Patient","path":"Patient"},{"id":"Patient.birthDate","path":"Patient.birthDate","min":1}]}}"#;
+    let set = r#"{"resourceType":"ValueSet","url":"http://x.org/v","status":"active",
+        "compose":{"include":[{"system":"http://x.org/s","concept":[{"code":"a"}]}]}}"#;
+    fs::create_dir(folder.path().join("package")).unwrap();
+    write(folder.path(), "package/p.json", profile);
+    write(folder.path(), "package/v.json", set);
+    let people = [("1", r#","birthDate":"1980","maritalStatus":{"coding":[{"system":"http://x.org/s","code":"a"}]}"#), ("2", "")];
+    let lines = people.map(|(id, more)| format!(r#"{{"resourceType":"Patient","id":"{id}"{more}}}"#));
+    write(folder.path(), "p.ndjson", &lines.join("\n"));
+    let query = "select fhirpath(json, 'conformsTo(''http://x.org/p'')') as c, \
+                 fhirpath(json, 'maritalStatus.memberOf(''http://x.org/v'')') as m from read_fhir('p.ndjson', 'resources') order by 1";
+    let shown = ["--format", "csv", "--allow-phi", "--purpose", "a test"];
+    let output = run(folder.path(), &[&["sql", query, "--package", "package"], &shown[..]].concat());
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "c,m\nfalse,\ntrue,true\n");
+    let output = run(folder.path(), &[&["sql", query], &shown[..]].concat());
+    assert!(!output.status.success() && stderr(&output).contains("the profile http://x.org/p"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_table_that_is_not_there_is_guessed() {
+    let folder = folder();
+    for (name, hint) in [
+        ("patient", r#"did you mean "patients"?"#),
+        ("medicationrequest", r#"did you mean "medication_requests"?"#),
+        ("Appointment", "resource_type = 'Appointment'"),
+        ("appointments", "resource_type = 'Appointment'"),
+    ] {
+        let output = run(folder.path(), &["tables", "fhir", name]);
+        expect(&output, 2);
+        assert!(stderr(&output).contains(hint), "{}", stderr(&output));
+        let output = run(folder.path(), &["sql", &format!("select 1 from read_fhir('feed.ndjson', '{name}')")]);
+        expect(&output, 2);
+        assert!(stderr(&output).contains(hint), "{}", stderr(&output));
+    }
+    let output = run(folder.path(), &["tables", "hl7v2", "Observation"]);
+    assert!(stderr(&output).contains(r#"did you mean "observations"?"#), "{}", stderr(&output));
+}
+
+/// The shipped views, over a transaction Bundle as generators and senders write them.
+#[test]
+fn the_example_views_join_within_a_transaction() {
+    let folder = tempfile::tempdir().unwrap();
+    let id = "8c3d1a52-0000-4000-8000-000000000001";
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"transaction","entry":[
+        {{"fullUrl":"urn:uuid:{id}","resource":{{"resourceType":"Patient","id":"{id}"}},"request":{{"method":"POST","url":"Patient"}}}},
+        {{"fullUrl":"urn:uuid:2","resource":{{"resourceType":"Condition","id":"2","subject":{{"reference":"urn:uuid:{id}"}},
+          "code":{{"coding":[{{"system":"http://snomed.info/sct","code":"38341003"}}]}}}},"request":{{"method":"POST","url":"Condition"}}}}]}}"#
+    );
+    write(folder.path(), "bundle.json", &bundle);
+    let view = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/views/condition.json");
+    let view = view.to_str().unwrap();
+    let join = |column: &str, table: &str| {
+        let query = format!(
+            "select count(*) as n from read_fhir('bundle.json', '{table}') c join read_fhir('bundle.json', 'patients') p on c.{column} = p.id"
+        );
+        let output = run(folder.path(), &["sql", &query, "--format", "csv"]);
+        expect(&output, 0);
+        stdout(&output)
+    };
+    assert_eq!(join("patient", view), "n\n1\n");
+    assert_eq!(join("patient_id", "conditions"), "n\n1\n");
+}

@@ -4,7 +4,7 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow::{
@@ -13,23 +13,29 @@ use arrow::{
 };
 use datafusion::{
     common::{Result, plan_err},
-    logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
+    logical_expr::{
+        ColumnarValue, Expr, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
+        expr::ScalarFunction,
+        simplify::{ExprSimplifyResult, SimplifyContext},
+    },
 };
 use sutura_fhir::{
-    fhirpath::{Collection, Context, Expression, Item},
+    fhirpath::{Collection, Context, Expression, Item, PathError},
     json::Parser,
-    validate::{Validator, json_issue, operation_outcome},
+    validate::{Options, Validator, json_issue, operation_outcome},
 };
 
 use super::args::{TextArg, result};
 use crate::{EngineError, profiles::ProfileStore};
 
-pub(super) fn all(profiles: Option<&Arc<ProfileStore>>) -> impl Iterator<Item = ScalarUDF> {
-    let profiles = profiles.map_or_else(ProfileStore::new, |loaded| ProfileStore::over(Arc::clone(loaded)));
-    let validator = Arc::new(Validator::default().with_profiles(profiles));
-    [Kind::Path, Kind::Validate].into_iter().map(move |kind| {
+pub(super) fn all(profiles: Option<&Arc<ProfileStore>>) -> [ScalarUDF; 2] {
+    let store = || profiles.map_or_else(ProfileStore::new, |loaded| ProfileStore::over(Arc::clone(loaded)));
+    // conformsTo() asks about one profile, whatever others the resource claims.
+    let one_profile = Options { meta_profiles: false, open_bindings: false, ..Options::default() };
+    let validators = [(Kind::Path, Validator::new(one_profile)), (Kind::Validate, Validator::default())];
+    validators.map(|(kind, validator)| {
         let signature = Signature::variadic_any(Volatility::Stable);
-        ScalarUDF::from(FhirFunction { kind, signature, validator: Arc::clone(&validator) })
+        ScalarUDF::from(FhirFunction { kind, signature, validator: Arc::new(validator.with_profiles(store())), tally: None })
     })
 }
 
@@ -43,8 +49,10 @@ enum Kind {
 struct FhirFunction {
     kind: Kind,
     signature: Signature,
-    /// It keeps the invariants and profiles it has compiled.
+    /// It keeps the invariants and profiles it has compiled. For `fhirpath` it answers `conformsTo()` and `memberOf()`.
     validator: Arc<Validator>,
+    /// What went wrong in the rows of one query; none for the function as it is registered.
+    tally: Option<Arc<Tally>>,
 }
 
 impl PartialEq for FhirFunction {
@@ -81,7 +89,8 @@ impl ScalarUDFImpl for FhirFunction {
         match (self.kind, args.arg_fields.len()) {
             (Kind::Path, 2) => {
                 if let Some(Some(Some(text))) = args.scalar_arguments.get(1).map(|text| text.map(|text| text.try_as_str().flatten())) {
-                    Expression::parse(text).or_else(|error| plan_err!("fhirpath: {error}"))?;
+                    let checked = Expression::parse(text).and_then(|expression| expression.check_alone());
+                    checked.or_else(|error| plan_err!("fhirpath: {error}"))?;
                 }
             }
             (Kind::Validate, 1 | 2) => {}
@@ -93,6 +102,21 @@ impl ScalarUDFImpl for FhirFunction {
         Ok(Arc::new(Field::new(self.name(), DataType::Utf8View, true)))
     }
 
+    /// Each query gets a function of its own, which says at the end of the query what went wrong in its rows.
+    fn simplify(&self, args: Vec<Expr>, _: &SimplifyContext) -> Result<ExprSimplifyResult> {
+        if self.kind != Kind::Path || self.tally.is_some() {
+            return Ok(ExprSimplifyResult::Original(args));
+        }
+        let counting = Self {
+            kind: self.kind,
+            signature: self.signature.clone(),
+            validator: Arc::clone(&self.validator),
+            tally: Some(Arc::default()),
+        };
+        let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(counting)), args);
+        Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)))
+    }
+
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let values = args.args.iter().map(TextArg::of).collect::<Result<Vec<_>>>()?;
         let scalar = values.iter().all(|value| matches!(value, TextArg::Scalar(_)));
@@ -102,13 +126,27 @@ impl ScalarUDFImpl for FhirFunction {
         match (self.kind, values.as_slice()) {
             (Kind::Path, [resources, expressions]) => {
                 let mut compiled = Compiled::default();
+                let mut failures = Failures::default();
                 for row in 0..rows {
                     let (Some(resource), Some(text)) = (resources.get(row), expressions.get(row)) else {
                         builder.append_null();
                         continue;
                     };
                     let expression = compiled.expression(text)?;
-                    builder.append_option(evaluate(&mut parser, resource, expression)?);
+                    match evaluate(&mut parser, resource, expression, &self.validator) {
+                        Ok(found) => builder.append_option(found),
+                        // One odd record does not end the query.
+                        Err(error) if error.is_of_the_record() => {
+                            failures.add(error, 1);
+                            builder.append_null();
+                        }
+                        Err(error) => return Err(failed(&error)),
+                    }
+                }
+                match &self.tally {
+                    Some(tally) if !failures.reasons.is_empty() => tally.add(failures),
+                    Some(_) => {}
+                    None => failures.log(),
                 }
             }
             (Kind::Validate, [resources, profiles @ ..]) if profiles.len() < 2 => {
@@ -124,6 +162,62 @@ impl ScalarUDFImpl for FhirFunction {
             _ => return plan_err!("{} was called with the wrong number of arguments", self.name()),
         }
         result(Arc::new(builder.finish()), scalar)
+    }
+}
+
+/// Rows that an expression could not be evaluated on, by the reason. Reasons hold no content of a record.
+#[derive(Debug, Default)]
+struct Failures {
+    reasons: Vec<(PathError, u64)>,
+    /// Rows with other reasons than those.
+    others: u64,
+}
+
+/// Reasons told apart.
+const MOST_REASONS: usize = 8;
+
+impl Failures {
+    fn add(&mut self, error: PathError, rows: u64) {
+        if let Some((_, count)) = self.reasons.iter_mut().find(|(known, _)| *known == error) {
+            *count += rows;
+        } else if self.reasons.len() < MOST_REASONS {
+            self.reasons.push((error, rows));
+        } else {
+            self.others += rows;
+        }
+    }
+
+    fn log(&self) {
+        let rows = self.others + self.reasons.iter().map(|(_, count)| count).sum::<u64>();
+        if rows == 0 {
+            return;
+        }
+        let mut reasons: Vec<String> = self.reasons.iter().map(|(error, count)| format!("{error} ({count})")).collect();
+        if self.others > 0 {
+            reasons.push(format!("other reasons ({})", self.others));
+        }
+        let reasons = reasons.join("; ");
+        tracing::warn!(rows, %reasons, "fhirpath() gave null where a record did not fit the expression");
+    }
+}
+
+/// The failures of all parts of one query. They are logged when its plan is dropped, which is when it has ended.
+#[derive(Debug, Default)]
+struct Tally(Mutex<Failures>);
+
+impl Tally {
+    fn add(&self, failures: Failures) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (error, rows) in failures.reasons {
+            all.add(error, rows);
+        }
+        all.others += failures.others;
+    }
+}
+
+impl Drop for Tally {
+    fn drop(&mut self) {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).log();
     }
 }
 
@@ -146,11 +240,11 @@ fn failed(reason: &dyn std::fmt::Display) -> datafusion::error::DataFusionError 
 
 /// The value as text: null for nothing, the text of one primitive, JSON for an element, a JSON array for several. A text that is no
 /// JSON gives null, as a resource without the element does.
-fn evaluate(parser: &mut Parser, resource: &str, expression: &Expression) -> Result<Option<String>> {
+fn evaluate(parser: &mut Parser, resource: &str, expression: &Expression, known: &Validator) -> Result<Option<String>, PathError> {
     let Ok(document) = parser.parse(resource.as_bytes()) else { return Ok(None) };
     let focus = Item::resource(document.root());
-    let mut context = Context::new().resource(focus.clone()).root_resource(focus.clone());
-    let found: Collection<'_> = expression.evaluate(focus, &mut context).map_err(|error| failed(&error))?;
+    let mut context = Context::new().resource(focus.clone()).root_resource(focus.clone()).terminology(known).profiles(known);
+    let found: Collection<'_> = expression.evaluate(focus, &mut context)?;
     Ok(match found.as_slice() {
         [] => None,
         [item] => item.to_text().map(std::borrow::Cow::into_owned).or_else(|| Some(json(item))),

@@ -81,7 +81,7 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     FunctionDoc {
         name: "fhirpath",
         usage: "fhirpath(resource, expression)",
-        doc: "What a FHIRPath expression gives on a FHIR resource: a text, JSON for an element, a JSON array for several, null for nothing.",
+        doc: "What a FHIRPath expression gives on a FHIR resource: a text, JSON for an element, a JSON array for several, null for nothing and for a record that does not fit the expression.",
     },
     FunctionDoc {
         name: "fhir_validate",
@@ -101,7 +101,7 @@ pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyCon
     }
 }
 
-/// Registers the functions over FHIR. All calls of the session share one validator.
+/// Registers the functions over FHIR. All calls of the session share the profiles.
 pub(crate) fn register_fhir(session: &SessionContext, profiles: Option<&Arc<ProfileStore>>) {
     for function in fhir::all(profiles) {
         session.register_udf(function);

@@ -65,7 +65,10 @@ impl ScanTable {
 }
 
 pub(crate) fn unknown_table(format: &dyn Format, table: &str) -> EngineError {
-    let known = format.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
+    let mut known = format.tables().iter().map(|table| table.name.as_str()).collect::<Vec<_>>().join(", ");
+    if let Some(hint) = format.table_hint(table) {
+        known = format!("{known}; {hint}");
+    }
     EngineError::Format(sutura_core::FormatError::UnknownTable { format: format.name(), table: table.to_owned(), known })
 }
 

@@ -131,6 +131,18 @@ fn lines_become_records_and_bad_ones_rejects() {
     assert_eq!(text(&got.tables["patients"], "birth_date")[0].as_deref(), Some("1980-02"));
 }
 
+/// No line goes without a trace: an array of nothing is a reject, an array of resources is read.
+#[test]
+fn lines_may_hold_arrays() {
+    const LINES: &str = "{\"resourceType\":\"Patient\",\"id\":\"1\"}\n[]\n[{\"resourceType\":\"Patient\",\"id\":\"2\"}]\n [ ] \n";
+    let got = read(LINES.as_bytes(), &["resources"]);
+    assert_eq!(ids(&got), ["Patient/1", "Patient/2"]);
+    let at = |text: &str| LINES.find(text).unwrap() as u64;
+    assert_eq!(codes(&got), [("not-a-resource", at("[]")), ("not-a-resource", at("[ ]"))]);
+    // A document that is an empty array is an export without resources.
+    assert!(read(b"[]\n", &["resources"]).rejects.is_empty());
+}
+
 /// Bundles in and around one another, elements that are none, in one document.
 const DOCUMENT: &str = r#"[
   {"resourceType": "Patient", "id": "1", "contained": [{"resourceType": "Organization", "id": "o"}]},

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use super::{DateTime, Decimal, Item, PathError, Quantity, eval::Evaluator, quantity};
+use super::{DateTime, Decimal, Item, PathError, Quantity, eval::Evaluator, operators::types_error, quantity};
 use crate::json::{Kind, Value};
 
 /// A number or a quantity seen as a decimal.
@@ -63,7 +63,7 @@ pub(crate) fn order(left: &Item<'_>, right: &Item<'_>, operation: &'static str) 
     let (left, right) = (left.atom(), right.atom());
     match pair(&left, &right) {
         Pair::Ordered(order) => Ok(order),
-        Pair::Different => Err(PathError::Type { operation, found: format!("{} and {}", left.type_name(), right.type_name()).into() }),
+        Pair::Different => Err(types_error(operation, &left, &right)),
     }
 }
 

@@ -71,7 +71,28 @@ pub enum PathError {
     /// A text grew beyond the limit.
     #[error("a text of the evaluation is longer than {0} bytes")]
     TextTooLong(usize),
+    /// A number of the record is beyond what the evaluator calculates with.
+    #[error("{0} is not defined for a number of more than 38 digits")]
+    NumberTooLong(&'static str),
+    /// `conformsTo` of a profile that is not loaded: its URL where the expression has it as a literal, none where it comes from the record.
+    #[error(
+        "the profile{} of `conformsTo()` is not loaded; load the package that has it",
+        .0.as_ref().map(|url| format!(" {url}")).unwrap_or_default()
+    )]
+    UnknownProfile(Option<Box<str>>),
     /// A service that the function needs is not there.
     #[error("`{0}()` needs a service that the context does not have")]
     Unavailable(&'static str),
+}
+
+impl PathError {
+    /// Whether another record may do better: the expression is fine, but what it met in this one is not what it expects. Limits
+    /// that were reached, and what is wrong with the expression itself, are not of this kind.
+    pub fn is_of_the_record(&self) -> bool {
+        match self {
+            Self::Type { .. } | Self::NotSingleton(_) | Self::Unordered(_) | Self::Pattern | Self::NumberTooLong(_) => true,
+            Self::UnknownProfile(written) => written.is_none(),
+            _ => false,
+        }
+    }
 }

@@ -68,7 +68,7 @@ impl<'d> Evaluator<'_, 'd> {
             }
             Function::GetReferenceKey => {
                 let wanted = call.arguments.first().and_then(type_argument);
-                let keys = call.input.iter().filter_map(|item| reference_key(reference_of(item)?, wanted));
+                let keys = call.input.iter().filter_map(|item| reference_key(reference_of(item)?, || type_stated(item), wanted));
                 Ok(keys.map(|key| Item::String(Cow::Borrowed(key))).collect())
             }
             _ => Err(PathError::Unavailable(name)),
@@ -180,17 +180,24 @@ impl<'d> Evaluator<'_, 'd> {
         Ok(answer.map(Item::Boolean).into_iter().collect())
     }
 
-    /// The caller's profiles first; a base definition is answered by the type.
+    /// The caller's profiles first; a base definition is answered by the type. An unknown profile is an error, as FHIR demands.
     fn conforms_to(&mut self, call: &Call<'_, 'd>) -> Result<Collection<'d>, PathError> {
         let Some(profile) = text(&self.argument(call.arguments, 0, call.frame)?, "conformsTo")? else { return Ok(Collection::new()) };
         let Some(item) = single(&call.input, "conformsTo")? else { return Ok(Collection::new()) };
-        if let Some(answer) = self.context.profiles.and_then(|profiles| profiles.conforms_to(item, &profile)) {
-            return Ok(flag(answer));
+        if let Some(profiles) = self.context.profiles {
+            // A validation is much more than a step.
+            self.tick(if let Item::Node(Node { value: Some(value), .. }) = item { 1000 + value.raw().len() / 16 } else { 1 })?;
+            if let Some(answer) = profiles.conforms_to(item, &profile) {
+                return Ok(flag(answer));
+            }
         }
         let base = profile.strip_prefix("http://hl7.org/fhir/StructureDefinition/").and_then(|name| defs::r4().type_named(name));
         match (base, item) {
             (Some(base), Item::Node(node)) => Ok(flag(types::subtype(node.ty, base))),
-            _ => Err(PathError::Unavailable("conformsTo")),
+            _ => Err(PathError::UnknownProfile(match call.arguments.first() {
+                Some(Tree::Literal(Literal::Text(written))) => Some(written.clone()),
+                _ => None,
+            })),
         }
     }
 }
@@ -224,13 +231,23 @@ fn is_resource_of(resource: Value<'_>, reference: &str) -> bool {
     parts.next() == Some(id) && parts.next() == Some(kind)
 }
 
-/// The key of a reference: the id it points at, if the type is the wanted one. A `urn:uuid:` gives the UUID.
-pub(crate) fn reference_key<'d>(reference: &'d str, wanted: Option<&str>) -> Option<&'d str> {
+/// `Reference.type`, if the item is a Reference that says it.
+fn type_stated<'d>(item: &Item<'d>) -> Option<&'d str> {
+    let Item::Node(Node { value: Some(value), .. }) = item else { return None };
+    value.get("type")?.as_str()
+}
+
+/// The key of a reference: the id it points at, if the type is the wanted one. A `urn:uuid:` or `urn:oid:` says nothing of the type, so
+/// it gives what follows the prefix unless `stated`, the Reference's own `type`, is another one: within a Bundle that is the id of
+/// the entry's resource.
+pub(crate) fn reference_key<'d, 's>(reference: &'d str, stated: impl FnOnce() -> Option<&'s str>, wanted: Option<&str>) -> Option<&'d str> {
     if reference.is_empty() || reference.starts_with('#') {
         return None;
     }
     if let Some(id) = reference.strip_prefix("urn:uuid:").or_else(|| reference.strip_prefix("urn:oid:")) {
-        return wanted.is_none().then_some(id);
+        // The type may be given as the URL of its definition.
+        let agrees = wanted.is_none_or(|wanted| stated().is_none_or(|stated| stated.rsplit('/').next() == Some(wanted)));
+        return (agrees && !id.is_empty()).then_some(id);
     }
     let reference = reference.split("/_history/").next()?;
     let reference = reference.split(['?', '|']).next()?;

@@ -89,6 +89,16 @@ impl Expression {
         operators::truth(&self.evaluate(focus, context)?, "an invariant")
     }
 
+    /// Evaluates without a record: an error here is the expression's own, and no record can do better. What needs too many steps for
+    /// a look, or a service, is not found out.
+    pub fn check_alone(&self) -> Result<(), PathError> {
+        let mut context = Context::new().limits(CostLimits { steps: 10_000, ..CostLimits::default() });
+        match self.evaluate_on(&[], &mut context) {
+            Err(PathError::Cost(_) | PathError::Unavailable(_) | PathError::UnknownProfile(_)) | Ok(_) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Evaluates with any focus, also none.
     pub(crate) fn evaluate_on<'d>(&'d self, focus: &[Item<'d>], context: &mut Context<'d>) -> Result<Collection<'d>, PathError> {
         eval::evaluate_on(&self.tree, focus, context)

@@ -5,10 +5,27 @@ use std::{borrow::Cow, cmp::Ordering};
 use smallvec::smallvec;
 
 use super::{Collection, Decimal, Item, Operator, PathError, Quantity, compare, dates, eval::Evaluator};
+use crate::json::Kind;
 
 /// The type error of an operator or function.
 pub(crate) fn type_error(operation: &'static str, item: &Item<'_>) -> PathError {
+    if is_long_number(item) {
+        return PathError::NumberTooLong(operation);
+    }
     PathError::Type { operation, found: item.type_name().into() }
+}
+
+/// The type error of an operator between two values.
+pub(crate) fn types_error(operation: &'static str, left: &Item<'_>, right: &Item<'_>) -> PathError {
+    if is_long_number(left) || is_long_number(right) {
+        return PathError::NumberTooLong(operation);
+    }
+    PathError::Type { operation, found: format!("{} and {}", left.type_name(), right.type_name()).into() }
+}
+
+/// Whether it stayed a node though it is a number, because the number does not fit.
+fn is_long_number(item: &Item<'_>) -> bool {
+    matches!(item, Item::Node(node) if node.value.is_some_and(|value| value.kind() == Kind::Number) && node.atom().is_none())
 }
 
 /// The only item, `None` if there is none.
@@ -204,8 +221,7 @@ fn arithmetic<'d>(operator: Operator, left: &Item<'d>, right: &Item<'d>) -> Resu
         }
         _ => {
             let (Some(left_quantity), Some(right_quantity)) = (quantity(left), quantity(right)) else {
-                let found = format!("{} and {}", left.type_name(), right.type_name()).into();
-                return Err(PathError::Type { operation: operator.name(), found });
+                return Err(types_error(operator.name(), left, right));
             };
             let result = match operator {
                 Add | Subtract => left_quantity.add(&right_quantity, operator == Subtract),

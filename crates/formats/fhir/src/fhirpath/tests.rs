@@ -96,6 +96,45 @@ fn what_is_an_error() {
 }
 
 #[test]
+fn an_error_is_the_records_or_the_expressions() {
+    for (expression, of_the_record) in [
+        ("active + 1", true),
+        ("name.single()", true),
+        ("active.conformsTo(name.family.first())", true),
+        ("active.conformsTo('http://x.org/p')", false),
+        ("%nothing", false),
+    ] {
+        assert_eq!(texts(expression).unwrap_err().is_of_the_record(), of_the_record, "{expression}");
+    }
+    let said = texts("active.conformsTo('http://x.org/p')").unwrap_err().to_string();
+    assert!(said.contains("http://x.org/p of `conformsTo()` is not loaded"), "{said}");
+    for (expression, good) in [
+        ("active + 1", true),
+        ("1 + 'a'", false),
+        ("%nothing", false),
+        ("active is Boat", false),
+        ("(1 | 2).single()", false),
+        ("active.conformsTo('http://x.org/p')", true),
+    ] {
+        assert_eq!(Expression::parse(expression).unwrap().check_alone().is_ok(), good, "{expression}");
+    }
+}
+
+#[test]
+fn a_number_that_does_not_fit_is_said_to_be_too_long() {
+    let digits = "9".repeat(50);
+    let text = format!(r#"{{"resourceType":"Patient","multipleBirthInteger":{digits}}}"#);
+    let mut parser = Parser::default();
+    let document = parser.parse(text.as_bytes()).unwrap();
+    for expression in ["multipleBirth + 1", "1 - multipleBirth", "multipleBirth > 1", "-multipleBirth", "multipleBirth.abs()"] {
+        let expression = Expression::parse(expression).unwrap();
+        let error = expression.evaluate(Item::resource(document.root()), &mut Context::new()).unwrap_err();
+        assert!(matches!(error, PathError::NumberTooLong(_)), "{}: {error}", expression.text());
+        assert!(error.is_of_the_record());
+    }
+}
+
+#[test]
 fn nesting_and_cost_are_bounded() {
     let deep = format!("{}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(Expression::parse(&deep).map(|_| ()), Err(PathError::TooComplex));

@@ -181,6 +181,9 @@ impl Records {
         if value.kind() != Kind::Array {
             return self.resource(value, None, base, 0, out);
         }
+        if value.is_empty() {
+            return self.reject_value(value, base, "not-a-resource", "", "an empty array holds no resource", out);
+        }
         value.items().try_for_each(|item| self.resource(item, None, base, 0, out))
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use sutura_core::{BlockDecoder, Condition, DecoderSpec, Format, FormatError, Pushed, TableDef, ViewText};
+use sutura_core::{BlockDecoder, Condition, DecoderSpec, Format, FormatError, Pushed, TableDef, ViewText, near_table};
 
-use super::{decoder::Decoder, layout, options::Options, views::FhirWithViews};
+use super::{decoder::Decoder, layout, options::Options, types::RESOURCE_TYPES, views::FhirWithViews};
 use crate::tables;
 
 /// The FHIR format: `read_fhir(path [, table, resource type or view])`.
@@ -53,5 +53,18 @@ impl Format for Fhir {
     /// By its name, or by the resource type that its rows are: `Patient` for `patients`.
     fn table(&self, name: &str) -> Option<&TableDef> {
         self.tables().iter().find(|table| table.name == name).or_else(|| tables::of_resource(name))
+    }
+
+    /// A resource type is known whatever its case; one without a table of its own is among `resources`.
+    fn table_hint(&self, name: &str) -> Option<String> {
+        let one = name.strip_suffix('s').unwrap_or(name);
+        let is_meant = |known: &&&str| known.eq_ignore_ascii_case(name) || known.eq_ignore_ascii_case(one);
+        let Some(resource_type) = RESOURCE_TYPES.iter().find(is_meant) else { return near_table(self.tables(), name) };
+        Some(match tables::of_resource(resource_type) {
+            Some(table) => format!("did you mean {:?}?", table.name),
+            None => format!(
+                "{resource_type} has no table of its own: read \"resources\" where resource_type = '{resource_type}', or write a view"
+            ),
+        })
     }
 }

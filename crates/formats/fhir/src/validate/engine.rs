@@ -5,9 +5,11 @@ use std::{
     sync::{Arc, RwLock},
 };
 
-use super::{Focus, InvariantEngine};
+use super::{Check, Focus, InvariantEngine, IssueSeverity, Validator, reference::BundleScope};
 use crate::{
-    fhirpath::{Context, CostLimits, Expression, Item, Terminology},
+    defs::TypeKind,
+    fhirpath::{Context, CostLimits, Expression, Item, Node, Profiles, Terminology},
+    json::{Kind, Value},
     validate::{codes::Codes, profile::ProfileStore, r4},
 };
 
@@ -66,6 +68,43 @@ impl Terminology for Loaded<'_> {
             None => r4().value_set(value_set).map(|set| set.has(system, code)),
         }
     }
+}
+
+/// `memberOf()` by the value sets of loaded packages, then of the specification.
+impl Terminology for Validator {
+    fn member_of(&self, value_set: &str, system: &str, code: &str) -> Option<bool> {
+        Loaded(&self.profiles).member_of(value_set, system, code)
+    }
+}
+
+/// `conformsTo()` by the loaded profiles: true if neither the type's definition nor the profile finds an error.
+impl Profiles for Validator {
+    fn conforms_to(&self, node: &Item<'_>, profile: &str) -> Option<bool> {
+        let profile = self.profiles.profile(profile)?;
+        let Item::Node(Node { value: Some(value), ty, .. }) = node else { return Some(false) };
+        let (value, ty) = (*value, *ty);
+        let root = value.document().root();
+        let in_bundle = is_bundle(root);
+        let mut check = Check::new(self, root);
+        if value.index() == root.index() {
+            check.resource(value, None);
+        } else if value.kind() == Kind::Object {
+            if ty.def().kind == TypeKind::Resource {
+                check.resource = value;
+                check.container = if in_bundle { value } else { root };
+            }
+            check.object(value, ty.def());
+        }
+        if in_bundle {
+            check.bundles.push(BundleScope::new(root));
+        }
+        check.profile(value, ty, &profile);
+        Some(!check.out.iter().any(|issue| issue.severity >= IssueSeverity::Error))
+    }
+}
+
+fn is_bundle(root: Value<'_>) -> bool {
+    root.get("resourceType").and_then(|name| name.as_str()).is_some_and(BundleScope::is_of)
 }
 
 impl std::fmt::Debug for PathEngine {

@@ -64,6 +64,9 @@ fn patients() -> impl Strategy<Value = String> {
         "\"Organization/1\"",
         "\"http://x.org/fhir/Organization/2/_history/3\"",
         "\"urn:uuid:4\"",
+        "\"urn:uuid:4\",\"type\":\"Patient\"",
+        "\"urn:oid:1.2\",\"type\":\"http://hl7.org/fhir/StructureDefinition/Organization\"",
+        "\"urn:oid:\"",
         "\"#c\"",
         "\"Patient/5\"",
         "\"x\"",
@@ -351,4 +354,31 @@ fn a_line_that_is_too_long_is_passed_over() {
     })
     .unwrap();
     assert_eq!((rows, long), (2, vec![36]));
+}
+
+/// In a transaction Bundle references are `urn:uuid:`, and the ids are the UUIDs.
+#[test]
+fn keys_join_within_a_bundle() {
+    let view = view(
+        r#"{"column":[{"name":"id","path":"getResourceKey()"},{"name":"any","path":"managingOrganization.getReferenceKey()"},
+        {"name":"one","path":"managingOrganization.getReferenceKey(Organization)"},{"name":"other","path":"managingOrganization.getReferenceKey(Patient)"},
+        {"name":"slow","path":"managingOrganization.where(true).getReferenceKey(Organization)"}]}"#,
+    )
+    .unwrap();
+    let mut rows = view.rows();
+    for reference in [
+        r#""reference":"urn:uuid:a-b""#,
+        r#""reference":"urn:uuid:a-b","type":"Organization""#,
+        r#""reference":"urn:oid:1.2","type":"http://hl7.org/fhir/StructureDefinition/Patient""#,
+    ] {
+        let text = format!(r#"{{"resourceType":"Patient","id":"a-b","managingOrganization":{{{reference}}}}}"#);
+        let mut parser = Parser::default();
+        rows.append(parser.parse(text.as_bytes()).unwrap().root()).unwrap();
+    }
+    let batch = rows.finish().unwrap();
+    let column = |at: usize| batch.column(at).as_string_view().iter().map(|text| text.unwrap_or("-").to_owned()).collect::<Vec<_>>();
+    assert_eq!(column(1), ["a-b", "a-b", "1.2"]);
+    assert_eq!(column(2), ["a-b", "a-b", "-"]);
+    assert_eq!(column(3), ["a-b", "-", "1.2"]);
+    assert_eq!(column(4), column(2));
 }

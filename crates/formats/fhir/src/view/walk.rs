@@ -73,8 +73,9 @@ impl Walk {
                 None => Some(Found::Value(value)),
                 Some(Key::Resource) => value.get("id").and_then(|id| id.as_str()).map(Found::Text),
                 Some(Key::Reference(wanted)) => {
-                    let reference = value.get("reference").and_then(|text| text.as_str());
-                    reference.and_then(|text| fhir::reference_key(text, wanted.as_deref())).map(Found::Text)
+                    let text = |name: &str| value.get(name).and_then(|text| text.as_str());
+                    let wanted = wanted.as_deref();
+                    text("reference").and_then(|reference| fhir::reference_key(reference, || text("type"), wanted)).map(Found::Text)
                 }
             };
             found.map_or(Flow::Continue(()), |found| match each(found) {

@@ -274,3 +274,46 @@ fn targets_in_bundles_have_their_own_contained_resources() {
     let found = errors(structures, &nameless, core);
     assert!(found.len() == 1 && found[0].starts_with("Bundle.entry[1].resource.subject: "), "{found:?}");
 }
+
+/// `conformsTo()` and `memberOf()` of an expression whose context has a validator.
+#[test]
+fn a_validator_answers_expressions() {
+    use crate::fhirpath::{Context, Expression, Item};
+
+    let mut store = ProfileStore::new();
+    store.add(profile(&json!([{"id": "Observation.subject", "path": "Observation.subject", "min": 1}])));
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://q", "type": "Quantity", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Quantity",
+        "differential": {"element": [{"id": "Quantity.code", "path": "Quantity.code", "min": 1}]}}));
+    store.add(json!({"resourceType": "ValueSet", "url": "http://v",
+        "compose": {"include": [{"system": "http://s", "concept": [{"code": "a"}]}]}}));
+    let known = Validator::new(Options { meta_profiles: false, ..Options::default() }).with_profiles(store);
+    let answer = |resource: &serde_json::Value, expression: &str| {
+        let text = resource.to_string();
+        let mut parser = Parser::default();
+        let document = parser.parse(text.as_bytes()).unwrap();
+        let expression = Expression::parse(expression).unwrap();
+        let mut context = Context::new().terminology(&known).profiles(&known);
+        let found = expression.evaluate(Item::resource(document.root()), &mut context);
+        found.map(|found| found.first().and_then(Item::to_text).map(std::borrow::Cow::into_owned))
+    };
+    let said = |answer: &str| Ok(Some(answer.to_owned()));
+    let without = observation(&json!({"valueQuantity": {"value": 1, "unit": "g"}}));
+    let with = observation(
+        &json!({"subject": {"display": "x"}, "valueQuantity": {"value": 1, "code": "g", "system": "http://unitsofmeasure.org"}}),
+    );
+    let broken = observation(&json!({"subject": {"display": "x"}, "status": 7}));
+    assert_eq!(answer(&with, "conformsTo('http://p')"), said("true"));
+    assert_eq!(answer(&without, "conformsTo('http://p')"), said("false"));
+    assert_eq!(answer(&broken, "conformsTo('http://p')"), said("false"), "the base counts");
+    assert_eq!(answer(&with, "value.conformsTo('http://q')"), said("true"));
+    assert_eq!(answer(&without, "value.conformsTo('http://q')"), said("false"));
+    assert_eq!(answer(&with, "status.conformsTo('http://q')"), said("false"));
+    assert!(answer(&with, "conformsTo('http://unknown')").is_err());
+    let bundle = json!({"resourceType": "Bundle", "type": "collection", "entry": [{"fullUrl": "urn:uuid:1", "resource": with}]});
+    assert_eq!(answer(&bundle, "entry.resource.conformsTo('http://p')"), said("true"));
+    assert_eq!(answer(&with, "'a'.memberOf('http://v')"), said("true"));
+    assert_eq!(answer(&with, "'b'.memberOf('http://v')"), said("false"));
+    assert_eq!(answer(&with, "status.memberOf('http://hl7.org/fhir/ValueSet/observation-status')"), said("true"));
+    assert_eq!(answer(&with, "status.memberOf('http://unknown')"), Ok(None));
+}
