@@ -8,12 +8,12 @@ use std::{
 };
 
 use bytes::Bytes;
-use sutura_core::{BlockDecoder, Decoded, DecoderSpec, TableRequest};
+use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, TableRequest, ViewText};
 use sutura_fhir::{
     bundle::{BundleKind, BundleWriter, Options},
     fhirpath::{Context, Expression, Item},
     json::Parser,
-    read::Decoder,
+    read::{Decoder, Fhir},
     validate::Validator,
     xml::to_json,
 };
@@ -74,6 +74,35 @@ fn read(beginning: &str, repeated: &[u8], times: usize, limit: usize) -> usize {
     most
 }
 
+/// One patient of so many names through a view that has each of them beside each; the most that is held.
+fn multiply(names: usize, columns: usize) -> usize {
+    let columns: Vec<String> = (1..columns).map(|at| format!(r#"{{"name":"c{at}","path":"family"}}"#)).collect();
+    let view = format!(
+        r#"{{"name":"product","resource":"Patient","select":[{{"forEach":"name","column":[{{"name":"c0","path":"family"}}]}},{{"forEach":"name","column":[{}]}}]}}"#,
+        columns.join(",")
+    );
+    let format = Fhir.with_views(&[ViewText { origin: "test".into(), name: None, text: view.into_bytes() }]).unwrap();
+    let family = vec![format!(r#"{{"family":"{}"}}"#, "x".repeat(100)); names];
+    let patient = format!(r#"{{"resourceType":"Patient","name":[{}]}}"#, family.join(","));
+    let requests = vec![TableRequest::whole("product")];
+    let options = serde_json::Value::Null;
+    let mut decoder =
+        format.decoder(DecoderSpec { source: "test:file".into(), start: 0, end: None, options, requests, batch_rows: 1024 }).unwrap();
+    let mut rows = 0;
+    let ((), most) = most_held(|| {
+        let mut sink = |decoded: Decoded| {
+            let Decoded::Batch { batch, .. } = decoded else { panic!("a reject") };
+            assert!(batch.num_rows() <= 1024);
+            rows += batch.num_rows();
+            ControlFlow::Continue(())
+        };
+        decoder.push(Bytes::from(patient), &mut sink).unwrap();
+        decoder.finish(&mut sink).unwrap();
+    });
+    assert_eq!(rows, names * names);
+    most
+}
+
 #[test]
 fn memory_is_bounded() {
     // The definitions are loaded once, and stay.
@@ -122,6 +151,10 @@ fn memory_is_bounded() {
         let (result, most) = most_held(|| expression.evaluate(Item::resource(document.document().root()), &mut Context::new()).map(drop));
         assert!(result.is_err() && most <= 512 * MIB, "{text}: {result:?}, {most}");
     }
+
+    // A view that multiplies: 90,000 rows of 41 columns with a text of 100 bytes each come from one resource of 40 KB. As cells and columns they are 550 MB.
+    let most = multiply(300, 41);
+    assert!(most <= 128 * MIB, "{most}");
 
     // A Bundle that is written: one entry, and 72 bytes for each that is remembered.
     let options = Options { remembered_entries: 1000, ..Options::default() };

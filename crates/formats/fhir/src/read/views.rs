@@ -6,6 +6,7 @@
 
 use std::{path::Path, sync::Arc};
 
+use arrow::error::ArrowError;
 use smallvec::SmallVec;
 use sutura_core::{
     BlockDecoder, Condition, Decoded, DecodedSink, DecoderSpec, Format, FormatError, Pushed, TableDef, TableRequest, ViewText,
@@ -195,34 +196,28 @@ impl Views {
             }
         }
         for (at, cells) in made {
-            let batch = &mut self.batches[at];
-            if batch.has_no_room(cells.rows(), self.batch_rows) {
-                give(batch, self.requests[at], self.batch_rows, out)?;
-            }
-            batch.append(&cells);
+            let request = self.requests[at];
+            let give = &mut |batch| out.take(Decoded::Batch { request, batch });
+            self.batches[at].add(&self.shapes[at].1, resource, &cells, self.batch_rows, give).map_err(not_given)?;
         }
         Ok(None)
     }
 
     /// Gives out what is left.
     pub(super) fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        self.batches.iter_mut().zip(&self.requests).try_for_each(|(batch, request)| give(batch, *request, self.batch_rows, out))
+        for (batch, &request) in self.batches.iter_mut().zip(&self.requests) {
+            batch.give(self.batch_rows, &mut |batch| out.take(Decoded::Batch { request, batch })).map_err(not_given)?;
+        }
+        Ok(())
     }
 }
 
-/// Gives out a batch. One resource may have made many more rows than it should have.
-fn give(batch: &mut Batch, request: usize, most: usize, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-    if batch.rows() == 0 {
-        return Ok(());
+/// Why rows that fit their view did not go out.
+fn not_given(error: ViewError) -> FormatError {
+    match error {
+        ViewError::Stopped => FormatError::Stopped,
+        defect => ArrowError::ComputeError(defect.to_string()).into(),
     }
-    let batch = batch.finish()?;
-    let mut start = 0;
-    while start < batch.num_rows() {
-        let length = most.min(batch.num_rows() - start);
-        out.emit(Decoded::Batch { request, batch: batch.slice(start, length) })?;
-        start += length;
-    }
-    Ok(())
 }
 
 impl Refusal {

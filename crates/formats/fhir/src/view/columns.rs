@@ -40,14 +40,19 @@ pub(super) enum Cell<'d> {
 }
 
 impl Cell<'_> {
-    /// The bytes of text that a column has to hold for it.
+    /// The bytes that a column has to hold for it, beyond what every row takes.
     pub(super) fn bytes(&self) -> usize {
         match self {
             Self::Text(text) => text.len(),
             Self::Owned(text) => text.len(),
-            Self::List(cells) => cells.iter().map(Self::bytes).sum(),
+            Self::List(cells) => cells.iter().map(Self::held).sum(),
             _ => 0,
         }
+    }
+
+    /// The bytes that it takes here or in its column, whichever is more.
+    pub(super) fn held(&self) -> usize {
+        size_of::<Self>() + self.bytes()
     }
 }
 

@@ -61,9 +61,15 @@ pub enum ViewError {
     /// One resource makes more rows than the limit.
     #[error("one resource makes more than {0} rows; use fewer independent forEach")]
     TooManyRows(usize),
+    /// One resource makes more than the limit, in GiB.
+    #[error("the rows of one resource take more than {0} GiB; take fewer columns of long texts and lists, or fewer independent forEach")]
+    TooManyBytes(u64),
     /// A column that was asked for by its position is not there.
     #[error("the view has no column {0}")]
     NoColumn(usize),
+    /// Whoever takes the batches wants no more: not a failure.
+    #[error("the reading was stopped by its caller")]
+    Stopped,
     /// Arrow refused a batch.
     #[error("building a batch failed: {0}")]
     Arrow(String),

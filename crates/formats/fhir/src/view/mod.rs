@@ -41,8 +41,8 @@ use sutura_core::{ColumnDef, Condition, TableDef};
 
 pub use error::ViewError;
 pub use ndjson::{Account, NdjsonOptions, Output, read_ndjson};
-pub use rows::Rows;
 pub(crate) use rows::{Batch, Cells};
+pub use rows::{Give, Rows};
 pub(crate) use shape::Shape;
 
 /// A compiled ViewDefinition. Immutable; share it between threads.

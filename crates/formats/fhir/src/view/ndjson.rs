@@ -13,7 +13,7 @@ use crate::json::{JsonError, Limits, Parser};
 /// How to read.
 #[derive(Debug, Clone, Copy)]
 pub struct NdjsonOptions {
-    /// Most rows of a batch; the rows of one resource are never divided, so a batch may hold a few more.
+    /// Most rows of a batch.
     pub batch_rows: usize,
     /// Bounds on one line.
     pub limits: Limits,
@@ -76,7 +76,7 @@ pub struct Account {
 const CHUNK: usize = 1 << 20;
 
 /// Reads NDJSON and hands the batches of every view to `sink` as they fill, the last ones at the end. Memory is bounded by
-/// the longest line and one batch for each view. A sink that breaks ends the reading.
+/// the longest line and one batch for each view, however many rows a resource makes. A sink that breaks ends the reading.
 pub fn read_ndjson(
     mut input: impl Read,
     views: &[View],
@@ -163,9 +163,12 @@ impl Pass<'_> {
                 return Ok((self.sink)(Output::BadLine { offset, error }));
             }
         };
+        let most = self.options.batch_rows;
         for (view, rows) in self.rows.iter_mut().enumerate() {
-            match rows.append(document.root()) {
+            let sink = &mut *self.sink;
+            match rows.append_to(document.root(), most, &mut |batch| sink(Output::Batch { view, batch })) {
                 Ok(count) => self.account.rows += count as u64,
+                Err(ViewError::Stopped) => return Ok(ControlFlow::Break(())),
                 Err(error) => {
                     self.account.refused += 1;
                     if (self.sink)(Output::Refused { view, offset, error }).is_break() {
@@ -180,11 +183,14 @@ impl Pass<'_> {
     /// Hands out the batches that hold at least `least` rows.
     fn flush(&mut self, least: usize) -> io::Result<ControlFlow<()>> {
         for (view, rows) in self.rows.iter_mut().enumerate() {
-            if rows.len() >= least {
-                let batch = rows.finish().map_err(io::Error::other)?;
-                if (self.sink)(Output::Batch { view, batch }).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
+            if rows.len() < least {
+                continue;
+            }
+            let sink = &mut *self.sink;
+            match rows.give(self.options.batch_rows, &mut |batch| sink(Output::Batch { view, batch })) {
+                Ok(()) => {}
+                Err(ViewError::Stopped) => return Ok(ControlFlow::Break(())),
+                Err(error) => return Err(io::Error::other(error)),
             }
         }
         Ok(ControlFlow::Continue(()))

@@ -1,7 +1,8 @@
 //! Resources to rows.
 //!
 //! The rows of one resource are built first, as cells that already fit their columns, and appended column by column when the
-//! whole resource has gone well: a resource that fails leaves nothing behind.
+//! whole resource has gone well: a resource that fails leaves nothing behind. A resource with more rows than are held at once is
+//! gone through twice: to see that all of them fit, then to give them out part by part.
 
 use std::{borrow::Cow, ops::ControlFlow, sync::Arc};
 
@@ -20,7 +21,7 @@ use super::{
     walk::Found,
 };
 use crate::{
-    fhirpath::{Collection, Context, Item, Node},
+    fhirpath::{Collection, Context, DateTime, Item, Node},
     json::{Kind as JsonKind, Value},
 };
 
@@ -28,6 +29,10 @@ use crate::{
 const MAX_ROWS: usize = 1_000_000;
 /// Deepest `repeat`.
 const MAX_REPEAT: usize = 256;
+/// Most that the cells of one resource take, text and all. No resource that is meant well comes near; it bounds the time.
+const MAX_BYTES: u64 = 8 << 30;
+/// Most that cells may take before they are in their columns.
+const PART_BYTES: usize = 16 << 20;
 /// A batch with so much text is full.
 const BATCH_BYTES: usize = 16 << 20;
 
@@ -46,12 +51,30 @@ impl Rows {
     /// Appends the rows of a resource and says how many; none for another type or one that the filters leave out. After an
     /// error the batch is as it was before.
     pub fn append(&mut self, resource: Value<'_>) -> Result<usize, ViewError> {
-        if resource.get("resourceType").and_then(|kind| kind.as_str()) != Some(self.shape.resource()) {
-            return Ok(0);
-        }
-        let cells = Cells::of(&self.shape, resource, self.batch.usual)?;
-        self.batch.append(&cells);
+        let Self { shape, batch } = self;
+        let Some(cells) = Cells::of_any(shape, resource, batch.usual)? else { return Ok(0) };
+        cells.each_part(shape, resource, &mut |part| {
+            batch.append(part);
+            Ok(())
+        })?;
         Ok(cells.rows)
+    }
+
+    /// As [`Rows::append`], in bounded memory whatever the resource is: where the batch would have more than `most` rows, or has much
+    /// text, it is handed to `give` in pieces of `most` rows, also in the middle of the resource.
+    ///
+    /// # Errors
+    /// As [`Rows::append`], before anything of the resource is given; and [`ViewError::Stopped`] when `give` breaks.
+    pub fn append_to(&mut self, resource: Value<'_>, most: usize, give: Give<'_>) -> Result<usize, ViewError> {
+        let Self { shape, batch } = self;
+        let Some(cells) = Cells::of_any(shape, resource, batch.usual)? else { return Ok(0) };
+        batch.add(shape, resource, &cells, most.max(1), give)?;
+        Ok(cells.rows)
+    }
+
+    /// Hands the rows so far to `give` in pieces of `most` rows; the next batch starts empty.
+    pub(super) fn give(&mut self, most: usize, give: Give<'_>) -> Result<(), ViewError> {
+        self.batch.give(most.max(1), give)
     }
 
     /// The rows so far.
@@ -70,27 +93,53 @@ impl Rows {
     }
 }
 
+/// Takes batches, and may say that it wants no more.
+pub type Give<'g> = &'g mut dyn FnMut(RecordBatch) -> ControlFlow<()>;
+
+/// Takes the rows of a part of a resource.
+type TakePart<'t> = &'t mut dyn FnMut(&Cells<'_>) -> Result<(), ViewError>;
+
 /// The rows of one resource, as cells that fit their columns.
 pub(crate) struct Cells<'d> {
-    /// Row by row.
+    /// Row by row; none when they are too many to be held at once.
     cells: Vec<Cell<'d>>,
     rows: usize,
+    /// Of a resource whose rows are not held.
+    large: Option<Large>,
+}
+
+/// What making rows once more has to know to come to the same.
+#[derive(Clone, Copy)]
+struct Large {
+    /// What `now()` said.
+    now: Option<DateTime>,
 }
 
 impl<'d> Cells<'d> {
-    /// Those of a resource of the view's type. `usual` is how many cells to expect.
-    pub(crate) fn of(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Result<Self, ViewError> {
-        let mut run = Run::new(shape, resource, usual);
-        if run.passes()? {
-            let focus = run.resource.clone();
-            run.block(&shape.plan.body, Some(&focus), &mut Run::row)?;
+    /// Those of a resource; nothing for one of another type than the view's.
+    fn of_any(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Result<Option<Self>, ViewError> {
+        if resource.get("resourceType").and_then(|kind| kind.as_str()) != Some(shape.resource()) {
+            return Ok(None);
         }
-        Ok(Self { cells: run.cells, rows: run.rows })
+        Self::of(shape, resource, usual).map(Some)
     }
 
-    /// How many rows.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
+    /// Those of a resource of the view's type. `usual` is how many cells to expect.
+    pub(crate) fn of(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Result<Self, ViewError> {
+        let mut run = Run::new(shape, resource, Keep::All);
+        run.cells.reserve(usual);
+        run.whole()?;
+        let large = matches!(run.keep, Keep::Nothing).then(|| Large { now: run.now() });
+        Ok(Self { cells: run.cells, rows: run.rows, large })
+    }
+
+    /// Gives all rows, in one part or in many. `shape` and `resource` are those that they were made of.
+    fn each_part(&self, shape: &Shape, resource: Value<'_>, take: TakePart<'_>) -> Result<(), ViewError> {
+        let Some(Large { now }) = self.large else { return take(self) };
+        let mut run = Run::new(shape, resource, Keep::Parts(take));
+        run.given_now = now;
+        run.whole()?;
+        run.part()
     }
 }
 
@@ -113,8 +162,43 @@ impl Batch {
         Self { builders, schema: Arc::clone(&shape.schema), rows: 0, bytes: 0, usual: 0 }
     }
 
-    pub(crate) fn append(&mut self, cells: &Cells<'_>) {
-        let Cells { cells, rows } = cells;
+    /// Adds the rows of a resource; a batch that is full goes out before, also in the middle of them.
+    pub(crate) fn add(
+        &mut self,
+        shape: &Shape,
+        resource: Value<'_>,
+        cells: &Cells<'_>,
+        most: usize,
+        give: Give<'_>,
+    ) -> Result<(), ViewError> {
+        cells.each_part(shape, resource, &mut |part| {
+            if self.has_no_room(part.rows, most) {
+                self.give(most, give)?;
+            }
+            self.append(part);
+            Ok(())
+        })
+    }
+
+    /// Gives out what is there in pieces of `most` rows: one part of a resource may have made many more than a batch should have.
+    pub(crate) fn give(&mut self, most: usize, give: Give<'_>) -> Result<(), ViewError> {
+        if self.rows == 0 {
+            return Ok(());
+        }
+        let batch = self.finish().map_err(|error| ViewError::Arrow(error.to_string()))?;
+        let mut start = 0;
+        while start < batch.num_rows() {
+            let length = most.min(batch.num_rows() - start);
+            if give(batch.slice(start, length)).is_break() {
+                return Err(ViewError::Stopped);
+            }
+            start += length;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, cells: &Cells<'_>) {
+        let Cells { cells, rows, .. } = cells;
         if *rows == 0 {
             return;
         }
@@ -129,7 +213,7 @@ impl Batch {
         self.rows += rows;
     }
 
-    pub(crate) fn rows(&self) -> usize {
+    fn rows(&self) -> usize {
         self.rows
     }
 
@@ -139,16 +223,26 @@ impl Batch {
     }
 
     /// Whether it should go out before so many rows are added: it would have more than `most`, or has much text already.
-    pub(crate) fn has_no_room(&self, rows: usize, most: usize) -> bool {
+    fn has_no_room(&self, rows: usize, most: usize) -> bool {
         self.rows > 0 && (self.rows + rows > most || self.bytes >= BATCH_BYTES)
     }
 
-    pub(crate) fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
+    fn finish(&mut self) -> Result<RecordBatch, ArrowError> {
         let arrays = self.builders.iter_mut().map(Builder::finish).collect::<Result<Vec<_>, _>>()?;
         self.bytes = 0;
         let options = RecordBatchOptions::new().with_row_count(Some(std::mem::take(&mut self.rows)));
         RecordBatch::try_new_with_options(Arc::clone(&self.schema), arrays, &options)
     }
+}
+
+/// What becomes of rows that are complete.
+enum Keep<'d> {
+    /// They are held.
+    All,
+    /// They are counted and checked, and nothing more.
+    Nothing,
+    /// They go out part by part.
+    Parts(TakePart<'d>),
 }
 
 /// One resource on its way.
@@ -157,10 +251,19 @@ struct Run<'d> {
     plan: &'d Plan,
     /// Made when the first path needs the evaluator.
     context: Option<Context<'d>>,
+    /// What `now()` is to say.
+    given_now: Option<DateTime>,
     resource: Item<'d>,
     row: Vec<Cell<'d>>,
+    keep: Keep<'d>,
     cells: Vec<Cell<'d>>,
+    /// Bytes that `cells` take.
+    held: usize,
+    /// Rows of which `cells` are, where they go out in parts.
+    rows_of_part: usize,
+    /// Rows, and bytes of cells, so far.
     rows: usize,
+    bytes: u64,
     row_index: i64,
 }
 
@@ -168,18 +271,36 @@ struct Run<'d> {
 type Next<'n, 'd> = &'n mut dyn FnMut(&mut Run<'d>) -> Result<(), ViewError>;
 
 impl<'d> Run<'d> {
-    fn new(shape: &'d Shape, resource: Value<'d>, usual: usize) -> Self {
+    fn new(shape: &'d Shape, resource: Value<'d>, keep: Keep<'d>) -> Self {
         let plan = &*shape.plan;
         Self {
             shape,
             plan,
             context: None,
+            given_now: None,
             resource: Item::resource(resource),
             row: vec![Cell::Null; plan.columns.len()],
-            cells: Vec::with_capacity(usual),
+            keep,
+            cells: Vec::new(),
+            held: 0,
+            rows_of_part: 0,
             rows: 0,
+            bytes: 0,
             row_index: 0,
         }
+    }
+
+    /// The whole resource, if the filters let it pass.
+    fn whole(&mut self) -> Result<(), ViewError> {
+        if self.passes()? {
+            let (plan, focus) = (self.plan, self.resource.clone());
+            self.block(&plan.body, Some(&focus), &mut Run::row)?;
+        }
+        Ok(())
+    }
+
+    fn now(&self) -> Option<DateTime> {
+        self.context.as_ref().and_then(|context| context.now)
     }
 
     fn passes(&mut self) -> Result<bool, ViewError> {
@@ -200,13 +321,42 @@ impl<'d> Run<'d> {
         Ok(true)
     }
 
-    /// The row is complete: keep it.
+    /// The row is complete.
     fn row(&mut self) -> Result<(), ViewError> {
         if self.rows >= MAX_ROWS {
             return Err(ViewError::TooManyRows(MAX_ROWS));
         }
         self.rows += 1;
+        let held = self.shape.wanted.iter().map(|slot| self.row[*slot].held()).sum::<usize>();
+        self.bytes += held as u64;
+        if self.bytes > MAX_BYTES {
+            return Err(ViewError::TooManyBytes(MAX_BYTES >> 30));
+        }
+        if matches!(self.keep, Keep::Nothing) {
+            return Ok(());
+        }
+        self.held += held;
+        self.rows_of_part += 1;
         self.cells.extend(self.shape.wanted.iter().map(|slot| self.row[*slot].clone()));
+        if self.held < PART_BYTES {
+            return Ok(());
+        }
+        if matches!(self.keep, Keep::All) {
+            self.keep = Keep::Nothing;
+            self.cells = Vec::new();
+            return Ok(());
+        }
+        self.part()
+    }
+
+    /// Gives out the rows that wait.
+    fn part(&mut self) -> Result<(), ViewError> {
+        let Keep::Parts(take) = &mut self.keep else { return Ok(()) };
+        self.held = 0;
+        let mut part = Cells { cells: std::mem::take(&mut self.cells), rows: std::mem::take(&mut self.rows_of_part), large: None };
+        take(&part)?;
+        part.cells.clear();
+        self.cells = part.cells;
         Ok(())
     }
 
@@ -331,6 +481,7 @@ impl<'d> Run<'d> {
     fn evaluate(&mut self, path: &'d Path, focus: Option<&Item<'d>>) -> Result<Collection<'d>, ViewError> {
         if self.context.is_none() {
             let mut context = Context::new().resource(self.resource.clone());
+            context.now = self.given_now;
             for (name, value) in &self.plan.constants {
                 context.set_variable(name, smallvec![value.clone()]);
             }

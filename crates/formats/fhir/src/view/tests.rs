@@ -382,3 +382,75 @@ fn keys_join_within_a_bundle() {
     assert_eq!(column(3), ["a-b", "-", "1.2"]);
     assert_eq!(column(4), column(2));
 }
+
+/// Patients of so many names; the last one may have two given names.
+fn many_names(names: usize, last_is_odd: bool) -> String {
+    let name = |at: usize| {
+        let given = if last_is_odd && at + 1 == names { r#""x","y""# } else { r#""x""# };
+        format!(r#"{{"family":"f{at}","given":[{given}]}}"#)
+    };
+    let names: Vec<String> = (0..names).map(name).collect();
+    format!(r#"{{"resourceType":"Patient","id":"1","name":[{}]}}"#, names.join(","))
+}
+
+/// Far more rows than are held at once: they come in batches of the wanted size and in order, and where one of them fails there is none.
+#[test]
+fn rows_of_one_resource_go_out_in_parts() {
+    const NAMES: usize = 400;
+    let product = || {
+        view(
+            r#"{"column":[{"name":"now","path":"now()"},{"name":"id","path":"id"}]},
+            {"forEach":"name","column":[{"name":"a","path":"family"},{"name":"again","path":"family"}]},
+            {"forEach":"name","column":[{"name":"b","path":"family"},{"name":"given","path":"given"}]}"#,
+        )
+        .unwrap()
+    };
+    let ids = view(r#"{"column":[{"name":"id","path":"id"}]}"#).unwrap();
+    let lines = format!(
+        "{}\n{}\n{{\"resourceType\":\"Patient\",\"id\":\"3\"}}\n",
+        many_names(NAMES, false),
+        many_names(NAMES, true).replace("\"id\":\"1\"", "\"id\":\"2\"")
+    );
+    let (mut rows, mut refused, mut id_rows, mut nows) = (0, Vec::new(), 0, std::collections::HashSet::new());
+    let options = NdjsonOptions { batch_rows: 1000, ..NdjsonOptions::default() };
+    let account = read_ndjson(lines.as_bytes(), &[product(), ids], options, &mut |output| {
+        match output {
+            Output::Batch { view: 0, batch } => {
+                assert!(batch.num_rows() <= 1000);
+                let (a, b) = (batch.column(2).as_string_view(), batch.column(4).as_string_view());
+                for row in 0..batch.num_rows() {
+                    let place = rows + row;
+                    assert_eq!(
+                        (a.value(row), b.value(row)),
+                        (format!("f{}", place / NAMES).as_str(), format!("f{}", place % NAMES).as_str())
+                    );
+                }
+                nows.insert(batch.column(0).as_string_view().value(0).to_owned());
+                rows += batch.num_rows();
+            }
+            Output::Batch { batch, .. } => id_rows += batch.num_rows(),
+            Output::Refused { view, error, .. } => refused.push((view, error)),
+            other => panic!("{other:?}"),
+        }
+        ControlFlow::Continue(())
+    })
+    .unwrap();
+    assert_eq!((rows, id_rows, nows.len()), (NAMES * NAMES, 3, 1));
+    assert_eq!(refused, [(0, ViewError::SeveralValues("given".into()))]);
+    assert_eq!((account.rows, account.refused), ((NAMES * NAMES + 3) as u64, 1));
+
+    // The library's simple call gives the same; whoever takes batches may stop in the middle of a resource.
+    let text = many_names(NAMES, false);
+    let mut parser = Parser::default();
+    let document = parser.parse(text.as_bytes()).unwrap();
+    let product = product();
+    let mut whole = product.rows();
+    assert_eq!(whole.append(document.root()).unwrap(), NAMES * NAMES);
+    assert_eq!(whole.finish().unwrap().num_rows(), NAMES * NAMES);
+    let mut taken = 0;
+    let stopped = product.rows().append_to(document.root(), 1000, &mut |batch| {
+        taken += batch.num_rows();
+        ControlFlow::Break(())
+    });
+    assert_eq!((stopped, taken), (Err(ViewError::Stopped), 1000));
+}
