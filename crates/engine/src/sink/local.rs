@@ -274,11 +274,9 @@ fn new_file(path: &Path, private: bool) -> io::Result<File> {
 fn make_stage(stage: &Path, private: bool) -> io::Result<File> {
     make_folder(&stage.join("data"), private)?;
     let lock = File::create_new(stage.join("lock.new"))?;
-    // A file system without locks: stages are then swept only by age... of which there is none, so never.
-    let held = lock.try_lock().is_ok();
-    if held {
-        fs::rename(stage.join("lock.new"), stage.join("lock"))?;
-    }
+    // On a file system without locks nobody can hold it, so nobody takes the stage for abandoned.
+    let _ = lock.try_lock();
+    fs::rename(stage.join("lock.new"), stage.join("lock"))?;
     Ok(lock)
 }
 

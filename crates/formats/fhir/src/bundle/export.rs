@@ -5,6 +5,7 @@ use std::{
     fmt,
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
 use flate2::{Compression, write::GzEncoder};
@@ -16,7 +17,7 @@ use super::{
     BundleError,
     compact::compact_into,
     entry::identity,
-    file::{Staged, make_folder, sweep, sync_folder},
+    file::{Stage, Staged, sync_folder},
 };
 use crate::{
     json::{Limits, Parser, Value},
@@ -75,7 +76,7 @@ const MANIFEST: &str = "export.manifest";
 
 /// Writes every resource as one line of the file of its type: `Patient.ndjson`, `Observation.ndjson`, ...
 ///
-/// The files have temporary names until [`NdjsonExport::finish`] gives them their own, the manifest last; without it they are
+/// The files lie in a hidden folder until [`NdjsonExport::finish`] gives them their places, the manifest last; without it they are
 /// removed. File names say types and nothing else. Memory is one resource and one buffer a type (64 KiB; packed about 330 KiB).
 pub struct NdjsonExport {
     folder: PathBuf,
@@ -83,6 +84,7 @@ pub struct NdjsonExport {
     parser: Parser,
     line: Vec<u8>,
     files: BTreeMap<&'static str, TypeFile>,
+    stage: Arc<Stage>,
 }
 
 impl NdjsonExport {
@@ -91,13 +93,12 @@ impl NdjsonExport {
     /// # Errors
     /// When the folder cannot be made, or holds an export that may not be overwritten.
     pub fn create(folder: &Path, options: ExportOptions) -> Result<Self, BundleError> {
-        make_folder(folder)?;
-        sweep(folder)?;
+        let stage = Stage::open(folder)?;
         if let Some(earlier) = earlier_files(folder)?.into_iter().next().filter(|_| !options.overwrite) {
             return Err(BundleError::Exists(earlier));
         }
         let parser = Parser::new(Limits { depth: options.max_depth, bytes: options.max_resource_bytes, ..Limits::default() });
-        Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new() })
+        Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new(), stage })
     }
 
     /// Writes a resource.
@@ -128,7 +129,7 @@ impl NdjsonExport {
         self.line.push(b'\n');
         if !self.files.contains_key(name) {
             let url = format!("{name}.ndjson{}", if self.options.gzip { ".gz" } else { "" });
-            let staged = Staged::create(&self.folder.join(&url))?;
+            let staged = Staged::create(&self.stage, &self.folder.join(&url))?;
             self.files.insert(name, TypeFile::new(url, staged, self.options.gzip));
         }
         if let Some(file) = self.files.get_mut(name) {
@@ -156,7 +157,7 @@ impl NdjsonExport {
         let manifest = Manifest { resources: output.iter().map(|file| file.count).sum(), output };
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
         text.push(b'\n');
-        let mut staged = Staged::create(&self.folder.join(MANIFEST))?;
+        let mut staged = Staged::create(&self.stage, &self.folder.join(MANIFEST))?;
         staged.write_all(&text)?;
         staged.seal()?;
         if overwrite {

@@ -1,43 +1,98 @@
 //! Files that are whole or not there.
 
 use std::{
-    fs::{self, File},
+    fs::{self, File, TryLockError},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use super::Parts;
 
-/// A file under a temporary name, which [`Staged::publish`] gives its own. Only its owner can read it. Dropped, it is removed.
+/// What the names of stages begin with.
+const STAGE: &str = ".sutura-";
+/// So long a stage may be without its lock: it is being made.
+const STARTING: Duration = Duration::from_mins(1);
+
+/// A hidden folder inside the one that files are for. They are written there and moved out when they are whole. A lock in it says that its
+/// run is alive; without one, the next run into the same folder removes it. It goes with the last of its files.
+#[derive(Debug)]
+pub(super) struct Stage {
+    folder: PathBuf,
+    /// Held as long as it is open.
+    _lock: File,
+}
+
+impl Stage {
+    /// A stage inside `target`, which is made when it is not there. What killed runs left in it goes.
+    pub(super) fn open(target: &Path) -> io::Result<Arc<Self>> {
+        make_folder(target)?;
+        sweep(target)?;
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let folder = target.join(format!("{STAGE}{}-{since_epoch}", std::process::id()));
+        make_folder(&folder)?;
+        let lock = File::create_new(folder.join("lock.new"))?;
+        // On a file system without locks nobody can hold it, so nobody takes the stage for abandoned.
+        let _ = lock.try_lock();
+        fs::rename(folder.join("lock.new"), folder.join("lock"))?;
+        Ok(Arc::new(Self { folder, _lock: lock }))
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// Removes the stages of runs that are no more. One that cannot be removed is no reason not to write.
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with(STAGE) && entry.file_type()?.is_dir() && is_abandoned(&entry.path()) {
+            let _ = fs::remove_dir_all(entry.path());
+        }
+    }
+    Ok(())
+}
+
+fn is_abandoned(stage: &Path) -> bool {
+    match File::open(stage.join("lock")) {
+        Ok(lock) => match lock.try_lock() {
+            Ok(()) => true,
+            Err(TryLockError::WouldBlock | TryLockError::Error(_)) => false,
+        },
+        Err(_) => fs::metadata(stage).and_then(|found| found.modified()).is_ok_and(|made| made.elapsed().is_ok_and(|age| age > STARTING)),
+    }
+}
+
+/// A file on a stage, which [`Staged::publish`] gives its place. Only its owner can read it. Dropped, it is removed.
 #[derive(Debug)]
 pub(super) struct Staged {
     file: Option<File>,
     staged: PathBuf,
     path: PathBuf,
     published: bool,
+    _stage: Arc<Stage>,
 }
 
 impl Staged {
-    pub(super) fn create(path: &Path) -> io::Result<Self> {
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let staged = path.with_file_name(format!(".{name}.{}.tmp", std::process::id()));
-        match fs::remove_file(&staged) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+    pub(super) fn create(stage: &Arc<Stage>, path: &Path) -> io::Result<Self> {
+        let staged = stage.folder.join(path.file_name().unwrap_or_default());
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: Some(options.open(&staged)?), staged, path: path.to_owned(), published: false })
+        Ok(Self { file: Some(options.open(&staged)?), staged, path: path.to_owned(), published: false, _stage: Arc::clone(stage) })
     }
 
-    /// On disk and closed, still under its temporary name.
+    /// On disk and closed, still on its stage.
     pub(super) fn seal(&mut self) -> io::Result<()> {
         self.file.take().map_or(Ok(()), |file| file.sync_all())
     }
 
-    /// On disk, then under its own name. Without `overwrite` a file of that name that came meanwhile is an error. The caller syncs the folder.
+    /// On disk, then in its place. Without `overwrite` a file of that name that came meanwhile is an error. The caller syncs the folder.
     pub(super) fn publish(mut self, overwrite: bool) -> io::Result<()> {
         self.seal()?;
         if overwrite {
@@ -46,7 +101,7 @@ impl Staged {
             return Ok(());
         }
         match fs::hard_link(&self.staged, &self.path) {
-            // Dropped, the temporary name goes.
+            // Dropped, the name on the stage goes.
             Ok(()) => Ok(()),
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(exists(&self.path)),
             // A file system without links.
@@ -62,28 +117,6 @@ impl Staged {
 
 fn exists(path: &Path) -> io::Error {
     io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display()))
-}
-
-/// Removes what killed runs left in a folder: temporary files of processes that are no more. Where that cannot be known, nothing.
-pub(super) fn sweep(folder: &Path) -> io::Result<()> {
-    if !Path::new("/proc/self").exists() {
-        return Ok(());
-    }
-    for entry in fs::read_dir(folder)? {
-        let entry = entry?;
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let Some(middle) = name.strip_prefix('.').and_then(|name| name.strip_suffix(".tmp")) else { continue };
-        let process = middle.rsplit('.').next().filter(|process| !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit()));
-        let ours = middle.contains(".ndjson") || middle.starts_with("bundle-") || middle.starts_with("export.manifest");
-        if let Some(process) = process
-            && ours
-            && !Path::new("/proc").join(process).exists()
-        {
-            fs::remove_file(entry.path())?;
-        }
-    }
-    Ok(())
 }
 
 impl Write for Staged {
@@ -106,7 +139,7 @@ impl Drop for Staged {
 }
 
 /// Makes a folder that only its owner can enter, unless it is there.
-pub(super) fn make_folder(folder: &Path) -> io::Result<()> {
+fn make_folder(folder: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -127,6 +160,7 @@ pub struct BundleFolder {
     folder: PathBuf,
     overwrite: bool,
     whole: Vec<Staged>,
+    stage: Arc<Stage>,
 }
 
 impl BundleFolder {
@@ -135,9 +169,8 @@ impl BundleFolder {
     /// # Errors
     /// When the folder cannot be made.
     pub fn new(folder: &Path, overwrite: bool) -> io::Result<Self> {
-        make_folder(folder)?;
-        sweep(folder)?;
-        Ok(Self { folder: folder.to_owned(), overwrite, whole: Vec::new() })
+        let stage = Stage::open(folder)?;
+        Ok(Self { folder: folder.to_owned(), overwrite, whole: Vec::new(), stage })
     }
 
     /// The file of a part, counted from 0.
@@ -188,7 +221,7 @@ impl Parts for BundleFolder {
         if !self.overwrite && path.exists() {
             return Err(exists(&path));
         }
-        Ok(BundleFile(BufWriter::with_capacity(1 << 18, Staged::create(&path)?)))
+        Ok(BundleFile(BufWriter::with_capacity(1 << 18, Staged::create(&self.stage, &path)?)))
     }
 
     fn close(&mut self, _part: u64, out: BundleFile) -> io::Result<()> {

@@ -408,12 +408,12 @@ fn what_is_not_finished_is_not_there() {
     let folder = Folder::new("dropped");
     let mut export = NdjsonExport::create(&folder.0, ExportOptions::default()).unwrap();
     export.push(PATIENT.as_bytes()).unwrap();
-    assert!(matches!(folder.names().as_slice(), [name] if name.starts_with(".Patient.ndjson.")));
+    assert!(matches!(folder.names().as_slice(), [name] if name.starts_with(".sutura-")));
     drop(export);
     assert!(folder.names().is_empty());
     let mut parts = BundleFolder::new(&folder.0, false).unwrap();
     drop(parts.open(0).unwrap());
-    assert!(folder.names().is_empty());
+    assert!(matches!(folder.names().as_slice(), [name] if name.starts_with(".sutura-")));
     let report =
         write_bundles(parts, BundleKind::Collection, Options::default(), &mut |take| take(PATIENT.as_bytes().into()), &mut |_, _| {});
     assert_eq!((report.unwrap().parts, folder.names()), (1, vec!["bundle-00001.json".to_owned()]));
@@ -424,6 +424,30 @@ fn what_is_not_finished_is_not_there() {
         let mode = |path: &std::path::Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode(&folder.0), mode(&folder.0.join("bundle-00001.json"))), (0o700, 0o600));
     }
+}
+
+#[test]
+fn what_a_killed_run_left_goes_with_the_next_one() {
+    let folder = Folder::new("killed");
+    let stage = |name: &str, has_lock: bool| {
+        let stage = folder.0.join(name);
+        std::fs::create_dir_all(&stage).unwrap();
+        std::fs::write(stage.join("Patient.ndjson"), "{").unwrap();
+        has_lock.then(|| std::fs::File::create(stage.join("lock")).unwrap())
+    };
+    drop(stage(".sutura-1-1", true));
+    let live = stage(".sutura-2-2", true).unwrap();
+    live.lock().unwrap();
+    stage(".sutura-3-3", false);
+    std::fs::write(folder.0.join(".sutura-note"), "no folder").unwrap();
+    let left = [".sutura-2-2", ".sutura-3-3", ".sutura-note"];
+    let mut export = NdjsonExport::create(&folder.0, ExportOptions::default()).unwrap();
+    export.push(PATIENT.as_bytes()).unwrap();
+    export.finish().unwrap();
+    assert_eq!(folder.names(), [&left[..], &["Patient.ndjson", "export.manifest"]].concat(), "the dead one goes, and its own");
+    drop(live);
+    drop(BundleFolder::new(&folder.0, false).unwrap());
+    assert_eq!(folder.names(), [&left[1..], &["Patient.ndjson", "export.manifest"]].concat());
 }
 
 fn json() -> impl Strategy<Value = serde_json::Value> {
