@@ -171,6 +171,8 @@ fn bundles_and_arrays_are_unpacked_once() {
     let got = read(DOCUMENT.as_bytes(), &["resources"]);
     assert_eq!(ids(&got), ["Patient/1", "Patient/2", "Group/3", "Bundle/4", "Group/5", "List/6", "Patient/7", "Patient/8"]);
     assert_eq!(text(&got.tables["resources"], "full_url")[1].as_deref(), Some("urn:uuid:2"));
+    let modes = text(&got.tables["resources"], "search_mode");
+    assert_eq!((modes[1].as_deref(), modes.iter().flatten().count()), (Some("match"), 1), "only where an entry says it");
     let at = |bytes: &str| DOCUMENT.find(bytes).unwrap() as u64;
     let found = codes(&got);
     assert_eq!(found[0], ("json-syntax", at("{\"resource\": {\"resourceType\": \"Patient\", \"id\": \"bad\"")));

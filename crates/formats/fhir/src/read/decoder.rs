@@ -193,7 +193,7 @@ impl Records {
             return self.reject_value(entry, base, "not-a-resource", "Bundle.entry", "an entry of a Bundle has to be an object", out);
         }
         match entry.get("resource") {
-            Some(resource) => self.resource(resource, entry.get("fullUrl"), base, above + 1, out),
+            Some(resource) => self.resource(resource, Some(entry), base, above + 1, out),
             None if entry.get("request").is_some() || entry.get("response").is_some() => Ok(()),
             None => {
                 let reason = "an entry has to have a resource, a request or a response (bdl-5)";
@@ -202,11 +202,11 @@ impl Records {
         }
     }
 
-    /// A resource, or a Bundle of them.
+    /// A resource, or a Bundle of them, that came in an entry.
     fn resource(
         &mut self,
         value: Value<'_>,
-        full_url: Option<Value<'_>>,
+        entry: Option<Value<'_>>,
         base: u64,
         above: u8,
         out: &mut dyn DecodedSink,
@@ -237,7 +237,7 @@ impl Records {
         self.stats.accepted += 1;
         self.stats.accepted_bytes += length;
         self.in_records += length;
-        let record = Record { resource: value, resource_type: name, full_url, source: &self.source, offset: base + value.offset() as u64 };
+        let record = Record { resource: value, resource_type: name, entry, source: &self.source, offset: base + value.offset() as u64 };
         self.plan.record(&record, out)
     }
 

@@ -19,8 +19,8 @@ pub struct Record<'d> {
     pub resource: Value<'d>,
     /// Its `resourceType`.
     pub resource_type: &'d str,
-    /// `Bundle.entry.fullUrl`.
-    pub full_url: Option<Value<'d>>,
+    /// The `Bundle.entry` that it came in.
+    pub entry: Option<Value<'d>>,
     /// URI of the source.
     pub source: &'d str,
     /// Offset of the resource in the source.
@@ -204,7 +204,10 @@ impl TablePlan {
                 Kind::Computed(Computed::Length) => columns.append_integer(column, Some(record.resource.raw().len() as i64)),
                 Kind::Computed(Computed::Ordinal) => columns.append_integer(column, Some(ordinal)),
                 Kind::Computed(Computed::ResourceType) => columns.append_text(column, Some(record.resource_type)),
-                Kind::Computed(Computed::FullUrl) => columns.append_text(column, record.full_url.and_then(|url| url.as_str())),
+                Kind::Computed(Computed::FullUrl) => {
+                    columns.append_text(column, record.entry.and_then(|entry| entry.get("fullUrl")?.as_str()));
+                }
+                Kind::Computed(Computed::SearchMode) => columns.append_text(column, record.entry.and_then(search_mode)),
                 Kind::Computed(Computed::Sha256) => {
                     let hash = hash.get_or_insert_with(|| Sha256Hash::of(record.resource.raw()).to_string());
                     columns.append_text(column, Some(hash));
@@ -220,6 +223,11 @@ impl TablePlan {
         }
         Ok(())
     }
+}
+
+/// How an entry got into the result of a search; none of another text.
+fn search_mode(entry: Value<'_>) -> Option<&str> {
+    entry.get("search")?.get("mode")?.as_str().filter(|mode| matches!(*mode, "match" | "include" | "outcome"))
 }
 
 #[cfg(test)]

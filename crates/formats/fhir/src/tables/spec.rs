@@ -41,6 +41,8 @@ pub(super) enum Computed {
     Sha256,
     ResourceType,
     FullUrl,
+    /// `match`, `include` or `outcome`.
+    SearchMode,
     /// Place of the row's element among its siblings, from 1.
     Ordinal,
 }
@@ -280,6 +282,13 @@ fn resources() -> Table {
         .when("last_updated", "meta.lastUpdated", "last change on the server it came from")
         .all("profiles", "meta.profile", "\n", Operational, "profiles the resource claims, one a line")
         .computed("full_url", "", Computed::FullUrl, OtherId, "Bundle.entry.fullUrl, where the resource came in a Bundle")
+        .computed(
+            "search_mode",
+            "",
+            Computed::SearchMode,
+            Operational,
+            "Bundle.entry.search.mode, where the resource came in the result of a search: match, include or outcome",
+        )
         .column(
             "patient_id",
             "subject.reference | patient.reference | beneficiary.reference | individual.reference | for.reference",
