@@ -23,6 +23,7 @@ use sutura_privacy::PrivacyContext;
 use crate::{
     error::{EngineError, Result},
     files::SourceFile,
+    passed_over::Ledger,
     profiles::ProfileStore,
     scan::FormatTable,
     table_function::{ReadFunction, RejectsFunction},
@@ -113,6 +114,7 @@ pub(crate) struct Readers {
     pub(crate) runtime: Arc<RuntimeEnv>,
     pub(crate) formats: Arc<FormatRegistry>,
     pub(crate) options: Arc<EngineOptions>,
+    pub(crate) passed_over: Arc<Ledger>,
 }
 
 impl fmt::Debug for Readers {
@@ -154,7 +156,7 @@ impl Engine {
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
         crate::functions::register(&session, options.privacy.as_ref());
         crate::functions::register_fhir(&session, options.profiles.as_ref());
-        let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options) };
+        let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options), passed_over: Arc::default() };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         let engine = Self { session, readers };
         for format in formats() {

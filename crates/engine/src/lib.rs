@@ -15,6 +15,7 @@ pub mod files;
 pub mod functions;
 pub mod lineage;
 pub mod pass;
+pub mod passed_over;
 pub mod profiles;
 pub mod query;
 mod scan;

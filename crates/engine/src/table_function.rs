@@ -17,8 +17,9 @@ use sutura_core::Format;
 use crate::{
     engine::Readers,
     error::{EngineError, Result},
+    passed_over::{Call, quoted},
     scan::FormatTable,
-    views::{format_with, is_view},
+    views::{format_with, is_inline, is_view},
 };
 
 /// `read_<format>`.
@@ -33,11 +34,29 @@ impl TableFunctionImpl for ReadFunction {
         let name = format!("read_{}", self.format.name());
         let usage = format!("write {name}('path' [, 'table' [, '{{\"option\": value}}']])");
         let (path, table, options) = arguments(&name, &usage, args.exprs())?;
+        let call = Call::of(&self.format, &path, table.as_deref(), &options);
         let (format, table) = match table {
             Some(view) if is_view(&view) => format_with(self.format.as_ref(), &view).map(|(format, table)| (format, Some(table)))?,
             table => (Arc::clone(&self.format), table),
         };
-        Ok(Arc::new(FormatTable::at(&self.readers, format, table.as_deref(), &path, options)?))
+        Ok(Arc::new(FormatTable::at(&self.readers, format, table.as_deref(), &path, options)?.called(call)))
+    }
+}
+
+impl Call {
+    /// The call, and the one that shows its rejects: it names the format, or the view that is to refuse the same. The text of a view
+    /// is left out.
+    fn of(format: &Arc<dyn Format>, path: &str, table: Option<&str>, options: &serde_json::Value) -> Self {
+        let shown = |argument: &str| if is_inline(argument) { "'{...}'".to_owned() } else { quoted(argument) };
+        let options = if options.is_null() { String::new() } else { format!(", {}", quoted(&options.to_string())) };
+        let path = quoted(path);
+        let read = match table {
+            Some(table) => format!("read_{}({path}, {}{options})", format.name(), shown(table)),
+            None if options.is_empty() => format!("read_{}({path})", format.name()),
+            None => format!("read_{}({path}, null{options})", format.name()),
+        };
+        let from = table.filter(|table| is_view(table)).map_or_else(|| quoted(format.name()), shown);
+        Self { read, rejects: format!("rejects({path}, {from}{options})") }
     }
 }
 

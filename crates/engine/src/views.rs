@@ -26,7 +26,7 @@ pub(crate) fn is_view(argument: &str) -> bool {
     is_inline(argument) || Path::new(argument).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
-fn is_inline(argument: &str) -> bool {
+pub(crate) fn is_inline(argument: &str) -> bool {
     argument.trim_start().starts_with('{')
 }
 

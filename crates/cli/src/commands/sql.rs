@@ -4,6 +4,7 @@ mod complete;
 mod shell;
 
 use std::{
+    collections::BTreeMap,
     io::{IsTerminal, Write, stdin},
     sync::Arc,
 };
@@ -68,6 +69,7 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
             None => print_rows(frame, &target, console).await.map(|_| ()),
         }
     })?;
+    note_passed_over(&engine, console);
     Ok(CLEAN)
 }
 
@@ -122,6 +124,21 @@ fn statements(text: &str) -> Vec<String> {
     }
     found.push(&text[start..]);
     found.into_iter().map(str::trim).filter(|statement| !statement.is_empty()).map(str::to_owned).collect()
+}
+
+/// Says which records are in no row: a result is not to be taken for a whole one.
+fn note_passed_over(engine: &Engine, console: Console) {
+    let listed =
+        |counts: &BTreeMap<String, u64>| counts.iter().map(|(code, count)| format!("{code}: {count}")).collect::<Vec<_>>().join(", ");
+    for passed in engine.take_passed_over() {
+        if !passed.codes.is_empty() {
+            let records = output::count(passed.codes.values().sum::<u64>() as usize, "record");
+            console.note(&format!("{}: {records} rejected ({}), see {}", passed.read, listed(&passed.codes), passed.rejects));
+        }
+        if !passed.findings.is_empty() {
+            console.note(&format!("{}: found in its files: {}", passed.read, listed(&passed.findings)));
+        }
+    }
 }
 
 fn output_spec(path: &str, overwrite: bool, target: &Target) -> Outcome<SinkSpec> {

@@ -127,13 +127,62 @@ fn a_query_takes_views_and_packages() {
     expect(&run(folder.path(), &["sql", "select 1", "--package", "absent"]), 2);
 }
 
+/// A result is not to be taken for the whole: what is in no row is counted on standard error, once, wherever the rows go.
+#[test]
+fn a_query_says_what_it_passed_over() {
+    let folder = folder();
+    write(folder.path(), "good.ndjson", r#"{"resourceType":"Patient","id":"a","name":[{"family":"b"}]}"#);
+    write(
+        folder.path(),
+        "cut.json",
+        r#"{"resourceType":"Bundle","type":"collection","entry":[{"resource":{"resourceType":"Patient","id":"a"}},"#,
+    );
+    let said = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["sql"], arguments].concat());
+        expect(&output, 0);
+        assert!(!stderr(&output).contains("CANARY"), "{}", stderr(&output));
+        stderr(&output)
+    };
+    let both = "read_fhir('feed.ndjson', 'people.json'): 2 records rejected (json-unterminated: 1, view-refused: 1), \
+                see rejects('feed.ndjson', 'people.json')\n";
+    let people = "read_fhir('feed.ndjson', 'people.json')";
+    let count = format!("select count(family) from {people}");
+    assert_eq!(said(&[&count]), both);
+    assert_eq!(said(&[&format!("select count(*) from {people} a join {people} b on a.family = b.family")]), both, "read twice, told once");
+    assert_eq!(said(&[&format!("create view v as select family from {people}; select count(family) from v")]), both);
+    assert!(said(&[&count, "-o", "count.csv"]).ends_with(both));
+    assert_eq!(said(&[&count, "--quiet"]), "");
+    // What is not evaluated refuses nothing.
+    assert!(said(&[&format!("select count(*) from {people}")]).contains("1 record rejected (json-unterminated: 1)"));
+    let plain = said(&["select count(*) from read_fhir('feed.ndjson', null, '{\"max_depth\": 20}')"]);
+    let options = r#"'{"max_depth":20}'"#;
+    assert_eq!(
+        plain,
+        format!(
+            "read_fhir('feed.ndjson', null, {options}): 1 record rejected (json-unterminated: 1), see rejects('feed.ndjson', 'fhir', {options})\n"
+        )
+    );
+    let inline = said(&[&format!(
+        "select count(family) from read_fhir('feed.ndjson', '{}')",
+        PEOPLE.replacen('{', r#"{"description":"CANARY","#, 1)
+    )]);
+    assert!(inline.contains("read_fhir('feed.ndjson', '{...}'): 2 records"), "{inline}");
+    assert_eq!(said(&["select count(family) from read_fhir('good.ndjson', 'people.json')"]), "");
+    assert_eq!(said(&["select count(*) from rejects('feed.ndjson', 'people.json')"]), "", "they are the rows");
+    assert_eq!(
+        said(&["select count(*) from read_fhir('cut.json')"]),
+        "read_fhir('cut.json'): found in its files: document-unterminated: 1\n"
+    );
+}
+
 /// One odd record does not end a query, and is not passed over in silence.
 #[test]
 fn an_expression_that_does_not_fit_a_record_gives_null() {
     let folder = tempfile::tempdir().unwrap();
     let lines = [
         r#"{"resourceType":"Patient","id":"1","multipleBirthInteger":2,"name":[{"family":"CANARYNAME"}]}"#.to_owned(),
-        r#"{"resourceType":"Patient","id":"2","multipleBirthBoolean":true,"name":[{"family":"CANARYNAME"},{"family":"CANARYMAIDEN"}]}"#.to_owned(),
+        r#"{"resourceType":"Patient","id":"2","multipleBirthBoolean":true,"name":[{"family":"CANARYNAME"},{"family":"CANARYMAIDEN"}]}"#
+            .to_owned(),
         format!(r#"{{"resourceType":"Patient","id":"3","multipleBirthInteger":{}}}"#, "9".repeat(50)),
         r#"{"resourceType":"Patient","id":"4","multipleBirthBoolean":false}"#.to_owned(),
     ];

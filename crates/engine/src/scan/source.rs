@@ -28,6 +28,7 @@ use crate::{
     engine::EngineOptions,
     error::{EngineError, Result},
     files::SourceFile,
+    passed_over::ScanTally,
     scan::{
         batches::{FindingRows, RangePart, join},
         range::{RangeAccount, RangeInput, RangeRequest, scan_range},
@@ -82,6 +83,8 @@ pub(crate) struct FormatSource {
     projection: SplitProjection,
     /// What every row fulfils.
     filter: Vec<Condition>,
+    /// Counts what is passed over, where somebody may ask.
+    tally: Option<Arc<ScanTally>>,
     batch_rows: usize,
     block_bytes: usize,
     metrics: ExecutionPlanMetricsSet,
@@ -97,6 +100,7 @@ impl FormatSource {
             options,
             schema,
             filter: Vec::new(),
+            tally: None,
             batch_rows: engine.batch_rows,
             block_bytes: engine.block_bytes,
             metrics: ExecutionPlanMetricsSet::new(),
@@ -106,6 +110,11 @@ impl FormatSource {
     /// With conditions, all of which the format said it can apply.
     pub(crate) fn with_filter(self, filter: Vec<Condition>) -> Self {
         Self { filter, ..self }
+    }
+
+    /// With somebody who counts what is passed over.
+    pub(crate) fn with_tally(self, tally: Option<Arc<ScanTally>>) -> Self {
+        Self { tally, ..self }
     }
 }
 
@@ -140,6 +149,7 @@ impl FileSource for FormatSource {
             }),
             reject_columns: (self.table == ScanTable::Rejects).then(|| columns.clone()),
             finding_columns: (self.table.name() == FINDINGS_TABLE && self.table != ScanTable::Rejects).then_some(columns),
+            tally: self.tally.clone(),
             block_bytes: self.block_bytes,
         });
         ProjectionOpener::try_new(self.projection.clone(), opener, self.schema.file_schema())
@@ -207,6 +217,7 @@ struct FormatOpener {
     reject_columns: Option<Vec<usize>>,
     /// For the format's table of findings, likewise.
     finding_columns: Option<Vec<usize>>,
+    tally: Option<Arc<ScanTally>>,
     block_bytes: usize,
 }
 
@@ -219,15 +230,15 @@ impl FileOpener for FormatOpener {
         let range = partitioned.range.as_ref().map(|range| (range.start.max(0) as u64, range.end.max(0) as u64));
         let (store, block_bytes) = (Arc::clone(&self.object_store), self.block_bytes);
         let (request, reject_columns) = (Arc::clone(&self.request), self.reject_columns.clone());
-        let finding_columns = self.finding_columns.clone();
+        let (finding_columns, tally) = (self.finding_columns.clone(), self.tally.clone());
         let open = async move {
             let input = RangeInput { store, handle: Handle::current(), file, range, block_bytes, hash: false, progress: None, stop: None };
             let (sender, receiver) = mpsc::channel(BATCHES_AHEAD);
             // Ends when the plan drops the receiver (LIMIT): the next send fails.
             tokio::task::spawn_blocking(move || {
                 let scanned = match finding_columns {
-                    Some(columns) => scan_findings(&input, &request, &columns, &sender),
-                    None => scan_one_table(&input, &request, reject_columns.as_deref(), &sender).map(drop),
+                    Some(columns) => scan_findings(&input, &request, &columns, tally.as_ref(), &sender),
+                    None => scan_one_table(&input, &request, reject_columns.as_deref(), tally.as_ref(), &sender).map(drop),
                 };
                 if let Err(error) = scanned {
                     let _ = sender.blocking_send(Err(error));
@@ -247,8 +258,14 @@ type BatchSender = mpsc::Sender<Result<RecordBatch>>;
 /// The findings of records, and after the first range of a file those of the file: what batch trailers declare is known only
 /// when the whole file has been seen. A file that was cut is walked once more for it, without making rows, so that no range
 /// needs to hear from another.
-fn scan_findings(input: &RangeInput, request: &RangeRequest, columns: &[usize], sender: &BatchSender) -> Result<()> {
-    let Some(account) = scan_one_table(input, request, None, sender)? else { return Ok(()) };
+fn scan_findings(
+    input: &RangeInput,
+    request: &RangeRequest,
+    columns: &[usize],
+    tally: Option<&Arc<ScanTally>>,
+    sender: &BatchSender,
+) -> Result<()> {
+    let Some(account) = scan_one_table(input, request, None, tally, sender)? else { return Ok(()) };
     let cut = input.range.filter(|&(start, end)| start > 0 || end < input.file.size);
     let stats = match cut {
         None => account.stats,
@@ -276,6 +293,7 @@ fn scan_one_table(
     input: &RangeInput,
     request: &RangeRequest,
     reject_columns: Option<&[usize]>,
+    tally: Option<&Arc<ScanTally>>,
     sender: &BatchSender,
 ) -> Result<Option<RangeAccount>> {
     let send = |batch: Result<RecordBatch>| match sender.blocking_send(batch) {
@@ -285,11 +303,19 @@ fn scan_one_table(
     let Some(columns) = reject_columns else {
         let mut emit = |decoded| match decoded {
             Decoded::Batch { batch, .. } => send(Ok(batch)),
-            // Seen by `rejects(...)`; here only a dropped receiver matters.
-            Decoded::Reject(_) if sender.is_closed() => ControlFlow::Break(()),
-            Decoded::Reject(_) => ControlFlow::Continue(()),
+            // Seen by `rejects(...)`; here they are counted.
+            Decoded::Reject(reject) => {
+                if let Some(tally) = tally {
+                    tally.reject(reject.code);
+                }
+                if sender.is_closed() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            }
         };
-        return scan_range(input, request, &mut emit);
+        let account = scan_range(input, request, &mut emit)?;
+        if let (Some(tally), Some(account)) = (tally, &account) {
+            tally.ended(request.format.as_ref(), &account.stats);
+        }
+        return Ok(account);
     };
     let mut rejects = RejectBatches::default();
     let account = scan_range(input, request, &mut |decoded| match decoded {

@@ -22,6 +22,7 @@ use crate::{
     engine::Readers,
     error::Result,
     files::SourceFile,
+    passed_over::{Call, ScanTally},
     scan::{
         filter::condition,
         groups::{Unit, groups, units},
@@ -47,6 +48,8 @@ pub(crate) struct FormatTable {
     options: serde_json::Value,
     files: Files,
     schema: SchemaRef,
+    /// Where a query names it: then what its scans pass over is counted.
+    call: Option<Arc<Call>>,
 }
 
 impl fmt::Debug for FormatTable {
@@ -91,7 +94,12 @@ impl FormatTable {
     fn new(readers: &Readers, format: Arc<dyn Format>, table: ScanTable, options: serde_json::Value, files: Files) -> Result<Self> {
         format.check_options(&options)?;
         let schema = table.schema(format.as_ref())?;
-        Ok(Self { readers: readers.clone(), format, table, options, files, schema })
+        Ok(Self { readers: readers.clone(), format, table, options, files, schema, call: None })
+    }
+
+    /// As what a query names it.
+    pub(crate) fn called(self, call: Call) -> Self {
+        Self { call: Some(Arc::new(call)), ..self }
     }
 
     /// The condition that a filter is, and what the format makes of it.
@@ -155,12 +163,14 @@ impl TableProvider for FormatTable {
         }
         let options = &self.readers.options;
         let workers = state.config().target_partitions();
+        let tally = self.call.as_ref().map(|call| ScanTally::new(&self.readers.passed_over, call));
         let mut plans: Vec<Arc<dyn ExecutionPlan>> = Vec::with_capacity(stores.len());
         for store in stores {
             let here: Vec<Arc<SourceFile>> = files.iter().filter(|file| file.store == store).cloned().collect();
             let units = units(&here, self.format.splittable(), workers, options.min_range_bytes);
-            let source =
-                FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?.with_filter(filter.clone());
+            let source = FormatSource::new(Arc::clone(&self.format), self.table.clone(), self.options.clone(), options)?
+                .with_filter(filter.clone())
+                .with_tally(tally.clone());
             let config = FileScanConfigBuilder::new(store, Arc::new(source))
                 .with_file_groups(
                     groups(units, workers).into_iter().map(|units| FileGroup::new(units.iter().map(partitioned).collect())).collect(),

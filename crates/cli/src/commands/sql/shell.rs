@@ -5,7 +5,7 @@ use std::{fmt::Write, fs, path::Path, time::Instant};
 use rustyline::{CompletionType, Config, Editor, error::ReadlineError, history::DefaultHistory};
 use sutura_engine::Engine;
 
-use super::{Target, complete::ShellHelper, print_rows, statements};
+use super::{Target, complete::ShellHelper, note_passed_over, print_rows, statements};
 use crate::{
     args::RowFormat,
     commands::interruptible,
@@ -126,6 +126,7 @@ impl Shell<'_> {
             let frame = self.engine.sql(statement).await?;
             print_rows(frame, &self.target, self.console).await
         }))?;
+        note_passed_over(self.engine, self.console);
         if self.timing {
             self.console.note(&format!("{rows} rows, {:.3} s", clock.elapsed().as_secs_f64()));
         }
