@@ -6,9 +6,11 @@ use crate::{
     code_system::{CodeSystem, CodeSystemBuilder},
     concept_map::{ConceptMap, ConceptMapBuilder, Equivalence},
     error::{Result, TerminologyError},
+    value_set::{Filter, FilterOp, ListedCode, Rule, ValueSet},
 };
 
 pub(crate) const CODE_SYSTEMS: &str = include_str!("../data/codesystems.tsv");
+pub(crate) const VALUE_SETS: &str = include_str!("../data/valuesets.tsv");
 pub(crate) const MAPS: &str = include_str!("../data/maps.tsv");
 
 /// The head of a code system: what is known without reading its concepts.
@@ -80,6 +82,51 @@ pub(crate) fn code_systems(table: &str) -> Result<Vec<Arc<CodeSystem>>> {
     Ok(done)
 }
 
+/// The value sets of a table in the form of `valuesets.tsv`.
+pub(crate) fn value_sets(table: &str) -> Result<Vec<Arc<ValueSet>>> {
+    const WHAT: &str = "the table of value sets";
+    let mut done: Vec<ValueSet> = Vec::new();
+    for (at, line) in table.lines().enumerate() {
+        if line.starts_with('#') {
+            continue;
+        }
+        if let Some(head) = line.strip_prefix('@') {
+            let (url, version) = head.split_once('\t').map_or((head, None), |(url, version)| (url, Some(version.to_owned())));
+            done.push(ValueSet { version, ..ValueSet::new(url) });
+            continue;
+        }
+        let set = done.last_mut().ok_or_else(|| broken(WHAT, at))?;
+        let (sign, text) = line.split_at_checked(1).ok_or_else(|| broken(WHAT, at))?;
+        let rule = rule(text).ok_or_else(|| broken(WHAT, at))?;
+        if sign == "-" { set.exclude.push(rule) } else { set.include.push(rule) }
+    }
+    for set in &mut done {
+        if set.include.is_empty() {
+            set.include.push(Rule::system(set.url.replace("/ValueSet/", "/CodeSystem/")));
+        }
+    }
+    Ok(done.into_iter().map(Arc::new).collect())
+}
+
+fn rule(text: &str) -> Option<Rule> {
+    if let Some(sets) = text.strip_prefix('^') {
+        return Some(Rule { value_sets: sets.split(' ').map(str::to_owned).collect(), ..Rule::default() });
+    }
+    let mut fields = text.split('\t');
+    let mut rule = Rule::system(fields.next()?);
+    for field in fields {
+        match field.strip_prefix('?') {
+            None => rule.codes.push(ListedCode { code: field.to_owned(), display: None }),
+            Some(filter) => {
+                let mut parts = filter.splitn(3, ' ');
+                let (property, op, value) = (parts.next()?, FilterOp::from_code(parts.next()?)?, parts.next()?);
+                rule.filters.push(Filter::new(property, op, value));
+            }
+        }
+    }
+    Some(rule)
+}
+
 /// The concept maps of a table in the form of `maps.tsv`.
 pub(crate) fn maps(table: &str) -> Result<Vec<Arc<ConceptMap>>> {
     const WHAT: &str = "the table of concept maps";
@@ -121,6 +168,7 @@ mod tests {
         assert_eq!(act.concept("DN").unwrap().display(), Some("Diner's Club"));
         assert!(act.concept("_ActAccountCode").unwrap().is_abstract());
         assert!(act.concept("DN").unwrap().ancestors().any(|above| above.code() == "_ActAccountCode"));
+        assert!(value_sets(VALUE_SETS).unwrap().len() > 700);
         let maps = maps(MAPS).unwrap();
         assert!(maps.iter().all(|map| !map.is_empty()) && maps.len() > 70, "{}", maps.len());
         for licensed in ["http://snomed.info/sct", "http://loinc.org", "http://www.ama-assn.org/go/cpt"] {

@@ -10,7 +10,7 @@
 //! ```
 //!
 //! - [`Terminology`]: what is loaded, and the operations over it,
-//! - [`CodeSystem`], [`ConceptMap`]: compact stores,
+//! - [`CodeSystem`], [`ValueSet`], [`ConceptMap`]: compact stores,
 //! - [`oid`], [`v2`]: how CDA and HL7 v2 name systems, and the URIs of FHIR,
 //! - [`ucum`]: units of measure, [`lab`]: laboratory results in one unit per analyte.
 //!
@@ -21,16 +21,24 @@
 mod builtin;
 pub mod code_system;
 pub mod concept_map;
+mod coverage;
 mod error;
+mod expand;
 pub mod lab;
 pub mod oid;
 mod store;
 mod terminology;
 pub mod ucum;
 pub mod v2;
+mod validate;
+pub mod value_set;
 
 pub use code_system::{CodeSystem, CodeSystemBuilder, Concept, Content, HierarchyMeaning, Subsumption};
 pub use concept_map::{ConceptMap, ConceptMapBuilder, Equivalence, Target, Unmapped};
+pub use coverage::{Coverage, SystemCoverage};
 pub use error::{Result, TerminologyError};
+pub use expand::{ExpandOptions, Expansion, Member};
 pub use oid::{oid_of_uri, uri_of_oid};
 pub use terminology::{Terminology, Translation};
+pub use validate::{Coding, Issue, IssueSeverity, ValidateOptions, Validation};
+pub use value_set::{Filter, FilterOp, ListedCode, Rule, ValueSet};

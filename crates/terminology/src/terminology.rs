@@ -10,12 +10,14 @@ use crate::{
     code_system::{CodeSystem, Subsumption},
     concept_map::{ConceptMap, Equivalence, Target, Unmapped},
     error::{Result, TerminologyError},
+    value_set::ValueSet,
 };
 
 /// Code systems, value sets and concept maps that can be asked together. Cheap to clone: what is loaded is shared.
 #[derive(Debug, Clone, Default)]
 pub struct Terminology {
     systems: HashMap<String, Vec<Arc<CodeSystem>>>,
+    value_sets: HashMap<String, Vec<Arc<ValueSet>>>,
     maps: HashMap<String, Arc<ConceptMap>>,
 }
 
@@ -50,6 +52,9 @@ impl Terminology {
             for system in builtin::code_systems(builtin::CODE_SYSTEMS).unwrap_or_default() {
                 all.add_code_system(system);
             }
+            for set in builtin::value_sets(builtin::VALUE_SETS).unwrap_or_default() {
+                all.add_value_set(set);
+            }
             for map in builtin::maps(builtin::MAPS).unwrap_or_default() {
                 all.add_concept_map(map);
             }
@@ -66,6 +71,12 @@ impl Terminology {
     pub fn add_code_system(&mut self, system: impl Into<Arc<CodeSystem>>) {
         let system = system.into();
         add_version(self.systems.entry(system.url().to_owned()).or_default(), system, |system| system.version());
+    }
+
+    /// Adds a value set; one of the same URL and version is replaced.
+    pub fn add_value_set(&mut self, set: impl Into<Arc<ValueSet>>) {
+        let set = set.into();
+        add_version(self.value_sets.entry(set.url.clone()).or_default(), set, |set| set.version.as_deref());
     }
 
     /// Adds a concept map, found by its key, its URL and the last part of its key.
@@ -95,6 +106,21 @@ impl Terminology {
         self.systems.values().flatten()
     }
 
+    /// A value set by URL, or `URL|version`. Without a version the newest.
+    pub fn value_set(&self, canonical: &str) -> Option<&Arc<ValueSet>> {
+        let (url, version) = split_canonical(canonical);
+        let versions = self.value_sets.get(url)?;
+        match version {
+            None => versions.last(),
+            Some(version) => versions.iter().find(|set| set.version.as_deref() == Some(version)),
+        }
+    }
+
+    /// All value sets.
+    pub fn value_sets(&self) -> impl Iterator<Item = &Arc<ValueSet>> {
+        self.value_sets.values().flatten()
+    }
+
     /// A concept map by key (`v2-to-fhir/AdministrativeSex`), by the key's last part (`AdministrativeSex`) or by URL.
     pub fn concept_map(&self, key: &str) -> Option<&Arc<ConceptMap>> {
         self.maps.get(key).or_else(|| self.maps.get(split_canonical(key).0))
@@ -107,6 +133,10 @@ impl Terminology {
 
     pub(crate) fn known_code_system(&self, canonical: &str) -> Result<&Arc<CodeSystem>> {
         self.code_system(canonical).ok_or_else(|| TerminologyError::UnknownCodeSystem { url: canonical.to_owned() })
+    }
+
+    pub(crate) fn known_value_set(&self, canonical: &str) -> Result<&Arc<ValueSet>> {
+        self.value_set(canonical).ok_or_else(|| TerminologyError::UnknownValueSet { url: canonical.to_owned() })
     }
 
     /// How one code of a system relates to another (FHIR `$subsumes`).
