@@ -491,6 +491,22 @@ impl CodeSystemBuilder {
         self.flag(number, DEPRECATED);
     }
 
+    pub(crate) fn clear_inactive(&mut self, number: u32) {
+        if let Some(row) = self.system.rows.get_mut(number as usize) {
+            row.flags &= !INACTIVE;
+        }
+    }
+
+    /// The URI.
+    pub fn url(&self) -> &str {
+        &self.system.url
+    }
+
+    /// The code of a number that [`add`](Self::add) gave.
+    pub fn code(&self, number: u32) -> &str {
+        self.system.rows.get(number as usize).map(|row| self.system.text.get(row.code)).unwrap_or_default()
+    }
+
     pub(crate) fn set_standard(&mut self, number: u32) {
         self.flag(number, STANDARD);
     }

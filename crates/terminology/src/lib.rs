@@ -11,6 +11,7 @@
 //!
 //! - [`Terminology`]: what is loaded, and the operations over it,
 //! - [`CodeSystem`], [`ValueSet`], [`ConceptMap`]: compact stores,
+//! - [`load`]: the user's own files,
 //! - [`oid`], [`v2`]: how CDA and HL7 v2 name systems, and the URIs of FHIR,
 //! - [`ucum`]: units of measure, [`lab`]: laboratory results in one unit per analyte.
 //!
@@ -25,6 +26,7 @@ mod coverage;
 mod error;
 mod expand;
 pub mod lab;
+pub mod load;
 pub mod oid;
 mod store;
 mod terminology;
@@ -38,6 +40,7 @@ pub use concept_map::{ConceptMap, ConceptMapBuilder, Equivalence, Target, Unmapp
 pub use coverage::{Coverage, SystemCoverage};
 pub use error::{Result, TerminologyError};
 pub use expand::{ExpandOptions, Expansion, Member};
+pub use load::{AthenaOptions, Limits, Loaded};
 pub use oid::{oid_of_uri, uri_of_oid};
 pub use terminology::{Terminology, Translation};
 pub use validate::{Coding, Issue, IssueSeverity, ValidateOptions, Validation};
