@@ -369,7 +369,7 @@ impl<'d> Participation<'d> {
     }
 
     /// The device that wrote it: model and software.
-    pub fn device(&self) -> Option<(Option<Cow<'d, str>>, Option<Cow<'d, str>>)> {
+    pub fn device(&self) -> Option<DeviceNames<'d>> {
         let device = self.role.child("assignedAuthoringDevice")?;
         Some((device.child("manufacturerModelName").and_then(trimmed_text), device.child("softwareName").and_then(trimmed_text)))
     }
@@ -380,6 +380,9 @@ impl<'d> Participation<'d> {
         self.role.children().find(|child| ORGANIZATIONS.contains(&child.name())).map(|element| Organization { element })
     }
 }
+
+/// Model and software of a device.
+pub type DeviceNames<'d> = (Option<Cow<'d, str>>, Option<Cow<'d, str>>);
 
 /// An organisation.
 #[derive(Debug, Clone, Copy)]

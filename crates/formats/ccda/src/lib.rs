@@ -22,7 +22,8 @@
 //! - [`Document`] and [`Element`]: a document over its own text, with the place of everything in the bytes as sent,
 //! - [`Section`] and [`Entry`]: what is in it, by template, code or structure ([`SectionKind`], [`EntryKind`]); nothing is dropped,
 //! - [`header`]: patient, authors, custodian, encounter,
-//! - [`value`]: the data types of HL7 v3; [`narrative`]: what people read, as text.
+//! - [`value`]: the data types of HL7 v3; [`narrative`]: what people read, as text,
+//! - [`Ccda`], [`Decoder`] and [`tables`]: documents as tables for the engine.
 //!
 //! What it is not: no validator of C-CDA, no conversion, no I/O. A document type is passed over, a declared entity is never expanded
 //! and nothing is ever fetched.
@@ -32,18 +33,25 @@ mod document;
 mod element;
 mod encoding;
 mod error;
+mod format;
 pub mod header;
 mod kinds;
 mod limits;
 pub mod narrative;
+mod options;
+mod read;
 mod sections;
+pub mod tables;
 pub mod value;
 mod xml;
 
 pub use document::Document;
 pub use element::{Children, Content, Element, NodeId};
 pub use error::{CcdaError, CcdaErrorKind};
+pub use format::Ccda;
 pub use kinds::{DocumentKind, EntryKind, MatchedBy, Release, SectionKind};
 pub use limits::Limits;
+pub use options::Options;
+pub use read::Decoder;
 pub use sections::{Entry, Section};
 pub use xml::Namespace;

@@ -7,7 +7,8 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use sutura_ccda::{CcdaErrorKind, Document, DocumentKind, EntryKind, Limits, MatchedBy, SectionKind, value::Value};
+use sutura_ccda::{Ccda, CcdaErrorKind, Decoder, Document, DocumentKind, EntryKind, Limits, MatchedBy, SectionKind, value::Value};
+use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, TableRequest};
 
 /// Examples that no XML reader can read: what is wrong with each.
 const NOT_XML: [(&str, CcdaErrorKind); 1] = [("Basic Occupation Observation Example.xml", CcdaErrorKind::Unbalanced)];
@@ -40,8 +41,11 @@ fn is_document(bytes: &[u8]) -> bool {
     text.contains("<ClinicalDocument ") || text.contains("<ClinicalDocument>") || text.contains(":ClinicalDocument ")
 }
 
+/// Files, by name.
+type Files = Vec<(String, Vec<u8>)>;
+
 /// Documents and fragments, with their names within the test data.
-fn all(data: &Path) -> (Vec<(String, Vec<u8>)>, Vec<(String, Vec<u8>)>) {
+fn all(data: &Path) -> (Files, Files) {
     let mut paths = Vec::new();
     files(data, &mut paths);
     let read = paths.into_iter().map(|path| {
@@ -149,6 +153,45 @@ fn values_are_read() {
     }
     println!("{types:?}");
     assert!(types["CD"] > 800 && types["PQ"] > 400);
+}
+
+/// Every table over every document: no reject, and rows where there are entries.
+#[test]
+fn all_tables_are_filled() {
+    let Some(data) = data() else { return };
+    let requests: Vec<_> = Ccda.tables().iter().map(|table| TableRequest::whole(table.name.clone())).collect();
+    let mut rows = BTreeMap::new();
+    let (documents, _) = all(&data);
+    let count = documents.len();
+    for (name, bytes) in documents {
+        let options = serde_json::Value::Null;
+        let spec = DecoderSpec { source: name.as_str().into(), start: 0, end: None, options, requests: requests.clone(), batch_rows: 8192 };
+        let mut decoder = Decoder::new(spec).unwrap();
+        let mut out = Vec::new();
+        decoder.push(bytes.into(), &mut out).unwrap();
+        let stats = decoder.finish(&mut out).unwrap();
+        assert!(stats.balances() && stats.accepted == 1, "{name}");
+        for item in out {
+            match item {
+                Decoded::Batch { request, batch } => *rows.entry(requests[request].table.clone()).or_insert(0) += batch.num_rows(),
+                Decoded::Reject(reject) => panic!("{name}: {}", reject.reason),
+            }
+        }
+    }
+    println!("{rows:?}");
+    assert_eq!(rows["documents"], count);
+    for (table, least) in [
+        ("problems", 187),
+        ("allergies", 94),
+        ("medications", 120),
+        ("immunizations", 99),
+        ("results", 190),
+        ("vital_signs", 311),
+        ("procedures", 95),
+        ("encounters", 42),
+    ] {
+        assert!(rows[table] >= least, "{table}: {}", rows[table]);
+    }
 }
 
 /// Fragments: as they are, and as the body of a document.

@@ -165,7 +165,7 @@ impl<'d> Name<'d> {
     pub fn line(&self) -> Option<String> {
         let parts = self.prefix.iter().chain(&self.given).chain(&self.family).chain(&self.suffix).map(|part| part.text.as_ref());
         let line = parts.collect::<Vec<_>>().join(" ");
-        if line.is_empty() { self.text.as_ref().map(|text| text.to_string()) } else { Some(line) }
+        if line.is_empty() { self.text.as_ref().map(ToString::to_string) } else { Some(line) }
     }
 }
 

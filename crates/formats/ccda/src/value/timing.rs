@@ -15,6 +15,8 @@ pub struct Timing<'d> {
 }
 
 /// What an `effectiveTime` says.
+// A medication has one or two of them, each read and used at once: boxing would cost more than it saves.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Clone)]
 pub enum TimingKind<'d> {
     /// `TS`, `IVL_TS`: a point or an interval; for medication, from when to when.

@@ -91,7 +91,7 @@ fn parts(text: &str, limits: &Limits) -> Result<Parts, CcdaError> {
     Ok((parser.nodes, parser.attributes, parser.ids, parser.decoded, parser.oddities))
 }
 
-impl<'x> Parser<'x> {
+impl Parser<'_> {
     fn document(&mut self) -> Result<(), CcdaError> {
         loop {
             let rest = self.scanner.bytes();

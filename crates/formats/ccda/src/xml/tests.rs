@@ -1,3 +1,5 @@
+#![allow(clippy::format_collect, clippy::format_push_string)]
+
 use proptest::prelude::*;
 
 use super::*;
