@@ -1,0 +1,290 @@
+//! What one conversion carries along: the document, the resources made so far, the account and the findings.
+
+use std::{collections::HashMap, ops::Range};
+
+use sutura_ccda::{Document, Element, SectionKind};
+use sutura_core::{Finding, Severity};
+
+use super::{
+    Options,
+    account::{Account, Why},
+    json::{Json, Obj},
+    types,
+};
+use crate::ids::{self, Id, IdBuilder};
+
+/// A resource of the Bundle.
+pub(super) struct Resource {
+    pub(super) kind: &'static str,
+    pub(super) id: Id,
+    /// Without `resourceType` and `id`.
+    pub(super) body: Obj,
+    /// The bytes of the element it was made from.
+    pub(super) origin: Range<usize>,
+}
+
+impl Resource {
+    pub(super) fn reference(&self) -> String {
+        format!("{}/{}", self.kind, self.id)
+    }
+}
+
+/// A resource that was made or found: what others write as a reference to it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Ref(pub(super) String);
+
+impl Ref {
+    pub(super) fn json(&self) -> Obj {
+        Obj::of("reference", self.0.clone())
+    }
+
+    pub(super) fn with_display(&self, display: Option<String>) -> Obj {
+        let mut reference = self.json();
+        reference.opt("display", display);
+        reference
+    }
+
+    pub(super) fn is(&self, kind: &str) -> bool {
+        self.0.strip_prefix(kind).is_some_and(|rest| rest.starts_with('/'))
+    }
+}
+
+impl From<Ref> for Json {
+    fn from(reference: Ref) -> Self {
+        reference.json().into()
+    }
+}
+
+/// What became of an entry.
+pub(super) enum EntryFate {
+    /// These resources stand for it.
+    Mapped(Vec<Ref>),
+    /// It was left out on purpose.
+    Dropped(Why),
+    /// There is no map for it.
+    Unmapped,
+}
+
+/// Why an entry was refused. The location is relative to the entry; no content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Fault {
+    pub(super) code: &'static str,
+    pub(super) location: String,
+    pub(super) message: &'static str,
+}
+
+pub(super) type Mapped<T> = Result<T, Fault>;
+
+pub(super) struct Context<'d> {
+    pub(super) doc: &'d Document,
+    pub(super) options: &'d Options,
+    pub(super) hash: [u8; 32],
+    pub(super) account: Account,
+    pub(super) findings: Vec<Finding>,
+    pub(super) resources: Vec<Resource>,
+    by_id: HashMap<(&'static str, Id), usize>,
+    pub(super) patient: Ref,
+    /// Root and extension of the patient's identifiers.
+    pub(super) patient_ids: Vec<(&'d str, &'d str)>,
+    /// The encounter that the document is about.
+    pub(super) encounter: Option<Ref>,
+    pub(super) author: Option<Ref>,
+    /// What the section that is being read is about.
+    pub(super) section: SectionKind,
+    /// The offset for times of day that state none.
+    pub(super) zone: Option<i16>,
+}
+
+impl<'d> Context<'d> {
+    pub(super) fn new(doc: &'d Document, options: &'d Options, hash: [u8; 32]) -> Self {
+        Self {
+            doc,
+            options,
+            hash,
+            account: Account::new(doc),
+            findings: Vec::new(),
+            resources: Vec::new(),
+            by_id: HashMap::new(),
+            patient: Ref(String::new()),
+            patient_ids: Vec::new(),
+            encounter: None,
+            author: None,
+            section: SectionKind::Unknown,
+            zone: options.default_offset,
+        }
+    }
+
+    /// Adds the resource that `element` says, or finds the one that says the same under the same identifier.
+    pub(super) fn add(&mut self, kind: &'static str, element: Element<'d>, body: Obj) -> Ref {
+        let id = self.id_of(kind, element);
+        self.add_under(kind, id, element, body)
+    }
+
+    /// Adds a resource under an id, or finds the one that says the same; if it says something else, under another id.
+    pub(super) fn add_under(&mut self, kind: &'static str, mut id: Id, element: Element<'d>, body: Obj) -> Ref {
+        let fingerprint = fingerprint(&body);
+        if let Some(&at) = self.by_id.get(&(kind, id)) {
+            let known = self::fingerprint(&self.resources[at].body);
+            if known == fingerprint || known.is_empty() || fingerprint.is_empty() {
+                merge(&mut self.resources[at].body, body);
+                return Ref(self.resources[at].reference());
+            }
+            // The sender uses one identifier for different things.
+            self.find("ccda-id-reused", Severity::Warning, element, "the identifier also names something else in this document; a different id was made");
+            id = match types::primary_id(element) {
+                Some((root, extension)) => IdBuilder::new(kind).part("reused").part(root).part(extension).part(&fingerprint).finish(),
+                // One id for two things that have no identifier cannot be; the place tells them apart.
+                None => self.id_of_place(kind, element),
+            };
+            if let Some(&at) = self.by_id.get(&(kind, id)) {
+                merge(&mut self.resources[at].body, body);
+                return Ref(self.resources[at].reference());
+            }
+        }
+        self.insert(kind, id, element.span(), body)
+    }
+
+    /// Adds a resource under the id of its place in the document, without looking for another that says the same.
+    pub(super) fn add_at(&mut self, kind: &'static str, element: Element<'d>, body: Obj) -> Ref {
+        let id = self.id_of_place(kind, element);
+        if let Some(&at) = self.by_id.get(&(kind, id)) {
+            return Ref(self.resources[at].reference());
+        }
+        self.insert(kind, id, element.span(), body)
+    }
+
+    /// Adds a resource under an id that the caller made, or gives the one that is there.
+    pub(super) fn add_as(&mut self, kind: &'static str, id: Id, element: Element<'d>, body: Obj) -> Ref {
+        if let Some(&at) = self.by_id.get(&(kind, id)) {
+            merge(&mut self.resources[at].body, body);
+            return Ref(self.resources[at].reference());
+        }
+        self.insert(kind, id, element.span(), body)
+    }
+
+    fn insert(&mut self, kind: &'static str, id: Id, origin: Range<usize>, body: Obj) -> Ref {
+        let resource = Resource { kind, id, body, origin };
+        let reference = Ref(resource.reference());
+        self.by_id.insert((kind, id), self.resources.len());
+        self.resources.push(resource);
+        reference
+    }
+
+    /// The id of what the element's first identifier names, or of its place in the document.
+    pub(super) fn id_of(&self, kind: &'static str, element: Element<'d>) -> Id {
+        match types::primary_id(element) {
+            Some((root, extension)) => ids::from_identifier(kind, root, extension),
+            None => self.id_of_place(kind, element),
+        }
+    }
+
+    pub(super) fn id_of_place(&self, kind: &'static str, element: Element<'d>) -> Id {
+        ids::from_record(kind, &self.hash, &element.span().start.to_string())
+    }
+
+    /// Whether there is a resource with that id.
+    pub(super) fn has(&self, kind: &'static str, id: Id) -> bool {
+        self.by_id.contains_key(&(kind, id))
+    }
+
+    pub(super) fn body_mut(&mut self, reference: &Ref) -> Option<&mut Obj> {
+        self.resources.iter_mut().rev().find(|resource| resource.reference() == reference.0).map(|resource| &mut resource.body)
+    }
+
+    pub(super) fn body(&self, reference: &Ref) -> Option<&Obj> {
+        self.resources.iter().rev().find(|resource| resource.reference() == reference.0).map(|resource| &resource.body)
+    }
+
+    /// Takes back every resource from `length` on.
+    pub(super) fn roll_back(&mut self, length: usize) {
+        self.resources.truncate(length);
+        self.by_id.retain(|_, at| *at < length);
+    }
+
+    /// Notes a finding at an element. The location has the element's byte in the file.
+    pub(super) fn find(&mut self, code: &'static str, severity: Severity, element: Element<'_>, message: impl Into<String>) {
+        if self.findings.len() < MAX_FINDINGS {
+            let location = format!("{} (byte {})", element.name(), element.span().start);
+            self.findings.push(Finding::new(code, severity, location, message));
+        }
+    }
+
+    /// The element's content is in a resource.
+    pub(super) fn took(&mut self, element: Element<'_>) {
+        self.account.mapped(element);
+    }
+
+    /// The element's content is left out on purpose.
+    pub(super) fn left(&mut self, element: Element<'_>, why: Why) {
+        self.account.dropped(element, why);
+    }
+
+    /// Leaves out what a template fixes in a part of a statement: its code, status and identifiers.
+    pub(super) fn left_frame(&mut self, part: Element<'d>) {
+        for child in part.children() {
+            match child.name() {
+                "code" => self.account.dropped_all(child, Why::Fixed),
+                "id" | "statusCode" => self.account.dropped(child, Why::Wrapper),
+                _ => {}
+            }
+        }
+    }
+}
+
+/// More findings than these say nothing new about a document.
+const MAX_FINDINGS: usize = 1_000;
+
+/// What a resource is about: two resources under one identifier are the same where this is.
+fn fingerprint(body: &Obj) -> String {
+    const ABOUT: [&str; 18] = [
+        "code",
+        "medicationCodeableConcept",
+        "vaccineCode",
+        "type",
+        "name",
+        "effectiveDateTime",
+        "effectivePeriod",
+        "onsetDateTime",
+        "performedDateTime",
+        "performedPeriod",
+        "occurrenceDateTime",
+        "period",
+        "valueQuantity",
+        "valueCodeableConcept",
+        "valueString",
+        "valueInteger",
+        "whenHandedOver",
+        "description",
+    ];
+    let mut out = Vec::new();
+    for key in ABOUT {
+        if let Some(value) = body.get(key) {
+            // Names are written in many ways; the family's name tells people apart, and a code its text.
+            match (key, value.items().first().and_then(Json::as_object)) {
+                ("name", Some(name)) => {
+                    if let Some(family) = name.get("family").and_then(Json::as_str) {
+                        out.extend_from_slice(family.trim().to_ascii_lowercase().as_bytes());
+                    }
+                }
+                _ => match value.as_object().and_then(|concept| concept.get("coding")).and_then(|coding| coding.items().first()).and_then(Json::as_object) {
+                    Some(coding) => {
+                        for part in ["system", "code", "display"] {
+                            // The display only where there is no code.
+                            if part != "display" || !coding.has("code") {
+                                out.extend_from_slice(coding.get(part).and_then(Json::as_str).unwrap_or("").as_bytes());
+                            }
+                        }
+                    }
+                    None => value.write(&mut out),
+                },
+            }
+            out.push(0);
+        }
+    }
+    String::from_utf8_lossy(&out).into_owned()
+}
+
+/// What the second of two equal resources adds to the first.
+fn merge(known: &mut Obj, other: Obj) {
+    known.fill_from(other, &["category", "identifier", "note", "telecom", "address", "qualification"]);
+}

@@ -1,0 +1,239 @@
+//! Entries: one map for each kind of statement.
+
+mod allergy;
+mod care;
+mod coverage;
+mod encounter;
+mod family;
+mod immunization;
+mod medication;
+mod note;
+mod observation;
+mod plan;
+mod problem;
+mod procedure;
+mod result;
+mod social;
+mod supply;
+mod timing;
+mod vital;
+
+use sutura_ccda::{Element, Entry, EntryKind};
+
+use super::{
+    account::Why,
+    context::{Context, EntryFate, Fault, Mapped, Ref},
+    json::{Json, Obj},
+    narrative,
+    statement::{self, Kind},
+    types::attr,
+};
+
+impl<'d> Context<'d> {
+    /// Converts one entry. `Err` refuses the entry.
+    pub(super) fn entry(&mut self, entry: &Entry) -> Mapped<EntryFate> {
+        let element = entry.element(self.doc);
+        if statement::is_void(element) {
+            return Ok(EntryFate::Dropped(Why::Void));
+        }
+        match statement::kind(element, entry.kind, self.section) {
+            Some(kind) => self.statement(element, kind),
+            None => Ok(EntryFate::Unmapped),
+        }
+    }
+
+    /// Converts a statement that stands in another one and becomes resources of its own.
+    pub(super) fn nested(&mut self, element: Element<'d>) -> Mapped<Vec<Ref>> {
+        if statement::is_void(element) {
+            self.account.dropped_all(element, Why::Void);
+            return Ok(Vec::new());
+        }
+        let entry = EntryKind::of_statement(element).unwrap_or(EntryKind::Unknown);
+        let Some(kind) = statement::kind(element, entry, self.section) else { return Ok(Vec::new()) };
+        Ok(match self.statement(element, kind)? {
+            EntryFate::Mapped(references) => references,
+            _ => Vec::new(),
+        })
+    }
+
+    fn statement(&mut self, element: Element<'d>, kind: Kind) -> Mapped<EntryFate> {
+        let one = |reference: Ref| EntryFate::Mapped(vec![reference]);
+        Ok(match kind {
+            Kind::ProblemConcern => self.problem_concern(element)?,
+            Kind::Problem => one(self.problem(element, None, None)?),
+            Kind::EncounterDiagnosis => self.problem_concern(element)?,
+            Kind::HealthConcern => self.health_concern(element)?,
+            Kind::AllergyConcern => self.allergy_concern(element)?,
+            Kind::Allergy => one(self.allergy(element, None)?),
+            Kind::Medication | Kind::PlannedMedication => self.medication(element, kind == Kind::PlannedMedication)?,
+            Kind::MedicationWrapper | Kind::Wrapper => self.wrapped(element)?,
+            Kind::Immunization => self.immunization(element)?,
+            Kind::PlannedImmunization => self.medication(element, true)?,
+            Kind::Supply => self.supply(element)?,
+            Kind::SupplyOrder | Kind::PlannedSupply => one(self.supply_request(element)?),
+            Kind::EquipmentOrganizer => self.wrapped(element)?,
+            Kind::Dispense => one(self.dispense(element, None, None)?),
+            Kind::ResultOrganizer => one(self.result_organizer(element)?),
+            Kind::Result => one(self.result(element)?),
+            Kind::VitalOrganizer => self.vital_organizer(element)?,
+            Kind::Vital => one(self.vital(element)?),
+            Kind::Procedure => one(self.procedure(element)?),
+            Kind::Planned => one(self.planned(element)?),
+            Kind::Encounter => one(self.encounter_activity(element, false)?),
+            Kind::PlannedEncounter => one(self.encounter_activity(element, true)?),
+            Kind::Social | Kind::Smoking => one(self.social(element)?),
+            Kind::Pregnancy => one(self.pregnancy(element)?),
+            Kind::BirthSex | Kind::Sex | Kind::GenderIdentity | Kind::Tribe => self.about_patient(element, kind)?,
+            Kind::Note => one(self.note(element)?),
+            Kind::CareTeam => one(self.care_team(element)?),
+            Kind::Goal => one(self.goal(element)?),
+            Kind::Family => one(self.family(element)?),
+            Kind::FamilyObservation => one(self.family_observation(element)?),
+            Kind::Directive => one(self.directive(element)?),
+            Kind::DirectiveOrganizer => self.wrapped(element)?,
+            Kind::Coverage => self.coverage(element)?,
+            Kind::Instruction => one(self.instruction(element)?),
+            Kind::Status => one(self.status_observation(element)?),
+            Kind::StatusOrganizer => one(self.status_organizer(element)?),
+            Kind::EntryReference => self.entry_reference(element),
+            Kind::Part => EntryFate::Unmapped,
+        })
+    }
+
+    /// An act that only holds other statements.
+    fn wrapped(&mut self, element: Element<'d>) -> Mapped<EntryFate> {
+        let mut found = Vec::new();
+        for relation in element.children().filter(|child| matches!(child.name(), "entryRelationship" | "component")) {
+            for inner in relation.children().filter(|child| statement::is_statement(*child)) {
+                found.extend(self.nested(inner)?);
+            }
+        }
+        if found.is_empty() {
+            return Ok(EntryFate::Unmapped);
+        }
+        self.account.dropped(element, Why::Wrapper);
+        for part in element.children() {
+            if matches!(part.name(), "id" | "code" | "statusCode" | "effectiveTime" | "text") {
+                self.account.dropped_all(part, Why::Wrapper);
+            }
+        }
+        Ok(EntryFate::Mapped(found))
+    }
+
+    /// A statement that stands for another entry by its identifier.
+    fn entry_reference(&mut self, element: Element<'d>) -> EntryFate {
+        self.account.dropped_all(element, Why::Reference);
+        let Some((root, extension)) = super::types::primary_id(element) else { return EntryFate::Dropped(Why::Reference) };
+        match self.by_identifier(root, extension) {
+            Some(reference) => EntryFate::Mapped(vec![reference]),
+            None => EntryFate::Dropped(Why::Reference),
+        }
+    }
+
+    /// A resource made before that has this identifier.
+    pub(super) fn by_identifier(&self, root: &str, extension: &str) -> Option<Ref> {
+        const KINDS: [&str; 14] = [
+            "Condition",
+            "Observation",
+            "AllergyIntolerance",
+            "MedicationRequest",
+            "Immunization",
+            "Procedure",
+            "Encounter",
+            "Goal",
+            "DiagnosticReport",
+            "ServiceRequest",
+            "DocumentReference",
+            "CareTeam",
+            "Practitioner",
+            "Coverage",
+        ];
+        KINDS.iter().find_map(|kind| {
+            let id = crate::ids::from_identifier(kind, root, extension);
+            self.has(kind, id).then(|| Ref(format!("{kind}/{id}")))
+        })
+    }
+
+    /// The narrative that a statement refers to, as the resource's own.
+    pub(super) fn narrative(&mut self, element: Element<'d>, body: &mut Obj) {
+        let Some(text) = element.child("text") else { return };
+        if let Some(found) = self.referred_text(text) {
+            let mut narrative = Obj::of("status", "generated");
+            narrative.put("div", narrative::generated(&found));
+            body.put("text", narrative);
+        }
+    }
+
+    /// Comment activities of a statement as notes.
+    pub(super) fn notes(&mut self, element: Element<'d>, body: &mut Obj) {
+        for comment in parts(element, COMMENTS) {
+            let text = comment.child("text").and_then(|text| self.referred_text(text));
+            let author = self.author(comment);
+            self.left_frame(comment);
+            let Some(text) = text else { continue };
+            let mut note = Obj::new();
+            note.opt("authorReference", author.reference());
+            note.opt("time", author.time);
+            note.put("text", text);
+            body.push("note", note);
+        }
+    }
+
+    /// Indications of a statement as reasons.
+    pub(super) fn reasons(&mut self, element: Element<'d>, body: &mut Obj, key: &'static str) {
+        for indication in related(element, "RSON").filter(|reason| reason.name() == "observation") {
+            let reason = indication.child("value").and_then(|value| self.concept(value));
+            if let Some(reason) = reason.or_else(|| indication.child("code").filter(|code| attr(*code, "code") != Some("ASSERTION")).and_then(|code| self.concept(code))) {
+                body.push(key, reason);
+            }
+            self.left_frame(indication);
+            if let Some(time) = indication.child("effectiveTime") {
+                self.account.dropped_all(time, Why::NoTarget);
+            }
+        }
+    }
+
+    /// Who recorded it and when, where the resource has elements for it.
+    pub(super) fn recorded(&mut self, element: Element<'d>, body: &mut Obj, date: &'static str, person: &'static str) {
+        let author = self.author(element);
+        body.opt(date, author.time.clone());
+        if let Some(person_of) = author.person_of(&["Practitioner", "Patient", "RelatedPerson"]) {
+            body.put(person, person_of.with_display(author.display));
+        }
+    }
+}
+
+/// Root ids of comment activities.
+const COMMENTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2"];
+
+/// The statements that a statement is related to in that way.
+pub(super) fn related<'d>(element: Element<'d>, code: &'static str) -> impl Iterator<Item = Element<'d>> {
+    element
+        .children_named("entryRelationship")
+        .filter(move |relation| attr(*relation, "typeCode") == Some(code))
+        .flat_map(|relation| relation.children())
+        .filter(|child| statement::is_statement(*child))
+}
+
+/// The statements within a statement that have one of the templates.
+pub(super) fn parts<'d>(element: Element<'d>, templates: &'static [&'static str]) -> impl Iterator<Item = Element<'d>> {
+    element
+        .children_named("entryRelationship")
+        .flat_map(|relation| relation.children())
+        .filter(move |child| statement::is_statement(*child) && child.templates().any(|(root, _)| templates.contains(&root)))
+}
+
+/// The first of them.
+pub(super) fn part<'d>(element: Element<'d>, templates: &'static [&'static str]) -> Option<Element<'d>> {
+    parts(element, templates).next()
+}
+
+/// A reference to an entry that cannot be without its code.
+pub(super) fn fault(code: &'static str, location: impl Into<String>, message: &'static str) -> Fault {
+    Fault { code, location: location.into(), message }
+}
+
+/// Whether a concept has a code or a text.
+pub(super) fn says_something(concept: &Option<Obj>) -> bool {
+    concept.as_ref().is_some_and(|concept| concept.has("coding") || concept.get("text").and_then(Json::as_str).is_some())
+}

@@ -1,0 +1,114 @@
+//! Notes: DocumentReference with the text.
+
+use sutura_ccda::{Element, EntryKind};
+
+use super::{Context, Mapped, Ref, fault};
+use crate::ccda::{
+    base64,
+    json::Obj,
+    narrative, statement,
+    types::{absent_concept, attr, coded},
+};
+
+impl<'d> Context<'d> {
+    pub(super) fn note(&mut self, note: Element<'d>) -> Mapped<Ref> {
+        let text = note.child("text");
+        let mut contents = Vec::new();
+        if let Some(text) = text {
+            self.note_contents(text, &mut contents);
+        }
+        if contents.is_empty() {
+            return Err(fault("ccda-note-without-text", "text", "the note has no text, and refers to none in this document"));
+        }
+        let mut body = Obj::new();
+        body.extend("identifier", self.identifiers(note));
+        body.put("status", self.status(note, "NoteStatus").unwrap_or("current"));
+        if let Some(status) = note.child("statusCode") {
+            // Complete or not, it is the current one.
+            self.left(status, crate::ccda::account::Why::Fixed);
+        }
+        let code = note.child("code");
+        body.put("type", code.and_then(|code| self.concept(code)).unwrap_or_else(|| absent_concept(code)));
+        body.push("category", coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"));
+        body.put("subject", self.patient.clone());
+        for author in note.children_named("author") {
+            let time = author.child("time").and_then(|time| self.instant(time));
+            let actor = self.participation(author);
+            if !body.has("date") {
+                body.opt("date", time);
+            }
+            if let Some(reference) = actor.reference() {
+                body.push("author", reference);
+            }
+        }
+        for content in contents {
+            body.push("content", Obj::of("attachment", content));
+        }
+        let mut context = Obj::new();
+        for inner in note.children_named("entryRelationship").flat_map(|relation| relation.children()).filter(|inner| statement::is_statement(*inner)).collect::<Vec<_>>() {
+            // Only a pointer to an encounter has no code of its own.
+            let encounter = EntryKind::of_statement(inner) == Some(EntryKind::EncounterActivity) || inner.name() == "encounter";
+            let known = crate::ccda::types::primary_id(inner).and_then(|(root, extension)| self.by_identifier(root, extension));
+            let found = match known {
+                Some(known) => {
+                    self.account.dropped_all(inner, crate::ccda::account::Why::Reference);
+                    vec![known]
+                }
+                None => self.nested(inner)?,
+            };
+            if encounter {
+                context.extend("encounter", found.into_iter().filter(|reference| reference.is("Encounter")));
+            }
+        }
+        context.opt("period", note.child("effectiveTime").and_then(|time| self.period(time)));
+        body.put("context", context);
+        Ok(self.add("DocumentReference", note, body))
+    }
+
+    /// The text of a note: embedded data as sent, references into the narrative as plain text.
+    fn note_contents(&mut self, text: Element<'d>, contents: &mut Vec<Obj>) {
+        let media = attr(text, "mediaType");
+        if attr(text, "representation") == Some("B64") {
+            let data: String = text.content().filter_map(|content| if let sutura_ccda::Content::Text(text) = content { Some(text) } else { None }).collect();
+            let data: String = data.chars().filter(|letter| !letter.is_whitespace()).collect();
+            if !data.is_empty() && data.len().is_multiple_of(4) && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
+                self.took(text);
+                let mut attachment = Obj::new();
+                attachment.put("contentType", media.unwrap_or("application/octet-stream").to_owned());
+                attachment.put("data", data);
+                contents.push(attachment);
+            }
+        }
+        let reference = text.child("reference");
+        let target = reference.and_then(|reference| attr(reference, "value"));
+        let shown = match target.and_then(|target| self.doc.by_id(target.trim_start_matches('#'))) {
+            Some(place) => {
+                if let Some(reference) = reference {
+                    self.took(reference);
+                }
+                narrative::lines(place)
+            }
+            None if contents.is_empty() => {
+                let own = narrative::lines(text);
+                if !own.is_empty() {
+                    self.took(text);
+                }
+                own
+            }
+            None => String::new(),
+        };
+        if !shown.is_empty() {
+            let mut attachment = Obj::of("contentType", "text/plain");
+            attachment.put("data", base64(shown.as_bytes()));
+            contents.push(attachment);
+        } else if let Some(target) = target.filter(|target| target.starts_with("http://") || target.starts_with("https://")) {
+            if let Some(reference) = reference {
+                self.took(reference);
+            }
+            let mut attachment = Obj::new();
+            attachment.opt("contentType", media.map(str::to_owned));
+            attachment.put("url", target.to_owned());
+            contents.push(attachment);
+        }
+    }
+}

@@ -1,0 +1,284 @@
+//! C-CDA documents to FHIR R4, in the shapes of US Core.
+//!
+//! A document becomes one Bundle: a Composition with every section and its narrative, the Patient, and resources for the entries
+//! that have a map. What goes wrong in an entry costs that entry only: its resources are taken back, it is counted as refused and
+//! there is a finding with its byte in the file. Every leaf of the document is counted as mapped, dropped with a reason, or
+//! unmapped. Codes go through the maps of the C-CDA on FHIR guide (`data/ccda-codes.tsv`) and our own in the same form.
+//!
+//! ```
+//! use sutura_ccda::{Document, Limits};
+//! use sutura_convert::{ccda::{Converter, Options}, fhir::Source, report::Report};
+//! use sutura_core::Sha256Hash;
+//!
+//! let bytes = br#"<ClinicalDocument xmlns="urn:hl7-org:v3"><code code="34133-9" codeSystem="2.16.840.1.113883.6.1"/>
+//!   <recordTarget><patientRole><id root="1.2.3" extension="7"/></patientRole></recordTarget></ClinicalDocument>"#;
+//! let document = Document::parse(bytes.to_vec(), &Limits::default())?;
+//! let source = Source { uri: "file:///a.xml", offset: 0, length: bytes.len() as u64, sha256: Sha256Hash::of(bytes) };
+//! let (mut report, mut out) = (Report::new(), Vec::new());
+//! let converted = Converter::new(Options::default()).convert(&document, &source, &mut report, &mut out)?;
+//! assert_eq!(converted.leaves, converted.mapped + converted.dropped + converted.unmapped);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+
+mod account;
+mod bundle;
+mod composition;
+mod context;
+mod entries;
+mod json;
+mod maps;
+mod narrative;
+mod oid;
+mod patient;
+mod people;
+mod stamp;
+mod statement;
+#[cfg(test)]
+mod tests;
+mod types;
+
+use serde::{Deserialize, Serialize};
+use sutura_ccda::{Document, Entry, SectionKind};
+use sutura_core::{Finding, Severity};
+use sutura_fhir::{
+    json::Parser,
+    validate::{IssueSeverity, Validator},
+};
+
+use crate::{
+    error::ConvertError,
+    fhir::Source,
+    report::{Feed, Report},
+};
+use account::Why;
+use context::{Context, EntryFate, Fault};
+use json::Obj;
+
+/// What the Bundle is for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BundleForm {
+    /// A transaction that puts every resource under its own id.
+    #[default]
+    Transaction,
+    /// A FHIR document: the Composition and what it refers to.
+    Document,
+    /// A collection.
+    Collection,
+}
+
+/// How documents are converted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Options {
+    /// What the Bundle is for. Default: `transaction`.
+    pub bundle: BundleForm,
+    /// The base of the server (`https://server/fhir`), for fullUrls. Without it a transaction has none, and other Bundles have
+    /// `urn:uuid:` ones.
+    pub base_url: Option<String>,
+    /// Whether there is a Provenance that points to the bytes of the document. Default: true.
+    pub provenance: bool,
+    /// Minutes east of UTC for times of day that state no offset. FHIR has no time of day without one: where this is not set, the date
+    /// alone is kept.
+    pub default_offset: Option<i16>,
+    /// Whether each entry's resources are validated, and an entry that gives an invalid one is refused. Default: true.
+    pub check: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { bundle: BundleForm::Transaction, base_url: None, provenance: true, default_offset: None, check: true }
+    }
+}
+
+/// What became of a document.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Converted {
+    /// Resources in the Bundle.
+    pub resources: usize,
+    /// Entries that became resources.
+    pub entries_mapped: u64,
+    /// Entries left out on purpose: they say nothing, or point to others.
+    pub entries_dropped: u64,
+    /// Entries for which there is no map.
+    pub entries_unmapped: u64,
+    /// Entries that gave something invalid; each has a finding.
+    pub entries_refused: u64,
+    /// Leaves of the document: elements that say something by themselves.
+    pub leaves: u64,
+    /// Leaves whose content is in a resource.
+    pub mapped: u64,
+    /// Leaves left out on purpose.
+    pub dropped: u64,
+    /// Leaves that nothing reads.
+    pub unmapped: u64,
+    /// What was odd, in the document and in its conversion.
+    pub findings: Vec<Finding>,
+}
+
+/// Converts documents; shared by threads.
+#[derive(Debug)]
+pub struct Converter {
+    options: Options,
+    validator: Option<Validator>,
+}
+
+impl Converter {
+    /// A converter with these options.
+    pub fn new(options: Options) -> Self {
+        let validator = options.check.then(Validator::default);
+        Self { options, validator }
+    }
+
+    /// Converts a document and appends its Bundle to `out`, without a line end. The report is filled under the name of the
+    /// custodian.
+    ///
+    /// # Errors
+    /// When it is no clinical document. `out` is then as it was.
+    pub fn convert(&self, document: &Document, source: &Source<'_>, report: &mut Report, out: &mut Vec<u8>) -> Result<Converted, ConvertError> {
+        let name = feed_name(document);
+        let feed = report.feed(&name);
+        feed.records += 1;
+        if !document.root().is("ClinicalDocument") {
+            let error = ConvertError::NotADocument;
+            *feed.rejected.entry(error.code()).or_default() += 1;
+            return Err(error);
+        }
+        let mut cx = Context::new(document, &self.options, source.sha256.0);
+        let mut converted = Converted::default();
+        cx.make_patient();
+        cx.make_encounter();
+        let mut composition = cx.make_header();
+        let sections = self.sections(&mut cx, &mut converted, feed);
+        composition.extend("section", sections);
+        cx.make_unstructured(&mut composition);
+        cx.add_at("Composition", document.root(), composition);
+        if let Some(last) = cx.resources.pop() {
+            cx.resources.insert(0, last);
+        }
+        let totals = cx.account.close(document, feed);
+        (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) = (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);
+        converted.resources = bundle::write(&cx, source, out);
+        for resource in &cx.resources {
+            feed.resource(resource.kind);
+        }
+        converted.findings = document.findings().to_vec();
+        converted.findings.append(&mut cx.findings);
+        for finding in &converted.findings {
+            feed.finding(finding);
+        }
+        feed.converted += 1;
+        Ok(converted)
+    }
+
+    /// The sections with their entries, as the outline of the document has them.
+    fn sections(&self, cx: &mut Context<'_>, converted: &mut Converted, feed: &mut Feed) -> Vec<json::Json> {
+        let document = cx.doc;
+        let mut bodies: Vec<Obj> = Vec::with_capacity(document.sections().len());
+        for section in document.sections() {
+            cx.enter_section(section.kind);
+            let mut body = cx.make_section(section);
+            for entry in section.entries(document) {
+                let references = self.entry(cx, entry, converted, feed);
+                Context::put_entries(&mut body, &references);
+            }
+            bodies.push(body);
+        }
+        cx.enter_section(SectionKind::Unknown);
+        // The last sections first, so that each is whole before it goes into the one around it.
+        let mut outer = Vec::new();
+        for section in document.sections().iter().rev() {
+            let Some(mut body) = bodies.pop() else { break };
+            // Sections within came last to first.
+            let mut inner = body.take_list("section");
+            inner.reverse();
+            body.extend("section", inner);
+            cx.finish_section(section, &mut body);
+            match section.parent.and_then(|parent| bodies.get_mut(parent)) {
+                Some(parent) => parent.push("section", body),
+                None => outer.push(body.into()),
+            }
+        }
+        outer.reverse();
+        outer
+    }
+
+    /// One entry: what it gives is in the Bundle, or nothing of it is.
+    fn entry(&self, cx: &mut Context<'_>, entry: &Entry, converted: &mut Converted, feed: &mut Feed) -> Vec<context::Ref> {
+        let element = entry.element(cx.doc);
+        let place = format!("entry:{}", statement::name(element).unwrap_or("other"));
+        let before = cx.resources.len();
+        let fate = cx.entry(entry).and_then(|fate| self.check(cx, before).map(|()| fate));
+        match fate {
+            Ok(EntryFate::Mapped(references)) => {
+                converted.entries_mapped += 1;
+                feed.mapped(place);
+                references
+            }
+            Ok(EntryFate::Dropped(why)) => {
+                cx.roll_back(before);
+                cx.account.dropped_all(element, why);
+                converted.entries_dropped += 1;
+                feed.dropped(place, why.as_str());
+                Vec::new()
+            }
+            Ok(EntryFate::Unmapped) => {
+                converted.entries_unmapped += 1;
+                feed.unmapped(place);
+                cx.find("ccda-entry-unmapped", Severity::Warning, element, "there is no map for this entry; only the section's narrative has it");
+                Vec::new()
+            }
+            Err(fault) => {
+                cx.roll_back(before);
+                cx.account.refuse(element);
+                converted.entries_refused += 1;
+                feed.dropped(place, Why::Refused.as_str());
+                let location = format!("{} {} (byte {})", entry.location(), fault.location, element.span().start);
+                cx.findings.push(Finding::new(fault.code, Severity::Error, location, fault.message));
+                Vec::new()
+            }
+        }
+    }
+
+    /// Validates the resources from `before` on.
+    fn check(&self, cx: &Context<'_>, before: usize) -> Result<(), Fault> {
+        let Some(validator) = &self.validator else { return Ok(()) };
+        let mut parser = Parser::default();
+        let mut json = Vec::new();
+        for resource in cx.resources.get(before..).unwrap_or_default() {
+            json.clear();
+            bundle::write_resource(resource, &mut json);
+            let refused = |location: String| Fault { code: "ccda-entry-invalid", location, message: "the entry gives a resource that is not valid FHIR; it is not converted" };
+            let document = parser.parse(&json).map_err(|_| refused(resource.kind.to_owned()))?;
+            let issues = validator.validate(document.root());
+            if let Some(issue) = issues.iter().find(|issue| matches!(issue.severity, IssueSeverity::Error | IssueSeverity::Fatal)) {
+                return Err(refused(issue.location.to_string()));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whose documents they are: the custodian.
+fn feed_name(document: &Document) -> String {
+    let custodian = document.root().path(&["custodian", "assignedCustodian", "representedCustodianOrganization", "name"]);
+    let name = custodian.map(|name| types::folded(&name.text())).unwrap_or_default();
+    if name.is_empty() { "unknown custodian".to_owned() } else { name }
+}
+
+/// Base64 with padding.
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for chunk in bytes.chunks(3) {
+        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
+        for at in 0..4 {
+            if at <= chunk.len() {
+                out.push(char::from(LETTERS[(word >> (18 - 6 * at) & 63) as usize]));
+            } else {
+                out.push('=');
+            }
+        }
+    }
+    out
+}
