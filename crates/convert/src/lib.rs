@@ -13,6 +13,7 @@
 //! server.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod ccda;
 mod error;
 pub mod fhir;
 pub mod ids;

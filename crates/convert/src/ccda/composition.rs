@@ -86,7 +86,9 @@ impl<'d> Context<'d> {
                 }
             }
         }
-        let custodian = root.path(&["custodian", "assignedCustodian", "representedCustodianOrganization"]).and_then(|custodian| self.organization(custodian));
+        let custodian = root
+            .path(&["custodian", "assignedCustodian", "representedCustodianOrganization"])
+            .and_then(|custodian| self.organization(custodian));
         body.opt("custodian", custodian);
         self.related_documents(root, &mut body);
         self.service_events(root, &mut body);
@@ -98,7 +100,12 @@ impl<'d> Context<'d> {
 
     /// Participants of the header that FHIR's Composition has as extensions of the guide.
     fn participants(&mut self, root: Element<'d>, body: &mut Obj) {
-        for (name, url) in [("dataEnterer", "DataEntererExtension"), ("informant", "InformantExtension"), ("informationRecipient", "InformationRecipientExtension"), ("participant", "ParticipantExtension")] {
+        for (name, url) in [
+            ("dataEnterer", "DataEntererExtension"),
+            ("informant", "InformantExtension"),
+            ("informationRecipient", "InformationRecipientExtension"),
+            ("participant", "ParticipantExtension"),
+        ] {
             for element in root.children_named(name) {
                 let actor = self.participation(element);
                 if let Some(reference) = actor.reference() {
@@ -188,7 +195,8 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         body.extend("identifier", self.identifiers(encounter));
         let period = encounter.child("effectiveTime").and_then(|time| self.period(time));
-        let ended = period.as_ref().is_some_and(|period| period.has("end")) || encounter.child("effectiveTime").is_some_and(|time| attr(time, "value").is_some());
+        let ended = period.as_ref().is_some_and(|period| period.has("end"))
+            || encounter.child("effectiveTime").is_some_and(|time| attr(time, "value").is_some());
         body.put("status", if ended { "finished" } else { "unknown" });
         self.encounter_class(encounter.child("code"), &mut body);
         if let Some(code) = encounter.child("code").and_then(|code| self.concept(code)) {
@@ -199,7 +207,8 @@ impl<'d> Context<'d> {
             for party in encounter.children_named(name) {
                 let actor = self.participation(party);
                 if let Some(individual) = actor.person_of(&["Practitioner", "RelatedPerson"]) {
-                    let code = attr(party, "typeCode").filter(|code| matches!(*code, "ADM" | "ATND" | "CON" | "DIS" | "REF")).unwrap_or(role);
+                    let code =
+                        attr(party, "typeCode").filter(|code| matches!(*code, "ADM" | "ATND" | "CON" | "DIS" | "REF")).unwrap_or(role);
                     let mut participant = Obj::new();
                     let mut coding = Obj::of("system", "http://terminology.hl7.org/CodeSystem/v3-ParticipationType");
                     coding.put("code", code.to_owned());
@@ -212,7 +221,11 @@ impl<'d> Context<'d> {
             }
         }
         body.opt("period", period);
-        if let Some(code) = encounter.child("dischargeDispositionCode").or_else(|| encounter.sdtc("dischargeDispositionCode")).and_then(|code| self.concept(code)) {
+        if let Some(code) = encounter
+            .child("dischargeDispositionCode")
+            .or_else(|| encounter.sdtc("dischargeDispositionCode"))
+            .and_then(|code| self.concept(code))
+        {
             body.put("hospitalization", Obj::of("dischargeDisposition", code));
         }
         if let Some(facility) = encounter.path(&["location", "healthCareFacility"])
@@ -262,7 +275,10 @@ impl<'d> Context<'d> {
             body.put("text", narrative);
         }
         if !body.has("entry") && section.null_flavor(self.doc).is_some() {
-            body.put("emptyReason", super::types::coded("http://terminology.hl7.org/CodeSystem/list-empty-reason", "unavailable", "Unavailable"));
+            body.put(
+                "emptyReason",
+                super::types::coded("http://terminology.hl7.org/CodeSystem/list-empty-reason", "unavailable", "Unavailable"),
+            );
         }
     }
 
@@ -302,10 +318,26 @@ impl<'d> Context<'d> {
         }
         body.put("status", "current");
         body.opt("type", composition.get("type").cloned());
-        body.push("category", super::types::coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"));
+        body.push(
+            "category",
+            super::types::coded(
+                "http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category",
+                "clinical-note",
+                "Clinical Note",
+            ),
+        );
         body.put("subject", self.patient.clone());
         body.opt("date", root.child("effectiveTime").and_then(|time| self.instant(time)));
-        body.extend("author", composition.get("author").map(Json::items).unwrap_or_default().iter().filter(|author| author.as_object().is_some_and(|author| author.has("reference"))).cloned());
+        body.extend(
+            "author",
+            composition
+                .get("author")
+                .map(Json::items)
+                .unwrap_or_default()
+                .iter()
+                .filter(|author| author.as_object().is_some_and(|author| author.has("reference")))
+                .cloned(),
+        );
         body.opt("custodian", composition.get("custodian").cloned());
         body.push("content", Obj::of("attachment", attachment));
         let reference = self.add_at("DocumentReference", text, body);
@@ -317,7 +349,8 @@ impl<'d> Context<'d> {
     /// `Encounter.class`: the code of HL7's ActCode among the codes that were sent, else one that the type of visit gives.
     pub(super) fn encounter_class(&mut self, code: Option<Element<'d>>, body: &mut Obj) {
         const ACT_CODE: &str = "2.16.840.1.113883.5.4";
-        let all: Vec<Element<'d>> = code.into_iter().chain(code.into_iter().flat_map(|code| code.children_named("translation").collect::<Vec<_>>())).collect();
+        let all: Vec<Element<'d>> =
+            code.into_iter().chain(code.into_iter().flat_map(|code| code.children_named("translation").collect::<Vec<_>>())).collect();
         let class = all.iter().find(|code| attr(**code, "codeSystem") == Some(ACT_CODE)).and_then(|code| self.coding(*code));
         if let Some(class) = class {
             body.put("class", class);
@@ -355,5 +388,8 @@ fn is_language(code: &str) -> bool {
 
 fn is_base64(text: &str) -> bool {
     let data = text.trim_end_matches('=');
-    !text.is_empty() && text.len().is_multiple_of(4) && text.len() - data.len() <= 2 && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
+    !text.is_empty()
+        && text.len().is_multiple_of(4)
+        && text.len() - data.len() <= 2
+        && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

@@ -130,7 +130,12 @@ impl<'d> Context<'d> {
                 return Ref(self.resources[at].reference());
             }
             // The sender uses one identifier for different things.
-            self.find("ccda-id-reused", Severity::Warning, element, "the identifier also names something else in this document; a different id was made");
+            self.find(
+                "ccda-id-reused",
+                Severity::Warning,
+                element,
+                "the identifier also names something else in this document; a different id was made",
+            );
             id = match types::primary_id(element) {
                 Some((root, extension)) => IdBuilder::new(kind).part("reused").part(root).part(extension).part(&fingerprint).finish(),
                 // One id for two things that have no identifier cannot be; the place tells them apart.
@@ -266,7 +271,12 @@ fn fingerprint(body: &Obj) -> String {
                         out.extend_from_slice(family.trim().to_ascii_lowercase().as_bytes());
                     }
                 }
-                _ => match value.as_object().and_then(|concept| concept.get("coding")).and_then(|coding| coding.items().first()).and_then(Json::as_object) {
+                _ => match value
+                    .as_object()
+                    .and_then(|concept| concept.get("coding"))
+                    .and_then(|coding| coding.items().first())
+                    .and_then(Json::as_object)
+                {
                     Some(coding) => {
                         for part in ["system", "code", "display"] {
                             // The display only where there is no code.

@@ -135,7 +135,13 @@ impl Converter {
     ///
     /// # Errors
     /// When it is no clinical document. `out` is then as it was.
-    pub fn convert(&self, document: &Document, source: &Source<'_>, report: &mut Report, out: &mut Vec<u8>) -> Result<Converted, ConvertError> {
+    pub fn convert(
+        &self,
+        document: &Document,
+        source: &Source<'_>,
+        report: &mut Report,
+        out: &mut Vec<u8>,
+    ) -> Result<Converted, ConvertError> {
         let name = feed_name(document);
         let feed = report.feed(&name);
         feed.records += 1;
@@ -157,7 +163,8 @@ impl Converter {
             cx.resources.insert(0, last);
         }
         let totals = cx.account.close(document, feed);
-        (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) = (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);
+        (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) =
+            (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);
         converted.resources = bundle::write(&cx, source, out);
         for resource in &cx.resources {
             feed.resource(resource.kind);
@@ -225,7 +232,12 @@ impl Converter {
             Ok(EntryFate::Unmapped) => {
                 converted.entries_unmapped += 1;
                 feed.unmapped(place);
-                cx.find("ccda-entry-unmapped", Severity::Warning, element, "there is no map for this entry; only the section's narrative has it");
+                cx.find(
+                    "ccda-entry-unmapped",
+                    Severity::Warning,
+                    element,
+                    "there is no map for this entry; only the section's narrative has it",
+                );
                 Vec::new()
             }
             Err(fault) => {
@@ -248,11 +260,15 @@ impl Converter {
         for resource in cx.resources.get(before..).unwrap_or_default() {
             json.clear();
             bundle::write_resource(resource, &mut json);
-            let refused = |location: String| Fault { code: "ccda-entry-invalid", location, message: "the entry gives a resource that is not valid FHIR; it is not converted" };
+            let refused = |location: String| Fault {
+                code: "ccda-entry-invalid",
+                location,
+                message: "the entry gives a resource that is not valid FHIR; it is not converted",
+            };
             let document = parser.parse(&json).map_err(|_| refused(resource.kind.to_owned()))?;
             let issues = validator.validate(document.root());
             if let Some(issue) = issues.iter().find(|issue| matches!(issue.severity, IssueSeverity::Error | IssueSeverity::Fatal)) {
-                return Err(refused(issue.location.to_string()));
+                return Err(refused(issue.expression.clone()));
             }
         }
         Ok(())

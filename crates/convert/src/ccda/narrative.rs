@@ -101,7 +101,8 @@ impl Writer {
             "caption" => return,
             "renderMultiMedia" => return,
             // HTML in place of CDA's own elements is frequent.
-            "p" | "b" | "i" | "u" | "ul" | "ol" | "li" | "div" | "span" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "strong" | "em" | "pre" | "hr" | "dl" | "dt" | "dd" => element.name(),
+            "p" | "b" | "i" | "u" | "ul" | "ol" | "li" | "div" | "span" | "h1" | "h2" | "h3" | "h4" | "h5" | "h6" | "strong" | "em"
+            | "pre" | "hr" | "dl" | "dt" | "dd" => element.name(),
             _ if has_blocks(element) => "div",
             _ => "span",
         };

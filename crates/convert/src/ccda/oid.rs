@@ -120,7 +120,8 @@ pub(super) fn uri_of_root(root: &str) -> Option<Cow<'_, str>> {
     if is_uuid(uuid) {
         return Some(Cow::Owned(format!("urn:uuid:{}", uuid.to_ascii_lowercase())));
     }
-    let is_uri = (root.starts_with("http://") || root.starts_with("https://") || root.starts_with("urn:")) && !root.contains(char::is_whitespace);
+    let is_uri =
+        (root.starts_with("http://") || root.starts_with("https://") || root.starts_with("urn:")) && !root.contains(char::is_whitespace);
     is_uri.then_some(Cow::Borrowed(root))
 }
 
@@ -139,7 +140,8 @@ fn is_oid(text: &str) -> bool {
 
 pub(super) fn is_uuid(text: &str) -> bool {
     let groups: Vec<&str> = text.split('-').collect();
-    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12]) && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    groups.iter().map(|group| group.len()).eq([8, 4, 4, 4, 12])
+        && groups.iter().all(|group| group.bytes().all(|byte| byte.is_ascii_hexdigit()))
 }
 
 /// Units that senders write in other words than UCUM.

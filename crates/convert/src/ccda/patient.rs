@@ -68,7 +68,9 @@ impl<'d> Context<'d> {
         if let Some(birth) = person.child("birthTime") {
             if let Some(date) = self.date(birth) {
                 body.put("birthDate", date);
-                if let Some(time) = attr(birth, "value").and_then(super::stamp::Stamp::parse).filter(|stamp| stamp.instant(self.zone).is_some()) {
+                if let Some(time) =
+                    attr(birth, "value").and_then(super::stamp::Stamp::parse).filter(|stamp| stamp.instant(self.zone).is_some())
+                {
                     let mut extension = Obj::of("url", "http://hl7.org/fhir/StructureDefinition/patient-birthTime");
                     extension.put("valueDateTime", time.date_time(self.zone));
                     let mut element = Obj::new();
@@ -149,7 +151,11 @@ impl<'d> Context<'d> {
                     let mut part = Obj::of("url", if omb.contains(&value) && own { "ombCategory" } else { "detailed" });
                     part.put("valueCoding", coding);
                     let is_category = omb.contains(&value) && own;
-                    if is_category { categories.push(part) } else if own { details.push(part) }
+                    if is_category {
+                        categories.push(part)
+                    } else if own {
+                        details.push(part)
+                    }
                     push_word(&mut text, shown.as_deref().unwrap_or(value));
                 }
                 (None, Some(flavor @ ("UNK" | "ASKU"))) => {

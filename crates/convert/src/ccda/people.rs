@@ -82,13 +82,18 @@ impl<'d> Context<'d> {
 
     /// `assignedAuthor`, `assignedEntity` and roles built like them.
     pub(super) fn assigned(&mut self, role: Element<'d>) -> Actor {
-        let organization = ["representedOrganization", "receivedOrganization"].iter().find_map(|name| role.child(name)).and_then(|organization| self.organization(organization));
+        let organization = ["representedOrganization", "receivedOrganization"]
+            .iter()
+            .find_map(|name| role.child(name))
+            .and_then(|organization| self.organization(organization));
         if let Some(device) = role.child("assignedAuthoringDevice") {
             let person = self.authoring_device(role, device, organization.as_ref());
             return Actor { person, organization, ..Actor::default() };
         }
         let person = ["assignedPerson", "informationRecipient", "playingEntity"].iter().find_map(|name| role.child(name));
-        if role.children_named("id").filter_map(identity).any(|id| self.patient_ids.contains(&id)) && person.is_none_or(|person| person.child("name").is_some()) {
+        if role.children_named("id").filter_map(identity).any(|id| self.patient_ids.contains(&id))
+            && person.is_none_or(|person| person.child("name").is_some())
+        {
             self.account.dropped_all(role, Why::Repeated);
             return Actor { person: Some(self.patient.clone()), organization, ..Actor::default() };
         }
@@ -196,7 +201,9 @@ impl<'d> Context<'d> {
             return Actor { organization, ..Actor::default() };
         }
         let reference = match super::types::primary_id(role) {
-            Some((root, extension)) => self.add_under("RelatedPerson", crate::ids::from_identifier("RelatedPerson", root, extension), role, body),
+            Some((root, extension)) => {
+                self.add_under("RelatedPerson", crate::ids::from_identifier("RelatedPerson", root, extension), role, body)
+            }
             None => {
                 let id = self.id_of_name("RelatedPerson", display.as_deref().unwrap_or(""));
                 self.add_as("RelatedPerson", id, role, body)
@@ -236,7 +243,9 @@ impl<'d> Context<'d> {
         body.extend("address", addresses);
         body.opt("partOf", whole);
         Some(match super::types::primary_id(element) {
-            Some((root, extension)) => self.add_under("Organization", crate::ids::from_identifier("Organization", root, extension), element, body),
+            Some((root, extension)) => {
+                self.add_under("Organization", crate::ids::from_identifier("Organization", root, extension), element, body)
+            }
             None => {
                 let id = self.id_of_name("Organization", name.as_deref().unwrap_or(""));
                 self.add_as("Organization", id, element, body)
@@ -262,9 +271,16 @@ impl<'d> Context<'d> {
             body.push("type", code);
         }
         body.extend("telecom", self.telecoms(role));
-        let addresses = [Some(role), place].into_iter().flatten().flat_map(|at| at.children_named("addr").collect::<Vec<_>>()).find_map(|addr| self.address(addr));
+        let addresses = [Some(role), place]
+            .into_iter()
+            .flatten()
+            .flat_map(|at| at.children_named("addr").collect::<Vec<_>>())
+            .find_map(|addr| self.address(addr));
         body.opt("address", addresses);
-        let organization = role.child("serviceProviderOrganization").or_else(|| role.child("scopingEntity")).and_then(|organization| self.organization(organization));
+        let organization = role
+            .child("serviceProviderOrganization")
+            .or_else(|| role.child("scopingEntity"))
+            .and_then(|organization| self.organization(organization));
         body.opt("managingOrganization", organization);
         if !body.has("identifier") && !body.has("name") && !body.has("address") {
             return None;

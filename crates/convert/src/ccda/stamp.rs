@@ -21,7 +21,10 @@ impl<'t> Stamp<'t> {
     /// Reads `YYYY[MM[DD[HH[MM[SS[.f]]]]]][+ZZZZ]`, and ISO 8601 text, which some systems send in its place.
     pub(super) fn parse(text: &'t str) -> Option<Self> {
         let text = text.trim();
-        let iso = text.as_bytes().get(4) == Some(&b'-') && text.len() >= 7 && text.as_bytes()[5].is_ascii_digit() && text.as_bytes().get(7).is_none_or(|byte| *byte == b'-');
+        let iso = text.as_bytes().get(4) == Some(&b'-')
+            && text.len() >= 7
+            && text.as_bytes()[5].is_ascii_digit()
+            && text.as_bytes().get(7).is_none_or(|byte| *byte == b'-');
         let (mut rest, offset) = split_offset(text, iso)?;
         let mut fraction = "";
         if let Some((whole, digits)) = rest.split_once('.') {
@@ -143,7 +146,9 @@ impl<'t> Stamp<'t> {
         let (month, day, (hour, minute)) = (self.month?, self.day?, self.clock?);
         let offset = self.offset.or(default_offset)?;
         let days = days_from_civil(i64::from(self.year), i64::from(month), i64::from(day));
-        Some(days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(self.second.unwrap_or(0)) - i64::from(offset) * 60)
+        Some(
+            days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(self.second.unwrap_or(0)) - i64::from(offset) * 60,
+        )
     }
 }
 

@@ -153,11 +153,21 @@ pub(super) fn kind(element: Element<'_>, entry: EntryKind, section: SectionKind)
         EntryKind::ResultObservation => Some(Kind::Result),
         EntryKind::VitalSignsOrganizer => Some(Kind::VitalOrganizer),
         EntryKind::VitalSignObservation => Some(Kind::Vital),
-        EntryKind::ProcedureActivityProcedure | EntryKind::ProcedureActivityAct | EntryKind::ProcedureActivityObservation if planned => Some(Kind::Planned),
-        EntryKind::ProcedureActivityProcedure | EntryKind::ProcedureActivityAct | EntryKind::ProcedureActivityObservation => Some(Kind::Procedure),
+        EntryKind::ProcedureActivityProcedure | EntryKind::ProcedureActivityAct | EntryKind::ProcedureActivityObservation if planned => {
+            Some(Kind::Planned)
+        }
+        EntryKind::ProcedureActivityProcedure | EntryKind::ProcedureActivityAct | EntryKind::ProcedureActivityObservation => {
+            Some(Kind::Procedure)
+        }
         EntryKind::PlannedProcedure if !planned && element.attr("moodCode") == Some("EVN") => Some(Kind::Procedure),
-        EntryKind::PlannedAct | EntryKind::PlannedProcedure | EntryKind::PlannedObservation if element.attr("moodCode") == Some("GOL") => Some(Kind::Goal),
-        EntryKind::PlannedAct | EntryKind::PlannedProcedure | EntryKind::PlannedObservation | EntryKind::NutritionRecommendation | EntryKind::PatientReferral => Some(Kind::Planned),
+        EntryKind::PlannedAct | EntryKind::PlannedProcedure | EntryKind::PlannedObservation if element.attr("moodCode") == Some("GOL") => {
+            Some(Kind::Goal)
+        }
+        EntryKind::PlannedAct
+        | EntryKind::PlannedProcedure
+        | EntryKind::PlannedObservation
+        | EntryKind::NutritionRecommendation
+        | EntryKind::PatientReferral => Some(Kind::Planned),
         EntryKind::EncounterActivity if planned => Some(Kind::PlannedEncounter),
         EntryKind::EncounterActivity => Some(Kind::Encounter),
         EntryKind::PlannedEncounter => Some(Kind::PlannedEncounter),
@@ -211,9 +221,27 @@ fn of_structure(element: Element<'_>, section: SectionKind) -> Option<Kind> {
         "substanceAdministration" if section == SectionKind::Immunizations => Kind::Immunization,
         "substanceAdministration" if planned && section == SectionKind::PlanOfTreatment => Kind::PlannedMedication,
         "substanceAdministration" => Kind::Medication,
-        "supply" => if planned { Kind::PlannedSupply } else { Kind::Supply },
-        "procedure" => if planned { Kind::Planned } else { Kind::Procedure },
-        "encounter" => if planned { Kind::PlannedEncounter } else { Kind::Encounter },
+        "supply" => {
+            if planned {
+                Kind::PlannedSupply
+            } else {
+                Kind::Supply
+            }
+        }
+        "procedure" => {
+            if planned {
+                Kind::Planned
+            } else {
+                Kind::Procedure
+            }
+        }
+        "encounter" => {
+            if planned {
+                Kind::PlannedEncounter
+            } else {
+                Kind::Encounter
+            }
+        }
         "act" if planned => Kind::Planned,
         _ => return None,
     })
@@ -226,7 +254,9 @@ pub(super) fn is_planned(element: Element<'_>) -> bool {
 
 /// Whether the statement has no content at all.
 pub(super) fn is_void(element: Element<'_>) -> bool {
-    element.null_flavor().is_some() && element.child("code").is_none_or(|code| code.attr("code").is_none()) && element.child("consumable").is_none()
+    element.null_flavor().is_some()
+        && element.child("code").is_none_or(|code| code.attr("code").is_none())
+        && element.child("consumable").is_none()
 }
 
 #[cfg(test)]

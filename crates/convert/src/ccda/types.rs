@@ -86,7 +86,12 @@ impl<'d> Context<'d> {
             }
             (None, extension) => {
                 if !root.is_empty() {
-                    self.find("ccda-root-not-oid", Severity::Warning, id, "the root is neither an OID nor a UUID; the identifier has no system");
+                    self.find(
+                        "ccda-root-not-oid",
+                        Severity::Warning,
+                        id,
+                        "the root is neither an OID nor a UUID; the identifier has no system",
+                    );
                 }
                 identifier.put("value", folded(extension));
             }
@@ -142,7 +147,9 @@ impl<'d> Context<'d> {
     pub(super) fn coding(&mut self, coded: Element<'d>) -> Option<Obj> {
         let code = folded(attr(coded, "code")?);
         let mut coding = Obj::new();
-        let system = attr(coded, "codeSystem").map(|system| self.system_uri(system, coded)).unwrap_or_else(|| attr(coded, "codeSystemName").and_then(oid::uri_of_name).map(Cow::Borrowed));
+        let system = attr(coded, "codeSystem")
+            .map(|system| self.system_uri(system, coded))
+            .unwrap_or_else(|| attr(coded, "codeSystemName").and_then(oid::uri_of_name).map(Cow::Borrowed));
         coding.opt("system", system.map(Cow::into_owned));
         if coding.has("system") {
             coding.opt("version", attr(coded, "codeSystemVersion").map(folded));
@@ -156,7 +163,12 @@ impl<'d> Context<'d> {
     fn system_uri(&mut self, system: &'d str, coded: Element<'d>) -> Option<Cow<'d, str>> {
         let uri = oid::system_uri(system).or_else(|| attr(coded, "codeSystemName").and_then(oid::uri_of_name).map(Cow::Borrowed));
         if uri.is_none() {
-            self.find("ccda-code-system-not-oid", Severity::Warning, coded, "the code system is neither an OID nor a URI; the code has no system");
+            self.find(
+                "ccda-code-system-not-oid",
+                Severity::Warning,
+                coded,
+                "the code system is neither an OID nor a URI; the code has no system",
+            );
         }
         uri
     }
@@ -268,7 +280,12 @@ impl<'d> Context<'d> {
     pub(super) fn date_time(&mut self, time: Element<'d>) -> Option<String> {
         let stamp = self.stamp(time)?;
         if stamp.loses_clock(self.zone) {
-            self.find("ccda-time-without-offset", Severity::Info, time, "FHIR has no time of day without an offset from UTC; the date is kept");
+            self.find(
+                "ccda-time-without-offset",
+                Severity::Info,
+                time,
+                "FHIR has no time of day without an offset from UTC; the date is kept",
+            );
         }
         Some(stamp.date_time(self.zone))
     }
@@ -324,7 +341,9 @@ impl<'d> Context<'d> {
                 self.took(high);
             }
             body.opt(keys.0, self.one_time(time));
-        } else if has("high") || (has("low") && time.child("high").is_none() && attr(time, "value").is_none() && keys.1 == "performedPeriod") {
+        } else if has("high")
+            || (has("low") && time.child("high").is_none() && attr(time, "value").is_none() && keys.1 == "performedPeriod")
+        {
             body.opt(keys.1, self.period(time));
         } else {
             body.opt(keys.0, self.one_time(time));
@@ -435,7 +454,9 @@ impl<'d> Context<'d> {
             content |= !matches!(part.name(), "delimiter" | "useablePeriod");
             self.took(part);
             match part.name() {
-                "streetAddressLine" | "additionalLocator" | "unitID" | "postBox" | "careOf" | "deliveryAddressLine" => address.push("line", text),
+                "streetAddressLine" | "additionalLocator" | "unitID" | "postBox" | "careOf" | "deliveryAddressLine" => {
+                    address.push("line", text)
+                }
                 "houseNumber" | "houseNumberNumeric" | "direction" | "streetName" | "streetNameBase" | "streetNameType" => {
                     if !street.is_empty() {
                         street.push(' ');
@@ -476,7 +497,11 @@ impl<'d> Context<'d> {
     fn telecom(&mut self, telecom: Element<'d>) -> Option<Obj> {
         let value = attr(telecom, "value")?;
         let (scheme, rest) = match value.split_once(':') {
-            Some((scheme, rest)) if !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')) => (scheme.to_ascii_lowercase(), rest),
+            Some((scheme, rest))
+                if !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'+' | b'.')) =>
+            {
+                (scheme.to_ascii_lowercase(), rest)
+            }
             _ => (String::new(), value),
         };
         let uses = attr(telecom, "use").unwrap_or("");
@@ -579,7 +604,10 @@ pub(super) fn absent(reason: &str) -> Obj {
 
 /// The reason for a nullFlavor, `unknown` where there is none.
 pub(super) fn absent_reason(element: Option<Element<'_>>) -> &'static str {
-    element.and_then(|element| element.null_flavor()).and_then(|flavor| maps::map("NullFlavorDataAbsentReason", flavor)).unwrap_or("unknown")
+    element
+        .and_then(|element| element.null_flavor())
+        .and_then(|flavor| maps::map("NullFlavorDataAbsentReason", flavor))
+        .unwrap_or("unknown")
 }
 
 /// A CodeableConcept of one code.
@@ -608,7 +636,8 @@ mod tests {
 
     #[test]
     fn numbers() {
-        for (sent, expected) in [("80", "80"), (".5", "0.5"), ("+1.050", "1.050"), ("-0.1", "-0.1"), ("007", "7"), ("5.", "5"), ("00", "0")] {
+        for (sent, expected) in [("80", "80"), (".5", "0.5"), ("+1.050", "1.050"), ("-0.1", "-0.1"), ("007", "7"), ("5.", "5"), ("00", "0")]
+        {
             assert_eq!(decimal(sent).as_deref(), Some(expected), "{sent}");
         }
         for sent in ["", ".", "-", "1,2", "1e3", "1.2.3", "<5", "five"] {

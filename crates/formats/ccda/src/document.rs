@@ -91,6 +91,11 @@ impl Document {
         Element::new(self, at.0)
     }
 
+    /// Elements and texts: every [`NodeId::index`] is below it.
+    pub fn node_count(&self) -> usize {
+        self.tree.nodes.len()
+    }
+
     /// What stands before the body: patient, authors, encounter and so on.
     pub fn header(&self) -> Header<'_> {
         Header::new(self)

@@ -11,6 +11,13 @@ use crate::{
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(pub(crate) u32);
 
+impl NodeId {
+    /// The place as a number below [`Document::node_count`]: for tables beside the document.
+    pub fn index(self) -> usize {
+        self.0 as usize
+    }
+}
+
 /// An element. Copying it is free; everything it gives out lives as long as the document.
 #[derive(Clone, Copy)]
 pub struct Element<'d> {

@@ -69,7 +69,14 @@ impl<'d> Context<'d> {
             inner.opt("valueCodeableConcept", substance.clone());
             extension.push("extension", inner);
             let mut inner = Obj::of("url", "exposureRisk");
-            inner.put("valueCodeableConcept", coded("http://terminology.hl7.org/CodeSystem/allerg-intol-substance-exp-risk", "no-known-reaction-risk", "No Known Reaction Risk"));
+            inner.put(
+                "valueCodeableConcept",
+                coded(
+                    "http://terminology.hl7.org/CodeSystem/allerg-intol-substance-exp-risk",
+                    "no-known-reaction-risk",
+                    "No Known Reaction Risk",
+                ),
+            );
             extension.push("extension", inner);
             body.push("extension", extension);
         }
@@ -108,7 +115,8 @@ impl<'d> Context<'d> {
             (None, true) => {}
             (None, false) => {
                 let fallback = substance.or_else(|| value.filter(|_| value_code.is_none()).and_then(|value| self.concept(value)));
-                let text = |this: &mut Self| allergy.child("text").and_then(|text| this.referred_text(text)).map(|text| Obj::of("text", text));
+                let text =
+                    |this: &mut Self| allergy.child("text").and_then(|text| this.referred_text(text)).map(|text| Obj::of("text", text));
                 let code = fallback.or_else(|| text(self)).unwrap_or_else(|| {
                     let code = allergy.path(&["participant", "participantRole", "playingEntity", "code"]);
                     absent_concept(code)
@@ -136,7 +144,10 @@ impl<'d> Context<'d> {
 
     /// What the allergy is to.
     fn substance(&mut self, allergy: Element<'d>) -> Option<Obj> {
-        let participants: Vec<Element<'d>> = allergy.children_named("participant").filter(|participant| attr(*participant, "typeCode").is_none_or(|code| code == "CSM")).collect();
+        let participants: Vec<Element<'d>> = allergy
+            .children_named("participant")
+            .filter(|participant| attr(*participant, "typeCode").is_none_or(|code| code == "CSM"))
+            .collect();
         for participant in participants {
             let Some(role) = participant.child("participantRole") else { continue };
             let Some(entity) = role.child("playingEntity").or_else(|| role.child("playingDevice")) else { continue };
@@ -225,7 +236,10 @@ impl<'d> Context<'d> {
         let manifestation = value.or_else(|| text.clone().map(|text| Obj::of("text", text)))?;
         body.push("manifestation", manifestation);
         body.opt("description", text);
-        body.opt("onset", reaction.child("effectiveTime").and_then(|time| self.period(time)).and_then(|period| period.get("start").cloned()));
+        body.opt(
+            "onset",
+            reaction.child("effectiveTime").and_then(|time| self.period(time)).and_then(|period| period.get("start").cloned()),
+        );
         body.opt("severity", self.severity(reaction).or(inherited));
         let mut notes = Obj::new();
         self.notes(reaction, &mut notes);

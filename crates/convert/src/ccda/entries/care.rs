@@ -20,7 +20,11 @@ impl<'d> Context<'d> {
         self.narrative(organizer, &mut body);
         body.extend("identifier", self.identifiers(organizer));
         body.put("status", self.status(organizer, "CareTeamStatus").unwrap_or("active"));
-        let inner: Vec<Element<'d>> = organizer.children_named("component").flat_map(|component| component.children()).filter(|child| statement::is_statement(*child)).collect();
+        let inner: Vec<Element<'d>> = organizer
+            .children_named("component")
+            .flat_map(|component| component.children())
+            .filter(|child| statement::is_statement(*child))
+            .collect();
         for kind in inner.iter().filter(|inner| inner.has_template(TEAM_TYPE)) {
             self.left_frame(*kind);
             if let Some(concept) = kind.child("value").and_then(|value| self.concept(value)) {
@@ -59,7 +63,9 @@ impl<'d> Context<'d> {
             let actor = self.participation(performer);
             let Some(reference) = actor.reference() else { continue };
             let mut participant = Obj::new();
-            if let Some(role) = performer.sdtc("functionCode").or_else(|| performer.child("functionCode")).and_then(|code| self.concept(code)) {
+            if let Some(role) =
+                performer.sdtc("functionCode").or_else(|| performer.child("functionCode")).and_then(|code| self.concept(code))
+            {
                 participant.push("role", role);
             }
             participant.put("member", reference);
@@ -90,7 +96,8 @@ impl<'d> Context<'d> {
         let code = goal.child("code");
         let value = goal.child("value");
         let concept = code.and_then(|code| self.concept(code));
-        let mut described = value.filter(|value| matches!(value.xsi_type(), Some("ST" | "ED" | "CD" | "CE"))).and_then(|value| self.value_concept(value));
+        let mut described =
+            value.filter(|value| matches!(value.xsi_type(), Some("ST" | "ED" | "CD" | "CE"))).and_then(|value| self.value_concept(value));
         let text = goal.child("text").and_then(|text| self.referred_text(text));
         if described.is_none() {
             described = text.map(|text| Obj::of("text", text));
@@ -117,9 +124,16 @@ impl<'d> Context<'d> {
         {
             let mut detail = Obj::new();
             self.value(target, &mut detail);
-            let found = [("valueQuantity", "detailQuantity"), ("valueRange", "detailRange"), ("valueInteger", "detailInteger"), ("valueBoolean", "detailBoolean"), ("valueRatio", "detailRatio"), ("valueString", "detailString")]
-                .iter()
-                .find_map(|(from, to)| detail.get(from).cloned().map(|value| (*to, value)));
+            let found = [
+                ("valueQuantity", "detailQuantity"),
+                ("valueRange", "detailRange"),
+                ("valueInteger", "detailInteger"),
+                ("valueBoolean", "detailBoolean"),
+                ("valueRatio", "detailRatio"),
+                ("valueString", "detailString"),
+            ]
+            .iter()
+            .find_map(|(from, to)| detail.get(from).cloned().map(|value| (*to, value)));
             if let Some((key, value)) = found {
                 // gol-1: a detail needs a measure.
                 due.put("measure", concept);
@@ -141,7 +155,9 @@ impl<'d> Context<'d> {
                 about.extend(self.nested(inner)?);
             }
         }
-        for reference in about.into_iter().filter(|reference| ["Condition", "Observation", "ServiceRequest"].iter().any(|kind| reference.is(kind))) {
+        for reference in
+            about.into_iter().filter(|reference| ["Condition", "Observation", "ServiceRequest"].iter().any(|kind| reference.is(kind)))
+        {
             body.push("addresses", reference);
         }
         Ok(self.add("Goal", goal, body))

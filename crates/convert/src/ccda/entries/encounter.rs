@@ -3,12 +3,7 @@
 use sutura_ccda::Element;
 
 use super::{Context, Mapped, Ref, related};
-use crate::ccda::{
-    account::Why,
-    json::Obj,
-    maps, statement,
-    types::attr,
-};
+use crate::ccda::{account::Why, json::Obj, maps, statement, types::attr};
 
 const DIAGNOSIS: &[&str] = &["2.16.840.1.113883.10.20.22.4.80"];
 
@@ -37,7 +32,9 @@ impl<'d> Context<'d> {
                 continue;
             };
             let mut participant = Obj::new();
-            if let Some(function) = performer.sdtc("functionCode").or_else(|| performer.child("functionCode")).and_then(|code| self.concept(code)) {
+            if let Some(function) =
+                performer.sdtc("functionCode").or_else(|| performer.child("functionCode")).and_then(|code| self.concept(code))
+            {
                 participant.push("type", function);
             }
             participant.opt("period", performer.child("time").and_then(|time| self.period(time)));
@@ -52,7 +49,9 @@ impl<'d> Context<'d> {
         let mut diagnoses = Vec::new();
         for relation in encounter.children_named("entryRelationship") {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                if inner.templates().any(|(root, _)| DIAGNOSIS.contains(&root)) || inner.name() == "act" && related(inner, "SUBJ").any(|problem| problem.child("value").is_some()) {
+                if inner.templates().any(|(root, _)| DIAGNOSIS.contains(&root))
+                    || inner.name() == "act" && related(inner, "SUBJ").any(|problem| problem.child("value").is_some())
+                {
                     diagnoses.extend(self.nested_diagnosis(inner)?);
                 } else if attr(relation, "typeCode") != Some("RSON") {
                     let others = self.nested(inner)?;
@@ -66,7 +65,10 @@ impl<'d> Context<'d> {
         if let Some(code) = encounter.sdtc("dischargeDispositionCode").and_then(|code| self.concept(code)) {
             body.put("hospitalization", Obj::of("dischargeDisposition", code));
         }
-        for participant in encounter.children_named("participant").filter(|participant| attr(*participant, "typeCode").is_none_or(|code| matches!(code, "LOC" | "ORG" | "DST"))) {
+        for participant in encounter
+            .children_named("participant")
+            .filter(|participant| attr(*participant, "typeCode").is_none_or(|code| matches!(code, "LOC" | "ORG" | "DST")))
+        {
             let Some(role) = participant.child("participantRole") else { continue };
             let Some((location, display)) = self.location(role) else { continue };
             let mut entry = Obj::of("location", location.with_display(display));
@@ -88,7 +90,8 @@ impl<'d> Context<'d> {
         self.notes(encounter, &mut notes);
         if notes.has("note") {
             // R4's Encounter has no note: the text goes to its narrative, if it has none.
-            let text: Vec<String> = notes.take_list("note").iter().filter_map(|note| note.as_object()?.get("text")?.as_str().map(str::to_owned)).collect();
+            let text: Vec<String> =
+                notes.take_list("note").iter().filter_map(|note| note.as_object()?.get("text")?.as_str().map(str::to_owned)).collect();
             if !body.has("text") {
                 let mut narrative = Obj::of("status", "generated");
                 narrative.put("div", crate::ccda::narrative::generated(&text.join(" ")));
@@ -131,7 +134,9 @@ impl<'d> Context<'d> {
             return "planned";
         }
         match encounter.child("effectiveTime") {
-            Some(time) if attr(time, "value").is_some() || time.child("high").is_some_and(|high| attr(high, "value").is_some()) => "finished",
+            Some(time) if attr(time, "value").is_some() || time.child("high").is_some_and(|high| attr(high, "value").is_some()) => {
+                "finished"
+            }
             _ => "unknown",
         }
     }

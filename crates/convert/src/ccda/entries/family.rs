@@ -23,7 +23,10 @@ impl<'d> Context<'d> {
         if let Some(status) = status {
             self.took(status);
         }
-        body.put("status", if status.and_then(|status| attr(status, "code")) == Some("nullified") { "entered-in-error" } else { "completed" });
+        body.put(
+            "status",
+            if status.and_then(|status| attr(status, "code")) == Some("nullified") { "entered-in-error" } else { "completed" },
+        );
         body.put("patient", self.patient.clone());
         body.opt("date", organizer.child("effectiveTime").and_then(|time| self.one_time(time)));
         let relative = organizer.path(&["subject", "relatedSubject"]);
@@ -73,7 +76,9 @@ impl<'d> Context<'d> {
             body.opt("name", names.first().and_then(Json::as_object).and_then(crate::ccda::people::shown_name));
         }
         let code = relative.and_then(|relative| relative.child("code"));
-        let relationship = code.and_then(|code| self.concept(code)).unwrap_or_else(|| coded("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "FAMMEMB", "family member"));
+        let relationship = code
+            .and_then(|code| self.concept(code))
+            .unwrap_or_else(|| coded("http://terminology.hl7.org/CodeSystem/v3-RoleCode", "FAMMEMB", "family member"));
         body.put("relationship", relationship);
         let Some(person) = person else { return };
         if let Some(gender) = person.child("administrativeGenderCode") {

@@ -31,7 +31,8 @@ impl<'d> Context<'d> {
             body.opt("statusReason", reason);
         }
         let product = activity.path(&["consumable", "manufacturedProduct"]);
-        let material = product.and_then(|product| product.child("manufacturedMaterial").or_else(|| product.child("manufacturedLabeledDrug")));
+        let material =
+            product.and_then(|product| product.child("manufacturedMaterial").or_else(|| product.child("manufacturedLabeledDrug")));
         let code = material.and_then(|material| material.child("code"));
         let name = material.and_then(|material| material.child("name")).and_then(|name| self.text_of(name));
         let vaccine = code.and_then(|code| self.concept(code)).or_else(|| name.map(|name| Obj::of("text", name)));
@@ -79,7 +80,9 @@ impl<'d> Context<'d> {
         let reference = self.add("Immunization", activity, body);
         // Titers and complications stand for themselves.
         let mut found = vec![reference];
-        for support in related(activity, "SPRT").chain(related(activity, "COMP")).filter(|inner| inner.name() == "observation").collect::<Vec<_>>() {
+        for support in
+            related(activity, "SPRT").chain(related(activity, "COMP")).filter(|inner| inner.name() == "observation").collect::<Vec<_>>()
+        {
             found.extend(self.nested(support)?);
         }
         Ok(EntryFate::Mapped(found))

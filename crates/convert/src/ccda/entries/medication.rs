@@ -10,7 +10,12 @@ use crate::ccda::{
 };
 
 const SIG: &[&str] = &["2.16.840.1.113883.10.20.22.4.147"];
-const INSTRUCTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.20", "2.16.840.1.113883.10.20.1.49", "1.3.6.1.4.1.19376.1.5.3.1.4.3", "1.3.6.1.4.1.19376.1.5.3.1.4.3.1"];
+const INSTRUCTION: &[&str] = &[
+    "2.16.840.1.113883.10.20.22.4.20",
+    "2.16.840.1.113883.10.20.1.49",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.3",
+    "1.3.6.1.4.1.19376.1.5.3.1.4.3.1",
+];
 const ORDER: &[&str] = &["2.16.840.1.113883.10.20.22.4.17", "1.3.6.1.4.1.19376.1.5.3.1.4.7.3", "2.16.840.1.113883.10.20.1.34"];
 const DISPENSE: &[&str] = &["2.16.840.1.113883.10.20.22.4.18"];
 
@@ -66,7 +71,9 @@ impl<'d> Context<'d> {
 
     /// What is taken: a Medication of its own where more than its code is said, and the code.
     fn product(&mut self, activity: Element<'d>) -> (Option<Ref>, Option<Obj>) {
-        let Some(product) = activity.path(&["consumable", "manufacturedProduct"]).or_else(|| activity.path(&["product", "manufacturedProduct"])) else {
+        let Some(product) =
+            activity.path(&["consumable", "manufacturedProduct"]).or_else(|| activity.path(&["product", "manufacturedProduct"]))
+        else {
             return (None, None);
         };
         let material = product.child("manufacturedMaterial").or_else(|| product.child("manufacturedLabeledDrug"));
@@ -134,7 +141,11 @@ impl<'d> Context<'d> {
         let times = self.times(activity);
         let repeats = activity.child("repeatNumber").and_then(|number| {
             let count = attr(number, "value").and_then(|value| value.parse::<u32>().ok())?;
-            if order { self.took(number) } else { self.left(number, Why::NoTarget) }
+            if order {
+                self.took(number)
+            } else {
+                self.left(number, Why::NoTarget)
+            }
             order.then_some(count)
         });
         dosage.put("timing", times.timing(repeats));
@@ -247,7 +258,8 @@ impl<'d> Context<'d> {
         body.extend("identifier", self.identifiers(dispense));
         body.put("status", self.status(dispense, "DispenseStatus").unwrap_or("unknown"));
         let (mut medication, mut concept) = self.product(dispense);
-        if medication.is_none() && concept.is_none()
+        if medication.is_none()
+            && concept.is_none()
             && let Some(activity) = activity
         {
             (medication, concept) = self.product(activity);
@@ -321,7 +333,9 @@ impl<'d> Context<'d> {
 
 fn put_medication(body: &mut Obj, medication: &Option<Ref>, concept: Option<Obj>, activity: Element<'_>) {
     match (medication, concept) {
-        (Some(medication), concept) => body.put("medicationReference", medication.with_display(concept.as_ref().and_then(crate::ccda::people::shown_concept))),
+        (Some(medication), concept) => {
+            body.put("medicationReference", medication.with_display(concept.as_ref().and_then(crate::ccda::people::shown_concept)))
+        }
         (None, Some(concept)) => body.put("medicationCodeableConcept", concept),
         (None, None) => {
             let code = activity.path(&["consumable", "manufacturedProduct", "manufacturedMaterial", "code"]);

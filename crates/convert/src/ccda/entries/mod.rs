@@ -183,7 +183,9 @@ impl<'d> Context<'d> {
     pub(super) fn reasons(&mut self, element: Element<'d>, body: &mut Obj, key: &'static str) {
         for indication in related(element, "RSON").filter(|reason| reason.name() == "observation") {
             let reason = indication.child("value").and_then(|value| self.concept(value));
-            if let Some(reason) = reason.or_else(|| indication.child("code").filter(|code| attr(*code, "code") != Some("ASSERTION")).and_then(|code| self.concept(code))) {
+            if let Some(reason) = reason.or_else(|| {
+                indication.child("code").filter(|code| attr(*code, "code") != Some("ASSERTION")).and_then(|code| self.concept(code))
+            }) {
                 body.push(key, reason);
             }
             self.left_frame(indication);

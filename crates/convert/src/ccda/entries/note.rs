@@ -29,7 +29,10 @@ impl<'d> Context<'d> {
         }
         let code = note.child("code");
         body.put("type", code.and_then(|code| self.concept(code)).unwrap_or_else(|| absent_concept(code)));
-        body.push("category", coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"));
+        body.push(
+            "category",
+            coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"),
+        );
         body.put("subject", self.patient.clone());
         for author in note.children_named("author") {
             let time = author.child("time").and_then(|time| self.instant(time));
@@ -45,7 +48,12 @@ impl<'d> Context<'d> {
             body.push("content", Obj::of("attachment", content));
         }
         let mut context = Obj::new();
-        for inner in note.children_named("entryRelationship").flat_map(|relation| relation.children()).filter(|inner| statement::is_statement(*inner)).collect::<Vec<_>>() {
+        for inner in note
+            .children_named("entryRelationship")
+            .flat_map(|relation| relation.children())
+            .filter(|inner| statement::is_statement(*inner))
+            .collect::<Vec<_>>()
+        {
             // Only a pointer to an encounter has no code of its own.
             let encounter = EntryKind::of_statement(inner) == Some(EntryKind::EncounterActivity) || inner.name() == "encounter";
             let known = crate::ccda::types::primary_id(inner).and_then(|(root, extension)| self.by_identifier(root, extension));
@@ -69,9 +77,15 @@ impl<'d> Context<'d> {
     fn note_contents(&mut self, text: Element<'d>, contents: &mut Vec<Obj>) {
         let media = attr(text, "mediaType");
         if attr(text, "representation") == Some("B64") {
-            let data: String = text.content().filter_map(|content| if let sutura_ccda::Content::Text(text) = content { Some(text) } else { None }).collect();
+            let data: String = text
+                .content()
+                .filter_map(|content| if let sutura_ccda::Content::Text(text) = content { Some(text) } else { None })
+                .collect();
             let data: String = data.chars().filter(|letter| !letter.is_whitespace()).collect();
-            if !data.is_empty() && data.len().is_multiple_of(4) && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'=')) {
+            if !data.is_empty()
+                && data.len().is_multiple_of(4)
+                && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
+            {
                 self.took(text);
                 let mut attachment = Obj::new();
                 attachment.put("contentType", media.unwrap_or("application/octet-stream").to_owned());

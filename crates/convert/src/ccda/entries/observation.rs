@@ -16,7 +16,11 @@ impl<'d> Context<'d> {
     pub(super) fn observation(&mut self, element: Element<'d>, category: Option<&'static str>) -> Mapped<Obj> {
         if element.is_negated() {
             // R4 cannot say that something observed is not so; leaving the negation out would turn it round.
-            return Err(fault("ccda-negated-observation", "@negationInd", "FHIR has no negated observation; it is not converted, lest its meaning is turned round"));
+            return Err(fault(
+                "ccda-negated-observation",
+                "@negationInd",
+                "FHIR has no negated observation; it is not converted, lest its meaning is turned round",
+            ));
         }
         let mut body = Obj::new();
         self.narrative(element, &mut body);
@@ -50,7 +54,10 @@ impl<'d> Context<'d> {
     /// Who observed it: performers, else the author.
     fn observers(&mut self, element: Element<'d>, body: &mut Obj) {
         for actor in self.performers(element) {
-            if let Some(reference) = actor.reference().filter(|_| actor.person.is_none() || actor.person_of(&["Practitioner", "Patient", "RelatedPerson"]).is_some()) {
+            if let Some(reference) = actor
+                .reference()
+                .filter(|_| actor.person.is_none() || actor.person_of(&["Practitioner", "Patient", "RelatedPerson"]).is_some())
+            {
                 body.push("performer", reference);
             }
         }
@@ -172,7 +179,9 @@ impl<'d> Context<'d> {
             let mut out = Obj::new();
             let value = range.child("value");
             if let Some(value) = value {
-                let quantity = |this: &mut Self, name: &str| value.child(name).filter(|end| attr(*end, "value").is_some()).and_then(|end| this.quantity(end));
+                let quantity = |this: &mut Self, name: &str| {
+                    value.child(name).filter(|end| attr(*end, "value").is_some()).and_then(|end| this.quantity(end))
+                };
                 let (low, high) = (quantity(self, "low"), quantity(self, "high"));
                 let number = |end: &Option<Obj>| end.as_ref()?.get("value")?.as_str()?.parse::<f64>().ok();
                 if matches!((number(&low), number(&high)), (Some(low), Some(high)) if low > high) {
@@ -192,10 +201,12 @@ impl<'d> Context<'d> {
                 out.push("appliesTo", code);
             }
             let text = range.child("text").and_then(|text| self.referred_text(text));
-            let text = text.or_else(|| value.filter(|value| !matches!(value.xsi_type(), Some("IVL_PQ" | "PQ"))).and_then(|value| match value.xsi_type() {
-                Some("ST" | "ED") => self.referred_text(value),
-                _ => self.concept(value).as_ref().and_then(crate::ccda::people::shown_concept),
-            }));
+            let text = text.or_else(|| {
+                value.filter(|value| !matches!(value.xsi_type(), Some("IVL_PQ" | "PQ"))).and_then(|value| match value.xsi_type() {
+                    Some("ST" | "ED") => self.referred_text(value),
+                    _ => self.concept(value).as_ref().and_then(crate::ccda::people::shown_concept),
+                })
+            });
             out.opt("text", text);
             // obs-3: low, high or text.
             if out.has("low") || out.has("high") || out.has("text") {
@@ -217,7 +228,11 @@ impl<'d> Context<'d> {
         };
         let mut body = self.observation(element, Some(category))?;
         self.components(element, &mut body)?;
-        if !body.has_any(&VALUES) && !body.has("component") && !body.has("hasMember") && body.get("code").and_then(Json::as_object).is_some_and(is_absent) {
+        if !body.has_any(&VALUES)
+            && !body.has("component")
+            && !body.has("hasMember")
+            && body.get("code").and_then(Json::as_object).is_some_and(is_absent)
+        {
             return Err(fault("ccda-observation-empty", "code", "the observation has neither a code nor a value"));
         }
         Ok(self.add("Observation", element, body))
@@ -245,7 +260,14 @@ impl<'d> Context<'d> {
         }
         let mut members = Vec::new();
         for code in ["REFR", "SPRT", "SUBJ", "CAUS"] {
-            for inner in related(element, code).filter(|inner| inner.name() == "observation" && inner.child("value").is_some() && sutura_ccda::EntryKind::of_statement(*inner) != Some(sutura_ccda::EntryKind::Comment)).collect::<Vec<_>>() {
+            for inner in related(element, code)
+                .filter(|inner| {
+                    inner.name() == "observation"
+                        && inner.child("value").is_some()
+                        && sutura_ccda::EntryKind::of_statement(*inner) != Some(sutura_ccda::EntryKind::Comment)
+                })
+                .collect::<Vec<_>>()
+            {
                 members.extend(self.nested(inner)?);
             }
         }
@@ -315,5 +337,8 @@ const US_CORE: &str = "http://hl7.org/fhir/us/core/CodeSystem/us-core-category";
 
 fn is_absent(concept: &Obj) -> bool {
     let codings = concept.get("coding").map(Json::items).unwrap_or_default();
-    codings.iter().any(|coding| coding.as_object().and_then(|coding| coding.get("system")).and_then(Json::as_str) == Some("http://terminology.hl7.org/CodeSystem/data-absent-reason"))
+    codings.iter().any(|coding| {
+        coding.as_object().and_then(|coding| coding.get("system")).and_then(Json::as_str)
+            == Some("http://terminology.hl7.org/CodeSystem/data-absent-reason")
+    })
 }

@@ -17,11 +17,14 @@ impl<'d> Context<'d> {
         self.narrative(planned, &mut body);
         body.extend("identifier", self.identifiers(planned));
         body.put("status", self.status(planned, "RequestStatus").unwrap_or("unknown"));
-        body.put("intent", match attr(planned, "moodCode") {
-            Some("RQO") => "order",
-            Some("PRP") => "proposal",
-            _ => "plan",
-        });
+        body.put(
+            "intent",
+            match attr(planned, "moodCode") {
+                Some("RQO") => "order",
+                Some("PRP") => "proposal",
+                _ => "plan",
+            },
+        );
         if planned.attr("negationInd").is_some() {
             self.took(planned);
         }
@@ -30,7 +33,11 @@ impl<'d> Context<'d> {
         }
         let code = planned.child("code");
         let concept = code.and_then(|code| self.concept(code));
-        let text = if concept.is_none() { planned.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)) } else { None };
+        let text = if concept.is_none() {
+            planned.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text))
+        } else {
+            None
+        };
         body.put("code", concept.or(text).unwrap_or_else(|| absent_concept(code)));
         body.put("subject", self.patient.clone());
         self.time_or_period(&mut body, planned.child("effectiveTime"), ("occurrenceDateTime", "occurrencePeriod"));
@@ -44,7 +51,10 @@ impl<'d> Context<'d> {
                 body.push("performer", reference);
             }
         }
-        for participant in planned.children_named("participant").filter(|participant| attr(*participant, "typeCode").is_some_and(|code| matches!(code, "LOC" | "DST"))) {
+        for participant in planned
+            .children_named("participant")
+            .filter(|participant| attr(*participant, "typeCode").is_some_and(|code| matches!(code, "LOC" | "DST")))
+        {
             if let Some((location, display)) = participant.child("participantRole").and_then(|role| self.location(role)) {
                 body.push("locationReference", location.with_display(display));
             }

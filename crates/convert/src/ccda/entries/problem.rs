@@ -21,7 +21,11 @@ impl<'d> Context<'d> {
     /// A concern or diagnosis act with its problem observations: a Condition for each.
     pub(super) fn problem_concern(&mut self, act: Element<'d>) -> Mapped<EntryFate> {
         let mut found = Vec::new();
-        let problems: Vec<Element<'d>> = related(act, "SUBJ").chain(related(act, "COMP")).chain(related(act, "REFR")).filter(|inner| inner.name() == "observation" && inner.child("value").is_some()).collect();
+        let problems: Vec<Element<'d>> = related(act, "SUBJ")
+            .chain(related(act, "COMP"))
+            .chain(related(act, "REFR"))
+            .filter(|inner| inner.name() == "observation" && inner.child("value").is_some())
+            .collect();
         for problem in problems {
             found.push(self.problem(problem, Some(act), None)?);
         }
@@ -54,10 +58,13 @@ impl<'d> Context<'d> {
     pub(super) fn problem(&mut self, problem: Element<'d>, act: Option<Element<'d>>, category: Option<&'static str>) -> Mapped<Ref> {
         let mut body = Obj::new();
         self.narrative(problem, &mut body);
-        if let Some(date) = part(problem, DIAGNOSED).and_then(|date| {
-            self.left_frame(date);
-            date.child("effectiveTime")
-        }).and_then(|time| self.one_time(time)) {
+        if let Some(date) = part(problem, DIAGNOSED)
+            .and_then(|date| {
+                self.left_frame(date);
+                date.child("effectiveTime")
+            })
+            .and_then(|time| self.one_time(time))
+        {
             let mut extension = Obj::of("url", "http://hl7.org/fhir/StructureDefinition/condition-assertedDate");
             extension.put("valueDateTime", date);
             body.push("extension", extension);
@@ -93,13 +100,17 @@ impl<'d> Context<'d> {
             }
             body.put("code", coded("http://snomed.info/sct", "160245001", ""));
         } else {
-            let code = value.and_then(|value| self.value_concept(value)).or_else(|| problem.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
+            let code = value
+                .and_then(|value| self.value_concept(value))
+                .or_else(|| problem.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
             match code {
                 Some(code) => body.put("code", code),
                 None if value.is_none_or(|value| value.null_flavor().is_some() || problem.null_flavor().is_some()) => {
                     body.put("code", crate::ccda::types::absent_concept(value));
                 }
-                None => return Err(fault("ccda-problem-without-code", "value", "the problem has a value that is no coded value and no text")),
+                None => {
+                    return Err(fault("ccda-problem-without-code", "value", "the problem has a value that is no coded value and no text"));
+                }
             }
         }
         for site in problem.children_named("targetSiteCode") {
@@ -108,7 +119,12 @@ impl<'d> Context<'d> {
             }
         }
         body.put("subject", self.patient.clone());
-        body.opt("encounter", self.encounter.clone().filter(|_| self.section == SectionKind::DischargeDiagnosis || self.section == SectionKind::AdmissionDiagnosis));
+        body.opt(
+            "encounter",
+            self.encounter
+                .clone()
+                .filter(|_| self.section == SectionKind::DischargeDiagnosis || self.section == SectionKind::AdmissionDiagnosis),
+        );
         self.problem_times(problem, &mut body);
         self.recorded(problem, &mut body, "recordedDate", "recorder");
         let mut evidence = Vec::new();
@@ -190,7 +206,10 @@ impl<'d> Context<'d> {
             return "resolved";
         }
         let status = act.and_then(|act| act.child("statusCode"));
-        match status.and_then(|status| attr(status, "code")).and_then(|code| maps::map("ConditionClinicalStatus", &code.to_ascii_lowercase())) {
+        match status
+            .and_then(|status| attr(status, "code"))
+            .and_then(|code| maps::map("ConditionClinicalStatus", &code.to_ascii_lowercase()))
+        {
             Some(mapped) => {
                 if let Some(status) = status {
                     self.took(status);
@@ -204,7 +223,14 @@ impl<'d> Context<'d> {
     fn problem_category(&mut self, act: Option<Element<'d>>, category: Option<&'static str>) -> Obj {
         let is_diagnosis = act.is_some_and(|act| {
             act.templates().any(|(root, _)| {
-                ["2.16.840.1.113883.10.20.22.4.80", "2.16.840.1.113883.10.20.22.4.33", "2.16.840.1.113883.10.20.22.4.34", "2.16.840.1.113883.10.20.22.4.65", "2.16.840.1.113883.10.20.22.4.51"].contains(&root)
+                [
+                    "2.16.840.1.113883.10.20.22.4.80",
+                    "2.16.840.1.113883.10.20.22.4.33",
+                    "2.16.840.1.113883.10.20.22.4.34",
+                    "2.16.840.1.113883.10.20.22.4.65",
+                    "2.16.840.1.113883.10.20.22.4.51",
+                ]
+                .contains(&root)
             })
         });
         let code = match category {
@@ -214,7 +240,9 @@ impl<'d> Context<'d> {
         };
         match code {
             "health-concern" => coded("http://hl7.org/fhir/us/core/CodeSystem/condition-category", "health-concern", "Health Concern"),
-            "encounter-diagnosis" => coded("http://terminology.hl7.org/CodeSystem/condition-category", "encounter-diagnosis", "Encounter Diagnosis"),
+            "encounter-diagnosis" => {
+                coded("http://terminology.hl7.org/CodeSystem/condition-category", "encounter-diagnosis", "Encounter Diagnosis")
+            }
             _ => coded("http://terminology.hl7.org/CodeSystem/condition-category", "problem-list-item", "Problem List Item"),
         }
     }

@@ -27,7 +27,11 @@ impl<'d> Context<'d> {
         body.put("status", if negated { "not-done" } else { status });
         let code = procedure.child("code");
         let concept = code.and_then(|code| self.concept(code));
-        let text = if concept.is_none() { procedure.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)) } else { None };
+        let text = if concept.is_none() {
+            procedure.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text))
+        } else {
+            None
+        };
         body.put("code", concept.or(text).unwrap_or_else(|| absent_concept(code)));
         body.put("subject", self.patient.clone());
         self.time_or_period(&mut body, procedure.child("effectiveTime"), ("performedDateTime", "performedPeriod"));
@@ -82,7 +86,9 @@ impl<'d> Context<'d> {
             self.nested(followed)?;
         }
         self.notes(procedure, &mut body);
-        for part in procedure.children().filter(|part| matches!(part.name(), "methodCode" | "priorityCode" | "approachSiteCode" | "languageCode")) {
+        for part in
+            procedure.children().filter(|part| matches!(part.name(), "methodCode" | "priorityCode" | "approachSiteCode" | "languageCode"))
+        {
             self.account.dropped_all(part, Why::NoTarget);
         }
         self.focal_devices(procedure, &mut body);

@@ -60,7 +60,11 @@ impl<'d> Context<'d> {
         let author = organizer.children_named("author").find_map(|author| author.child("time")).and_then(|time| self.instant(time));
         body.opt("issued", author);
         for actor in self.performers(organizer) {
-            if let Some(reference) = actor.person_of(&["Practitioner"]).map(|person| person.with_display(actor.display.clone())).or_else(|| actor.organization.as_ref().map(Ref::json)) {
+            if let Some(reference) = actor
+                .person_of(&["Practitioner"])
+                .map(|person| person.with_display(actor.display.clone()))
+                .or_else(|| actor.organization.as_ref().map(Ref::json))
+            {
                 body.push("performer", reference);
             }
         }
@@ -76,7 +80,8 @@ impl<'d> Context<'d> {
         body.extend("result", results.into_iter().chain(others.into_iter().filter(|other| other.is("Observation"))));
         let mut notes = Obj::new();
         self.notes(organizer, &mut notes);
-        let conclusion: Vec<String> = notes.take_list("note").iter().filter_map(|note| note.as_object()?.get("text")?.as_str().map(str::to_owned)).collect();
+        let conclusion: Vec<String> =
+            notes.take_list("note").iter().filter_map(|note| note.as_object()?.get("text")?.as_str().map(str::to_owned)).collect();
         body.put("conclusion", conclusion.join(" "));
         Ok(self.add("DiagnosticReport", organizer, body))
     }
@@ -99,7 +104,10 @@ impl<'d> Context<'d> {
         if let Some(role) = element.path(&["specimen", "specimenRole"]) {
             return self.specimen_role(role);
         }
-        let role = element.children_named("participant").filter(|participant| attr(*participant, "typeCode") == Some("PRD")).find_map(|participant| participant.child("participantRole"))?;
+        let role = element
+            .children_named("participant")
+            .filter(|participant| attr(*participant, "typeCode") == Some("PRD"))
+            .find_map(|participant| participant.child("participantRole"))?;
         self.specimen_role(role)
     }
 

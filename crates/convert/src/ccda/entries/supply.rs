@@ -19,11 +19,17 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         body.extend("identifier", self.identifiers(role));
         let device = role.child("playingDevice");
-        let udi = role.children_named("id").filter_map(crate::ccda::types::identity).find(|(root, extension)| *root == FDA && !extension.is_empty());
+        let udi = role
+            .children_named("id")
+            .filter_map(crate::ccda::types::identity)
+            .find(|(root, extension)| *root == FDA && !extension.is_empty());
         if let Some((_, carrier)) = udi {
             let mut out = Obj::new();
             // The device identifier stands after (01), fourteen digits of GS1.
-            out.opt("deviceIdentifier", carrier.split_once("(01)").map(|(_, rest)| rest.chars().take(14).filter(char::is_ascii_digit).collect::<String>()));
+            out.opt(
+                "deviceIdentifier",
+                carrier.split_once("(01)").map(|(_, rest)| rest.chars().take(14).filter(char::is_ascii_digit).collect::<String>()),
+            );
             out.put("carrierHRF", crate::ccda::types::folded(carrier));
             body.push("udiCarrier", out);
         }
@@ -54,7 +60,8 @@ impl<'d> Context<'d> {
                 let material = supply.path(&["product", "manufacturedProduct"]).and_then(|product| product.child("manufacturedMaterial"));
                 let concept = material.and_then(|material| material.child("code")).and_then(|code| self.concept(code));
                 let concept = concept.or_else(|| supply.child("code").and_then(|code| self.concept(code)));
-                let concept = concept.or_else(|| supply.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
+                let concept =
+                    concept.or_else(|| supply.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
                 concept.map(|concept| {
                     let mut body = Obj::of("type", concept);
                     body.put("patient", self.patient.clone());
@@ -71,13 +78,16 @@ impl<'d> Context<'d> {
         if let Some(status) = status {
             self.took(status);
         }
-        body.put("status", match code {
-            Some("completed") => "completed",
-            Some("nullified") => "entered-in-error",
-            Some("aborted" | "cancelled") => "stopped",
-            Some("suspended" | "held") => "on-hold",
-            _ => "active",
-        });
+        body.put(
+            "status",
+            match code {
+                Some("completed") => "completed",
+                Some("nullified") => "entered-in-error",
+                Some("aborted" | "cancelled") => "stopped",
+                Some("suspended" | "held") => "on-hold",
+                _ => "active",
+            },
+        );
         body.put("subject", self.patient.clone());
         let time = supply.children_named("effectiveTime").next();
         if let Some(time) = time {
@@ -113,9 +123,12 @@ impl<'d> Context<'d> {
         });
         body.put("status", status.unwrap_or("unknown"));
         let product = supply.path(&["product", "manufacturedProduct"]);
-        let material = product.and_then(|product| product.child("manufacturedMaterial").or_else(|| product.child("manufacturedLabeledDrug")));
+        let material =
+            product.and_then(|product| product.child("manufacturedMaterial").or_else(|| product.child("manufacturedLabeledDrug")));
         let code = material.and_then(|material| material.child("code")).or_else(|| supply.child("code"));
-        let item = code.and_then(|code| self.concept(code)).or_else(|| supply.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
+        let item = code
+            .and_then(|code| self.concept(code))
+            .or_else(|| supply.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
         body.put("itemCodeableConcept", item.unwrap_or_else(|| absent_concept(code)));
         let quantity = supply.child("quantity").and_then(|quantity| self.quantity(quantity));
         body.put("quantity", quantity.unwrap_or_else(|| Obj::of("value", Json::Raw("1".into()))));
@@ -129,7 +142,12 @@ impl<'d> Context<'d> {
             body.put("requester", person.with_display(author.display));
         }
         body.put("deliverTo", self.patient.clone());
-        for inner in supply.children_named("entryRelationship").flat_map(|relation| relation.children()).filter(|inner| statement::is_statement(*inner)).collect::<Vec<_>>() {
+        for inner in supply
+            .children_named("entryRelationship")
+            .flat_map(|relation| relation.children())
+            .filter(|inner| statement::is_statement(*inner))
+            .collect::<Vec<_>>()
+        {
             self.nested(inner)?;
         }
         if let Some(number) = supply.child("repeatNumber") {

@@ -57,7 +57,9 @@ impl<'d> Context<'d> {
             }
         } else if let Some(width) = time.child("width").and_then(|width| self.quantity(width)) {
             // Only how long.
-            if let Some(unit) = width.get("code").or_else(|| width.get("unit")).and_then(Json::as_str).and_then(|unit| maps::map("PeriodUnit", unit)) {
+            if let Some(unit) =
+                width.get("code").or_else(|| width.get("unit")).and_then(Json::as_str).and_then(|unit| maps::map("PeriodUnit", unit))
+            {
                 times.repeat.opt("boundsDuration", duration(width, unit));
             }
         }

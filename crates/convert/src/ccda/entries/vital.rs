@@ -20,7 +20,9 @@ impl<'d> Context<'d> {
     pub(super) fn vital_organizer(&mut self, organizer: Element<'d>) -> Mapped<EntryFate> {
         let mut signs: Vec<(&'d str, Element<'d>, Obj)> = Vec::new();
         let mut members = Vec::new();
-        for inner in organizer.children_named("component").flat_map(|component| component.children()).filter(|child| statement::is_statement(*child)) {
+        for inner in
+            organizer.children_named("component").flat_map(|component| component.children()).filter(|child| statement::is_statement(*child))
+        {
             if statement::is_void(inner) {
                 self.account.dropped_all(inner, Why::Void);
                 continue;
@@ -49,7 +51,10 @@ impl<'d> Context<'d> {
         body.put("status", self.status(organizer, "ObservationStatus").unwrap_or("final"));
         body.push("category", super::observation::category_of("vital-signs"));
         // The panel's code is fixed in FHIR; the organizer's own says the same.
-        body.put("code", coded("http://loinc.org", "85353-1", "Vital signs, weight, height, head circumference, oxygen saturation and BMI panel"));
+        body.put(
+            "code",
+            coded("http://loinc.org", "85353-1", "Vital signs, weight, height, head circumference, oxygen saturation and BMI panel"),
+        );
         if let Some(code) = organizer.child("code") {
             self.account.dropped_all(code, Why::Fixed);
         }
@@ -89,7 +94,8 @@ impl<'d> Context<'d> {
         let mut made = Vec::new();
         while let Some(at) = signs.iter().position(|(code, _, _)| *code == SYSTOLIC) {
             let time = signs[at].2.get("effectiveDateTime").cloned();
-            let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && body.get("effectiveDateTime").cloned() == time) else {
+            let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && body.get("effectiveDateTime").cloned() == time)
+            else {
                 // A pressure without its other half stays as it is.
                 break;
             };
@@ -157,8 +163,15 @@ impl<'d> Context<'d> {
         });
         // US Core wants both codes on it.
         if let Some(Json::Object(mut code)) = saturation.2.remove("code") {
-            for (loinc, display) in [("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"), ("2708-6", "Oxygen saturation in Arterial blood")] {
-                let known = code.get("coding").map(Json::items).unwrap_or_default().iter().any(|coding| coding.as_object().and_then(|coding| coding.get("code")).and_then(Json::as_str) == Some(loinc));
+            for (loinc, display) in
+                [("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"), ("2708-6", "Oxygen saturation in Arterial blood")]
+            {
+                let known = code
+                    .get("coding")
+                    .map(Json::items)
+                    .unwrap_or_default()
+                    .iter()
+                    .any(|coding| coding.as_object().and_then(|coding| coding.get("code")).and_then(Json::as_str) == Some(loinc));
                 if !known {
                     let mut coding = Obj::of("system", "http://loinc.org");
                     coding.put("code", loinc);
