@@ -99,8 +99,10 @@ impl Account {
         }
     }
 
-    pub(super) fn is_open(&self, element: Element<'_>) -> bool {
-        self.fates.get(element.node_id().index()).is_some_and(|fate| *fate == Fate::Open)
+    /// Whether nobody spoke for anything in or below the element.
+    pub(super) fn is_untouched(&self, element: Element<'_>) -> bool {
+        let mut all = std::iter::once(element).chain(element.descendants());
+        all.all(|below| self.fates.get(below.node_id().index()).is_none_or(|fate| *fate == Fate::Open))
     }
 
     /// Writes the fate of every leaf of the document into the account of its feed, and says how many leaves there are.

@@ -70,7 +70,7 @@ pub(super) enum EntryFate {
 pub(super) struct Fault {
     pub(super) code: &'static str,
     pub(super) location: String,
-    pub(super) message: &'static str,
+    pub(super) message: String,
 }
 
 pub(super) type Mapped<T> = Result<T, Fault>;

@@ -38,7 +38,7 @@ mod tests;
 mod types;
 
 use serde::{Deserialize, Serialize};
-use sutura_ccda::{Document, Entry, SectionKind};
+use sutura_ccda::{Document, Entry, Section, SectionKind};
 use sutura_core::{Finding, Severity};
 use sutura_fhir::{
     json::Parser,
@@ -181,15 +181,20 @@ impl Converter {
     /// The sections with their entries, as the outline of the document has them.
     fn sections(&self, cx: &mut Context<'_>, converted: &mut Converted, feed: &mut Feed) -> Vec<json::Json> {
         let document = cx.doc;
-        let mut bodies: Vec<Obj> = Vec::with_capacity(document.sections().len());
-        for section in document.sections() {
+        let mut bodies = vec![Obj::new(); document.sections().len()];
+        // Encounters first: others say in which of them they were found.
+        let is_first = |section: &&Section| section.kind == SectionKind::Encounters;
+        let (first, rest): (Vec<_>, Vec<_>) = document.sections().iter().partition(is_first);
+        for section in first.into_iter().chain(rest) {
             cx.enter_section(section.kind);
             let mut body = cx.make_section(section);
             for entry in section.entries(document) {
                 let references = self.entry(cx, entry, converted, feed);
                 Context::put_entries(&mut body, &references);
             }
-            bodies.push(body);
+            if let Some(slot) = bodies.get_mut(section.position) {
+                *slot = body;
+            }
         }
         cx.enter_section(SectionKind::Unknown);
         // The last sections first, so that each is whole before it goes into the one around it.
@@ -260,15 +265,16 @@ impl Converter {
         for resource in cx.resources.get(before..).unwrap_or_default() {
             json.clear();
             bundle::write_resource(resource, &mut json);
-            let refused = |location: String| Fault {
+            let refused = |location: &str, why: &str| Fault {
                 code: "ccda-entry-invalid",
-                location,
-                message: "the entry gives a resource that is not valid FHIR; it is not converted",
+                location: location.to_owned(),
+                message: format!("the entry gives a resource that is not valid FHIR and is not converted: {why}"),
             };
-            let document = parser.parse(&json).map_err(|_| refused(resource.kind.to_owned()))?;
+            let document = parser.parse(&json).map_err(|_| refused(resource.kind, "not JSON"))?;
             let issues = validator.validate(document.root());
+            // The texts of the validator name elements and rules, never what they hold.
             if let Some(issue) = issues.iter().find(|issue| matches!(issue.severity, IssueSeverity::Error | IssueSeverity::Fatal)) {
-                return Err(refused(issue.expression.clone()));
+                return Err(refused(&issue.expression, &issue.diagnostics));
             }
         }
         Ok(())

@@ -117,11 +117,6 @@ impl<'t> Stamp<'t> {
         Some(self.date_time(default_offset))
     }
 
-    /// `time`, of a value that has a time of day.
-    pub(super) fn offset(&self) -> Option<i16> {
-        self.offset
-    }
-
     /// Whether it is after the other for sure, whatever the missing digits are.
     pub(super) fn is_after(&self, other: &Stamp<'_>, default_offset: Option<i16>) -> bool {
         let date = |stamp: &Stamp<'_>| (stamp.year, stamp.month, stamp.day);

@@ -252,11 +252,41 @@ pub(super) fn is_planned(element: Element<'_>) -> bool {
     matches!(element.attr("moodCode").map(str::trim), Some("INT" | "RQO" | "PRMS" | "PRP" | "ARQ" | "APT"))
 }
 
+/// Parts of statements for which FHIR has no element: statuses that the statement itself has, priorities, monitoring.
+pub(super) fn is_without_target(element: Element<'_>) -> bool {
+    const NONE: [&str; 9] = [
+        "2.16.840.1.113883.10.20.1.47",
+        "2.16.840.1.113883.10.20.1.57",
+        "2.16.840.1.113883.10.20.22.4.6",
+        "2.16.840.1.113883.10.20.22.4.28",
+        "2.16.840.1.113883.10.20.22.4.8",
+        "2.16.840.1.113883.10.20.22.4.143",
+        "2.16.840.1.113883.10.20.22.4.123",
+        "2.16.840.1.113883.10.20.22.4.129",
+        "2.16.840.1.113883.10.20.1.19",
+    ];
+    element.templates().any(|(root, _)| NONE.contains(&root))
+}
+
+/// Whether an observation has neither a code nor a value.
+pub(super) fn says_nothing(observation: Element<'_>) -> bool {
+    let empty = |coded: Option<Element<'_>>| {
+        coded.is_none_or(|coded| {
+            let said = ["code", "displayName", "value"].iter().any(|name| coded.attr(name).is_some_and(|value| !value.trim().is_empty()));
+            !said
+                && coded.text().trim().is_empty()
+                && coded.descendants().all(|below| below.attr("code").is_none() && below.attr("value").is_none())
+        })
+    };
+    observation.name() == "observation" && empty(observation.child("code")) && empty(observation.child("value"))
+}
+
 /// Whether the statement has no content at all.
 pub(super) fn is_void(element: Element<'_>) -> bool {
-    element.null_flavor().is_some()
-        && element.child("code").is_none_or(|code| code.attr("code").is_none())
-        && element.child("consumable").is_none()
+    says_nothing(element)
+        || element.null_flavor().is_some()
+            && element.child("code").is_none_or(|code| code.attr("code").is_none())
+            && element.child("consumable").is_none()
 }
 
 #[cfg(test)]

@@ -39,11 +39,6 @@ pub(super) fn folded(text: &str) -> String {
     out
 }
 
-/// `negationInd`, `inversionInd` and other truth values.
-pub(super) fn flag(element: Element<'_>, name: &str) -> bool {
-    element.attr(name).is_some_and(|value| matches!(value.trim(), "true" | "1"))
-}
-
 /// An attribute without the white space around it, none if it is empty.
 pub(super) fn attr<'d>(element: Element<'d>, name: &str) -> Option<&'d str> {
     element.attr(name).map(str::trim).filter(|value| !value.is_empty())
@@ -188,6 +183,7 @@ impl<'d> Context<'d> {
                     self.took(reference);
                     let found = folded(&super::narrative::plain(target));
                     if !found.is_empty() {
+                        self.left(text, Why::Repeated);
                         return Some(found);
                     }
                 }
@@ -327,6 +323,15 @@ impl<'d> Context<'d> {
             }
             (_, _, Some(high)) => period.opt("end", self.date_time(high)),
             _ => {}
+        }
+        // FHIR cannot compare a day with a time of that day (per-1): both get the precision of the shorter.
+        if let (Some(start), Some(end)) = (period.get("start").and_then(Json::as_str), period.get("end").and_then(Json::as_str)) {
+            let shorter = start.len().min(end.len()).min(10);
+            if start.len() != end.len() && start.len().min(end.len()) <= 10 && start.get(..shorter) == end.get(..shorter) {
+                let same = start.get(..shorter).unwrap_or("").to_owned();
+                period.put("start", same.clone());
+                period.put("end", same);
+            }
         }
         if period.is_empty() { None } else { Some(period) }
     }

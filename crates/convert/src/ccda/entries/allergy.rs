@@ -127,6 +127,7 @@ impl<'d> Context<'d> {
         body.put("patient", self.patient.clone());
         body.opt("onsetDateTime", period.get("start").cloned());
         self.recorded(allergy, &mut body, "recordedDate", "recorder");
+        self.asserted(allergy, &mut body);
         let severity = self.severity(allergy);
         for reaction in parts(allergy, REACTION).collect::<Vec<_>>() {
             if let Some(reaction) = self.reaction(reaction, severity) {

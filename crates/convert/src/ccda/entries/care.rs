@@ -152,7 +152,7 @@ impl<'d> Context<'d> {
         let mut about = Vec::new();
         for relation in goal.children_named("entryRelationship") {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                about.extend(self.nested(inner)?);
+                about.extend(self.nested(inner));
             }
         }
         for reference in

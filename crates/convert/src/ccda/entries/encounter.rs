@@ -54,7 +54,7 @@ impl<'d> Context<'d> {
                 {
                     diagnoses.extend(self.nested_diagnosis(inner)?);
                 } else if attr(relation, "typeCode") != Some("RSON") {
-                    let others = self.nested(inner)?;
+                    let others = self.nested(inner);
                     diagnoses.extend(others.into_iter().filter(|other| other.is("Condition")));
                 }
             }

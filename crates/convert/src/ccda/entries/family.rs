@@ -151,6 +151,7 @@ impl<'d> Context<'d> {
                 "id" | "statusCode" => self.account.dropped(child, Why::Wrapper),
                 "code" => self.account.dropped_all(child, Why::Fixed),
                 "text" => self.account.dropped_all(child, Why::Repeated),
+                "effectiveTime" => self.account.dropped_all(child, Why::NoTarget),
                 _ => {}
             }
         }

@@ -83,7 +83,7 @@ impl<'d> Context<'d> {
         for support in
             related(activity, "SPRT").chain(related(activity, "COMP")).filter(|inner| inner.name() == "observation").collect::<Vec<_>>()
         {
-            found.extend(self.nested(support)?);
+            found.extend(self.nested(support));
         }
         Ok(EntryFate::Mapped(found))
     }

@@ -43,7 +43,8 @@ impl<'d> Context<'d> {
         }
         put_medication(&mut body, &medication, concept, activity);
         body.put("subject", self.patient.clone());
-        body.opt("encounter", self.encounter.clone().filter(|_| order));
+        let encounter = self.encounter_of(activity);
+        body.opt("encounter", encounter.or_else(|| self.encounter.clone().filter(|_| order)));
         self.recorded(activity, &mut body, "authoredOn", "requester");
         let performer = self.performers(activity);
         body.opt("performer", performer.iter().find_map(|actor| actor.reference()));
@@ -54,15 +55,23 @@ impl<'d> Context<'d> {
         for order in parts(activity, ORDER).collect::<Vec<_>>() {
             self.dispense_request(order, &mut body);
         }
-        if let Some(code) = activity.child("code") {
-            self.account.dropped_all(code, Why::NoTarget);
+        for informant in activity.children_named("informant") {
+            let actor = self.participation(informant);
+            if let Some(reference) = actor.person_of(&["Practitioner", "RelatedPerson", "Patient"]).or(actor.organization)
+                && !body.has("reportedReference")
+            {
+                body.put("reportedReference", reference);
+            }
+        }
+        for part in activity.children().filter(|part| matches!(part.name(), "code" | "participant" | "administrationUnitCode")) {
+            self.account.dropped_all(part, Why::NoTarget);
         }
         let request = self.add("MedicationRequest", activity, body);
         for dispense in parts(activity, DISPENSE).collect::<Vec<_>>() {
             dispenses.push(self.dispense(dispense, Some(&request), Some(activity))?);
         }
         for reaction in related(activity, "CAUS").collect::<Vec<_>>() {
-            self.nested(reaction)?;
+            self.nested(reaction);
         }
         let mut found = vec![request];
         found.extend(dispenses);

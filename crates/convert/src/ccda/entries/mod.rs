@@ -19,11 +19,12 @@ mod timing;
 mod vital;
 
 use sutura_ccda::{Element, Entry, EntryKind};
+use sutura_core::Severity;
 
 use super::{
     account::Why,
     context::{Context, EntryFate, Fault, Mapped, Ref},
-    json::{Json, Obj},
+    json::Obj,
     narrative,
     statement::{self, Kind},
     types::attr,
@@ -42,21 +43,67 @@ impl<'d> Context<'d> {
         }
     }
 
-    /// Converts a statement that stands in another one and becomes resources of its own.
-    pub(super) fn nested(&mut self, element: Element<'d>) -> Mapped<Vec<Ref>> {
+    /// Converts a statement that stands in another one and becomes resources of its own. What is wrong with it costs it only.
+    pub(super) fn nested(&mut self, element: Element<'d>) -> Vec<Ref> {
         if statement::is_void(element) {
             self.account.dropped_all(element, Why::Void);
-            return Ok(Vec::new());
+            return Vec::new();
         }
         let entry = EntryKind::of_statement(element).unwrap_or(EntryKind::Unknown);
-        let Some(kind) = statement::kind(element, entry, self.section) else { return Ok(Vec::new()) };
-        Ok(match self.statement(element, kind)? {
-            EntryFate::Mapped(references) => references,
-            _ => Vec::new(),
+        let Some(kind) = statement::kind(element, entry, self.section) else { return Vec::new() };
+        self.isolated(element, |this| {
+            Ok(match this.statement(element, kind)? {
+                EntryFate::Mapped(references) => references,
+                EntryFate::Dropped(why) => {
+                    this.account.dropped_all(element, why);
+                    Vec::new()
+                }
+                EntryFate::Unmapped => Vec::new(),
+            })
         })
+        .unwrap_or_default()
     }
 
+    /// Runs the map of a part of an entry: if it fails, what the part gave is taken back, and there is a finding.
+    pub(super) fn isolated<T>(&mut self, element: Element<'d>, map: impl FnOnce(&mut Self) -> Mapped<T>) -> Option<T> {
+        let before = self.resources.len();
+        match map(self) {
+            Ok(made) => Some(made),
+            Err(fault) => {
+                self.roll_back(before);
+                self.account.refuse(element);
+                self.find(fault.code, Severity::Error, element, fault.message);
+                None
+            }
+        }
+    }
+
+    /// Converts a statement, and those within it that its map does not read.
     fn statement(&mut self, element: Element<'d>, kind: Kind) -> Mapped<EntryFate> {
+        let mut fate = self.map(element, kind)?;
+        if let EntryFate::Mapped(found) = &mut fate {
+            for relation in element.children().filter(|child| matches!(child.name(), "entryRelationship" | "component")) {
+                for inner in relation.children().filter(|child| statement::is_statement(*child)) {
+                    if self.account.is_untouched(inner) {
+                        found.extend(self.nested(inner));
+                    }
+                    if self.account.is_untouched(inner) && statement::is_without_target(inner) {
+                        self.account.dropped_all(inner, Why::NoTarget);
+                    }
+                }
+            }
+            for part in element.children() {
+                match part.name() {
+                    "informant" | "specimen" | "subject" | "reference" => self.account.dropped_all(part, Why::NoTarget),
+                    "effectiveTime" | "text" if self.account.is_untouched(part) => self.account.dropped_all(part, Why::NoTarget),
+                    _ => {}
+                }
+            }
+        }
+        Ok(fate)
+    }
+
+    fn map(&mut self, element: Element<'d>, kind: Kind) -> Mapped<EntryFate> {
         let one = |reference: Ref| EntryFate::Mapped(vec![reference]);
         Ok(match kind {
             Kind::ProblemConcern => self.problem_concern(element)?,
@@ -105,7 +152,7 @@ impl<'d> Context<'d> {
         let mut found = Vec::new();
         for relation in element.children().filter(|child| matches!(child.name(), "entryRelationship" | "component")) {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                found.extend(self.nested(inner)?);
+                found.extend(self.nested(inner));
             }
         }
         if found.is_empty() {
@@ -189,8 +236,35 @@ impl<'d> Context<'d> {
                 body.push(key, reason);
             }
             self.left_frame(indication);
-            if let Some(time) = indication.child("effectiveTime") {
-                self.account.dropped_all(time, Why::NoTarget);
+            for part in indication.children() {
+                match part.name() {
+                    "effectiveTime" => self.account.dropped_all(part, Why::NoTarget),
+                    "text" => self.account.dropped_all(part, Why::Repeated),
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    /// The encounter in which it was found, where the statement names one of this document.
+    pub(super) fn encounter_of(&mut self, element: Element<'d>) -> Option<Ref> {
+        let encounter = element.children_named("entryRelationship").find_map(|relation| relation.child("encounter"))?;
+        let (root, extension) = super::types::primary_id(encounter)?;
+        let id = crate::ids::from_identifier("Encounter", root, extension);
+        if !self.has("Encounter", id) {
+            return None;
+        }
+        self.account.dropped_all(encounter, Why::Reference);
+        Some(Ref(format!("Encounter/{id}")))
+    }
+
+    /// Who says so: the performer of the observation.
+    pub(super) fn asserted(&mut self, element: Element<'d>, body: &mut Obj) {
+        for actor in self.performers(element) {
+            if let Some(person) = actor.person_of(&["Practitioner", "Patient", "RelatedPerson"])
+                && !body.has("asserter")
+            {
+                body.put("asserter", person.with_display(actor.display));
             }
         }
     }
@@ -230,12 +304,7 @@ pub(super) fn part<'d>(element: Element<'d>, templates: &'static [&'static str])
     parts(element, templates).next()
 }
 
-/// A reference to an entry that cannot be without its code.
-pub(super) fn fault(code: &'static str, location: impl Into<String>, message: &'static str) -> Fault {
-    Fault { code, location: location.into(), message }
-}
-
-/// Whether a concept has a code or a text.
-pub(super) fn says_something(concept: &Option<Obj>) -> bool {
-    concept.as_ref().is_some_and(|concept| concept.has("coding") || concept.get("text").and_then(Json::as_str).is_some())
+/// A fault of the entry that is read.
+pub(super) fn fault(code: &'static str, location: impl Into<String>, message: &str) -> Fault {
+    Fault { code, location: location.into(), message: message.to_owned() }
 }

@@ -62,7 +62,7 @@ impl<'d> Context<'d> {
                     self.account.dropped_all(inner, crate::ccda::account::Why::Reference);
                     vec![known]
                 }
-                None => self.nested(inner)?,
+                None => self.nested(inner),
             };
             if encounter {
                 context.extend("encounter", found.into_iter().filter(|reference| reference.is("Encounter")));

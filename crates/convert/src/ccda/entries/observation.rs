@@ -14,7 +14,8 @@ use crate::ccda::{
 impl<'d> Context<'d> {
     /// An Observation of any statement that is one: everything but what its kind adds.
     pub(super) fn observation(&mut self, element: Element<'d>, category: Option<&'static str>) -> Mapped<Obj> {
-        if element.is_negated() {
+        let empty = element.child("value").is_none_or(|value| value.null_flavor().is_some());
+        if element.is_negated() && !empty {
             // R4 cannot say that something observed is not so; leaving the negation out would turn it round.
             return Err(fault(
                 "ccda-negated-observation",
@@ -37,6 +38,16 @@ impl<'d> Context<'d> {
         self.time_or_period(&mut body, element.child("effectiveTime"), ("effectiveDateTime", "effectivePeriod"));
         self.observers(element, &mut body);
         self.observed(element, &mut body);
+        if element.is_negated() {
+            // Negated and without a value: it was not done.
+            self.took(element);
+            body.put("status", "cancelled");
+            body.put(
+                "dataAbsentReason",
+                coded("http://terminology.hl7.org/CodeSystem/data-absent-reason", "not-performed", "Not Performed"),
+            );
+        }
+        body.opt("encounter", self.encounter_of(element));
         for code in element.children_named("interpretationCode") {
             if let Some(concept) = self.concept(code) {
                 body.push("interpretation", concept);
@@ -268,7 +279,7 @@ impl<'d> Context<'d> {
                 })
                 .collect::<Vec<_>>()
             {
-                members.extend(self.nested(inner)?);
+                members.extend(self.nested(inner));
             }
         }
         for member in members.into_iter().filter(|member| member.is("Observation")) {
@@ -283,7 +294,7 @@ impl<'d> Context<'d> {
         let mut members = Vec::new();
         for component in organizer.children_named("component") {
             for inner in component.children().filter(|child| statement::is_statement(*child)) {
-                members.extend(self.nested(inner)?);
+                members.extend(self.nested(inner));
             }
         }
         let mut body = Obj::new();

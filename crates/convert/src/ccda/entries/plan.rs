@@ -69,7 +69,7 @@ impl<'d> Context<'d> {
         let mut about = Vec::new();
         for relation in planned.children_named("entryRelationship").filter(|relation| attr(*relation, "typeCode") != Some("RSON")) {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                about.extend(self.nested(inner)?);
+                about.extend(self.nested(inner));
             }
         }
         for reference in about.into_iter().filter(|reference| reference.is("Condition") || reference.is("Observation")) {

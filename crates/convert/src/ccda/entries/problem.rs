@@ -1,6 +1,7 @@
 //! Problems, diagnoses and health concerns: Condition.
 
 use sutura_ccda::{Element, SectionKind};
+use sutura_core::Severity;
 
 use super::{Context, EntryFate, Mapped, Ref, fault, part, related};
 use crate::ccda::{
@@ -74,7 +75,16 @@ impl<'d> Context<'d> {
         if problem.attr("negationInd").is_some() {
             self.took(problem);
         }
-        let status = self.clinical_status(problem, act);
+        let mut status = self.clinical_status(problem, act);
+        if matches!(status, "active" | "recurrence" | "relapse") && end_of(problem).is_some_and(|end| attr(end, "value").is_some()) {
+            self.find(
+                "ccda-active-and-ended",
+                Severity::Warning,
+                problem,
+                "the problem is said to be active and has an end; the end counts (con-4)",
+            );
+            status = "resolved";
+        }
         body.put("clinicalStatus", coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status, ""));
         let value = problem.child("value");
         let no_problem = negated && value.and_then(|value| attr(value, "code")).is_some_and(|code| PROBLEM.contains(&code));
@@ -119,17 +129,15 @@ impl<'d> Context<'d> {
             }
         }
         body.put("subject", self.patient.clone());
-        body.opt(
-            "encounter",
-            self.encounter
-                .clone()
-                .filter(|_| self.section == SectionKind::DischargeDiagnosis || self.section == SectionKind::AdmissionDiagnosis),
-        );
-        self.problem_times(problem, &mut body);
+        let encounter = self.encounter_of(problem);
+        let hospital = matches!(self.section, SectionKind::DischargeDiagnosis | SectionKind::AdmissionDiagnosis);
+        body.opt("encounter", encounter.or_else(|| self.encounter.clone().filter(|_| hospital)));
+        self.problem_times(problem, status, &mut body);
         self.recorded(problem, &mut body, "recordedDate", "recorder");
+        self.asserted(problem, &mut body);
         let mut evidence = Vec::new();
         for support in related(problem, "SPRT") {
-            evidence.extend(self.nested(support)?);
+            evidence.extend(self.nested(support));
         }
         for reference in evidence {
             let mut entry = Obj::new();
@@ -144,7 +152,7 @@ impl<'d> Context<'d> {
         // Status, prognosis and the like that have no element of Condition stand on their own.
         for other in related(problem, "REFR").filter(|other| other.name() == "observation" && !is_known_part(*other)) {
             if other.child("value").is_some() {
-                self.nested(other)?;
+                self.nested(other);
             }
         }
         Ok(self.add("Condition", problem, body))
@@ -158,14 +166,15 @@ impl<'d> Context<'d> {
         }
     }
 
-    fn problem_times(&mut self, problem: Element<'d>, body: &mut Obj) {
+    fn problem_times(&mut self, problem: Element<'d>, status: &'static str, body: &mut Obj) {
         if let Some(time) = problem.child("effectiveTime") {
             let period = self.period(time).unwrap_or_default();
             body.opt("onsetDateTime", period.get("start").cloned());
             body.opt("abatementDateTime", period.get("end").cloned());
-            if let Some(high) = time.child("high")
+            // An unknown end beside an active status is how some systems write "no end".
+            if let Some(high) = end_of(problem)
                 && !body.has("abatementDateTime")
-                && matches!(high.null_flavor(), Some("UNK" | "ASKU" | "NAV"))
+                && matches!(status, "resolved" | "inactive" | "remission")
             {
                 // Over, nobody knows since when. `NI` says nothing.
                 body.put("_abatementDateTime", absent(absent_reason(Some(high))));
@@ -201,8 +210,7 @@ impl<'d> Context<'d> {
                 self.account.dropped_all(value, Why::NoTarget);
             }
         }
-        let over = problem.child("effectiveTime").and_then(|time| time.child("high"));
-        if over.is_some_and(|high| attr(high, "value").is_some() || matches!(high.null_flavor(), Some("UNK" | "ASKU" | "NAV"))) {
+        if end_of(problem).is_some() {
             return "resolved";
         }
         let status = act.and_then(|act| act.child("statusCode"));
@@ -256,7 +264,7 @@ impl<'d> Context<'d> {
                 if kind == Some(sutura_ccda::EntryKind::ProblemObservation) {
                     found.push(self.problem(inner, Some(act), Some("health-concern"))?);
                 } else {
-                    found.extend(self.nested(inner)?);
+                    found.extend(self.nested(inner));
                 }
             }
         }
@@ -282,6 +290,12 @@ pub(super) fn age_of(mut quantity: Obj) -> Option<Obj> {
     quantity.put("system", "http://unitsofmeasure.org");
     quantity.put("code", code);
     Some(quantity)
+}
+
+/// The end of the problem, be it at a time that nobody knows. `NI` says nothing.
+fn end_of(problem: Element<'_>) -> Option<Element<'_>> {
+    let high = problem.child("effectiveTime")?.child("high")?;
+    (attr(high, "value").is_some() || matches!(high.null_flavor(), Some("UNK" | "ASKU" | "NAV"))).then_some(high)
 }
 
 fn is_known_part(element: Element<'_>) -> bool {

@@ -69,7 +69,7 @@ impl<'d> Context<'d> {
                 let condition = self.problem(relation, None, Some("encounter-diagnosis"))?;
                 body.push("complicationDetail", condition);
             } else {
-                self.nested(relation)?;
+                self.nested(relation);
             }
         }
         for reaction in parts(procedure, REACTION).collect::<Vec<_>>() {
@@ -80,10 +80,10 @@ impl<'d> Context<'d> {
             }
         }
         for medication in parts(procedure, MEDICATION).collect::<Vec<_>>() {
-            self.nested(medication)?;
+            self.nested(medication);
         }
         for followed in related(procedure, "RSON").filter(|inner| inner.name() != "observation").collect::<Vec<_>>() {
-            self.nested(followed)?;
+            self.nested(followed);
         }
         self.notes(procedure, &mut body);
         for part in
@@ -91,6 +91,8 @@ impl<'d> Context<'d> {
         {
             self.account.dropped_all(part, Why::NoTarget);
         }
+        body.opt("encounter", self.encounter_of(procedure));
+        self.specimen(procedure);
         self.focal_devices(procedure, &mut body);
         Ok(self.add("Procedure", procedure, body))
     }

@@ -25,15 +25,15 @@ impl<'d> Context<'d> {
                             self.account.dropped_all(inner, Why::Void);
                             continue;
                         }
-                        results.push(self.result_in(inner, specimen.as_ref())?);
+                        results.extend(self.isolated(inner, |this| this.result_in(inner, specimen.as_ref())));
                     } else {
-                        others.extend(self.nested(inner)?);
+                        others.extend(self.nested(inner));
                     }
                 } else if inner.name() == "procedure" {
                     // How the specimen was taken stands in the organizer too.
                     self.specimen_of_procedure(inner);
                 } else if statement::is_statement(inner) {
-                    others.extend(self.nested(inner)?);
+                    others.extend(self.nested(inner));
                 }
             }
         }
@@ -100,7 +100,7 @@ impl<'d> Context<'d> {
     }
 
     /// `specimen` or a participant that is one.
-    fn specimen(&mut self, element: Element<'d>) -> Option<Ref> {
+    pub(super) fn specimen(&mut self, element: Element<'d>) -> Option<Ref> {
         if let Some(role) = element.path(&["specimen", "specimenRole"]) {
             return self.specimen_role(role);
         }

@@ -148,7 +148,7 @@ impl<'d> Context<'d> {
             .filter(|inner| statement::is_statement(*inner))
             .collect::<Vec<_>>()
         {
-            self.nested(inner)?;
+            self.nested(inner);
         }
         if let Some(number) = supply.child("repeatNumber") {
             self.left(number, Why::NoTarget);

@@ -28,11 +28,12 @@ impl<'d> Context<'d> {
                 continue;
             }
             if inner.name() != "observation" {
-                members.extend(self.nested(inner)?);
+                members.extend(self.nested(inner));
                 continue;
             }
-            let body = self.vital_body(inner, Some(organizer))?;
-            signs.push((loinc(inner), inner, body));
+            if let Some(body) = self.isolated(inner, |this| this.vital_body(inner, Some(organizer))) {
+                signs.push((loinc(inner), inner, body));
+            }
         }
         for (element, body) in self.blood_pressures(&mut signs) {
             let id = self.panel_id(element);
@@ -64,8 +65,15 @@ impl<'d> Context<'d> {
             let first = members.iter().find_map(|member| self.body(member).and_then(|body| body.get("effectiveDateTime")).cloned());
             body.opt("effectiveDateTime", first);
         }
+        for actor in self.performers(organizer) {
+            if let Some(person) = actor.person_of(&["Practitioner", "Patient", "RelatedPerson"]) {
+                body.push("performer", person.with_display(actor.display));
+            }
+        }
         let author = self.author(organizer);
-        if let Some(person) = author.person_of(&["Practitioner", "Patient", "RelatedPerson"]) {
+        if !body.has("performer")
+            && let Some(person) = author.person_of(&["Practitioner", "Patient", "RelatedPerson"])
+        {
             body.push("performer", person.with_display(author.display));
         }
         body.extend("hasMember", members.iter().filter(|member| member.is("Observation")).cloned());

@@ -114,7 +114,7 @@ fn run(sums: &mut Sums, path: &std::path::Path, bytes: &[u8]) {
     let (mapped, dropped, unmapped) = report.feeds.values().next().unwrap().totals();
     assert_eq!(mapped + dropped + unmapped, converted.leaves + entries, "{}", path.display());
     for finding in converted.findings.iter().filter(|finding| finding.severity == Severity::Error && finding.code.starts_with("ccda-")) {
-        println!("{}: {} {}", path.file_name().unwrap().to_string_lossy(), finding.code, finding.location);
+        println!("{}: {} {} {}", path.file_name().unwrap().to_string_lossy(), finding.code, finding.location, finding.message);
     }
     let total = &mut sums.converted;
     total.resources += converted.resources;
