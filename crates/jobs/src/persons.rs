@@ -74,7 +74,7 @@ pub(crate) async fn read(engine: &Engine, pass: &SharedPass, sources: &[&str]) -
             Ok(())
         }));
     }
-    pass.run(consumers, PassOptions { skip_hash_of_cut_files: true, ..PassOptions::default() }).await?;
+    pass.run(consumers, PassOptions { skip_hashes: true, ..PassOptions::default() }).await?;
     let index = Arc::into_inner(index).ok_or_else(|| EngineError::Task("the index of persons is still in use".to_owned()))?;
     Ok(index.into_inner().unwrap_or_else(PoisonError::into_inner))
 }

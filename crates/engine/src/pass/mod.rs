@@ -155,13 +155,14 @@ pub struct PassOptions {
     pub progress: Option<Arc<PassProgress>>,
     /// Called once with the accounts of all files.
     pub on_accounted: Option<AccountsHandler>,
-    /// Do not read files that were cut into ranges once more for their SHA-256.
-    pub skip_hash_of_cut_files: bool,
+    /// Do not hash the files: for who does not name them to others by their SHA-256. Files that were cut into ranges are not read
+    /// once more then.
+    pub skip_hashes: bool,
 }
 
 impl fmt::Debug for PassOptions {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("PassOptions").field("skip_hash_of_cut_files", &self.skip_hash_of_cut_files).finish_non_exhaustive()
+        f.debug_struct("PassOptions").field("skip_hashes", &self.skip_hashes).finish_non_exhaustive()
     }
 }
 

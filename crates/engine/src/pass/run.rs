@@ -300,7 +300,7 @@ impl Shared {
                 states[unit.index].ranges += 1;
             }
             for (index, file) in source.files.iter().enumerate() {
-                if states[index].ranges > 1 && file.local.is_some() && !options.skip_hash_of_cut_files {
+                if states[index].ranges > 1 && file.local.is_some() && !options.skip_hashes {
                     hashes.push(Task::Hash { source: position, index, file: Arc::clone(file) });
                 }
                 if !stores.iter().any(|(url, _)| *url == file.store) {
@@ -475,7 +475,7 @@ fn read(shared: &Shared, position: usize, unit: &Unit) -> Result<()> {
         file: Arc::clone(&unit.file),
         range: unit.range,
         block_bytes: shared.block_bytes,
-        hash: unit.range.is_none(),
+        hash: unit.range.is_none() && !shared.options.skip_hashes,
         progress: shared.options.progress.as_ref().map(|progress| Arc::clone(&progress.bytes_read)),
         stop: Some(Arc::clone(&shared.stopped)),
     };
@@ -584,7 +584,7 @@ fn hash(shared: &Shared, file: &Arc<SourceFile>) -> Result<Option<Sha256Hash>> {
             return Ok(None);
         }
         match blocks.next() {
-            Ok(Some(_)) => {}
+            Ok(Some(block)) => blocks.give_back(block),
             Ok(None) => return Ok(blocks.into_hash()),
             Err(ReadError::Storage(error)) => return Err(failed(error)),
             Err(ReadError::Unpack { .. }) => return Ok(None),

@@ -114,8 +114,9 @@ pub(crate) fn scan_range(
             }
         };
         pushed += block.len() as u64;
+        let taken = block.clone();
         match decoder.push(block, &mut out) {
-            Ok(Progress::More) => {}
+            Ok(Progress::More) => blocks.give_back(taken),
             Ok(Progress::Done) => break,
             Err(FormatError::Stopped) => return Ok(None),
             Err(error) => return Err(error.into()),

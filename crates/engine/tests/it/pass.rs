@@ -120,7 +120,7 @@ async fn without_consumers_it_only_counts() {
     fs::write(folder.path().join("a.toy"), lines(1000, 10)).unwrap();
     let engine = engine(tiny(2, 1000, 100));
     let pass = pass_over(&engine, folder.path()).await;
-    let options = PassOptions { skip_hash_of_cut_files: true, ..PassOptions::default() };
+    let options = PassOptions { skip_hashes: true, ..PassOptions::default() };
     let report = pass.run::<()>(Vec::new(), options).await.unwrap();
     let stats = report.stats("feed");
     assert_eq!((stats.records, stats.accepted, stats.rejected), (1000, 900, 100));

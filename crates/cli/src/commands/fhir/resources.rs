@@ -89,7 +89,7 @@ async fn read<W: Take>(
     });
     let progress = Arc::new(PassProgress::default());
     let bar = progress::pass(console, Arc::clone(&progress));
-    let options = PassOptions { progress: Some(progress), skip_hash_of_cut_files: true, ..PassOptions::default() };
+    let options = PassOptions { progress: Some(progress), skip_hashes: true, ..PassOptions::default() };
     let result = pass.run(vec![consumer], options).await;
     drop(bar);
     if let Some(failure) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {

@@ -178,8 +178,7 @@ async fn write(
     });
     let progress = Arc::new(PassProgress::default());
     let bar = progress::pass(console, Arc::clone(&progress));
-    let options =
-        PassOptions { progress: Some(progress), on_accounted: Some(on_accounted), skip_hash_of_cut_files: true, ..PassOptions::default() };
+    let options = PassOptions { progress: Some(progress), on_accounted: Some(on_accounted), skip_hashes: true, ..PassOptions::default() };
     let result = pass.run(consumers, options).await;
     drop(bar);
     if too_many.load(Ordering::Relaxed) {
