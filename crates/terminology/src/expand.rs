@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::{
     code_system::{CodeSystem, Concept, Content},
     error::{Result, TerminologyError},
-    terminology::{Terminology, split_canonical},
+    terminology::{Terminology, split_canonical, version_fits},
     value_set::{FilterOp, Rule, ValueSet},
 };
 
@@ -67,6 +67,15 @@ pub(crate) struct Walk<'t> {
     budget: usize,
 }
 
+/// A code that belongs to a value set.
+#[derive(Clone, Copy)]
+pub(crate) struct Hit<'t> {
+    /// The value set's own display.
+    pub(crate) display: Option<&'t str>,
+    /// The code system in the version that the value set speaks of.
+    pub(crate) system: Option<&'t CodeSystem>,
+}
+
 /// A code on its way into an expansion.
 struct Found<'t> {
     system: &'t str,
@@ -100,21 +109,15 @@ impl<'t> Walk<'t> {
         self.all.value_set(url).map(AsRef::as_ref).ok_or_else(|| TerminologyError::UnknownValueSet { url: url.to_owned() })
     }
 
-    /// Whether a code belongs to a value set. The display is the value set's own, when it gives one.
-    pub(crate) fn contains(
-        &mut self,
-        set: &'t ValueSet,
-        system: &str,
-        version: Option<&str>,
-        code: &str,
-    ) -> Result<Option<Option<&'t str>>> {
+    /// Whether a code belongs to a value set.
+    pub(crate) fn contains(&mut self, set: &'t ValueSet, system: &str, version: Option<&str>, code: &str) -> Result<Option<Hit<'t>>> {
         self.enter(set)?;
         let found = self.contains_open(set, system, version, code);
         self.open.pop();
         found
     }
 
-    fn contains_open(&mut self, set: &'t ValueSet, system: &str, version: Option<&str>, code: &str) -> Result<Option<Option<&'t str>>> {
+    fn contains_open(&mut self, set: &'t ValueSet, system: &str, version: Option<&str>, code: &str) -> Result<Option<Hit<'t>>> {
         let mut found = None;
         for rule in &set.include {
             found = self.rule_has(set, rule, system, version, code)?;
@@ -138,26 +141,22 @@ impl<'t> Walk<'t> {
         Ok(found)
     }
 
-    fn rule_has(
-        &mut self,
-        set: &'t ValueSet,
-        rule: &'t Rule,
-        system: &str,
-        version: Option<&str>,
-        code: &str,
-    ) -> Result<Option<Option<&'t str>>> {
-        let mut display = None;
+    fn rule_has(&mut self, set: &'t ValueSet, rule: &'t Rule, system: &str, version: Option<&str>, code: &str) -> Result<Option<Hit<'t>>> {
+        let mut hit = Hit { display: None, system: None };
         if let Some(wanted) = &rule.system {
-            if wanted != system || (rule.version.is_some() && version.is_some() && rule.version.as_deref() != version) {
+            let other_version = rule.version.as_deref().zip(version).is_some_and(|(asked, sent)| !version_fits(asked, Some(sent)));
+            if wanted != system || other_version {
                 return Ok(None);
             }
-            let known = self.all.code_system(&canonical(rule, version).unwrap_or_default());
+            let known = self.all.code_system(&canonical(rule, version).unwrap_or_default()).map(AsRef::as_ref);
+            hit.system = known;
             let fold = known.is_some_and(|known| !known.is_case_sensitive());
             if !rule.codes.is_empty() {
                 let Some(listed) = rule.lists(code, fold) else { return Ok(None) };
-                display = listed.display.as_deref();
+                hit.display = listed.display.as_deref();
             } else {
-                let known = known.ok_or_else(|| TerminologyError::UnknownCodeSystem { url: rule.canonical().unwrap_or_default() })?;
+                let known: &CodeSystem =
+                    known.ok_or_else(|| TerminologyError::UnknownCodeSystem { url: rule.canonical().unwrap_or_default() })?;
                 let Some(concept) = known.concept(code) else { return Ok(None) };
                 for filter in &rule.filters {
                     if !filter.accepts(concept, &set.url)? {
@@ -170,11 +169,11 @@ impl<'t> Walk<'t> {
             let imported = self.imported(url)?;
             match self.contains(imported, system, version, code)? {
                 None => return Ok(None),
-                Some(own) => display = display.or(own),
+                Some(own) => hit = Hit { display: hit.display.or(own.display), system: hit.system.or(own.system) },
             }
         }
         // A rule that names nothing takes nothing.
-        Ok((rule.system.is_some() || !rule.value_sets.is_empty()).then_some(display))
+        Ok((rule.system.is_some() || !rule.value_sets.is_empty()).then_some(hit))
     }
 
     /// Gives every code of a value set to `take`, some perhaps twice.
@@ -196,7 +195,7 @@ impl<'t> Walk<'t> {
                 }
                 checker.budget = Self::BUDGET;
                 for rule in &set.exclude {
-                    if checker.rule_has(set, rule, found.system, found.version, found.code)?.is_some() {
+                    if checker.rule_has(set, rule, found.system, None, found.code)?.is_some() {
                         return Ok(());
                     }
                 }
@@ -277,10 +276,10 @@ fn narrowed<'t>(rule: &Rule, system: &'t CodeSystem) -> Option<Vec<Concept<'t>>>
     Some(std::iter::once(anchor).chain(anchor.descendants()).collect())
 }
 
-/// The code system a rule speaks of, in the version asked for where the rule leaves it open.
+/// The code system a rule speaks of, in the version asked for where there is one: it fits the rule's.
 fn canonical(rule: &Rule, version: Option<&str>) -> Option<String> {
     match (&rule.system, &rule.version, version) {
-        (Some(system), None, Some(version)) => Some(format!("{system}|{version}")),
+        (Some(system), _, Some(version)) => Some(format!("{system}|{version}")),
         _ => rule.canonical(),
     }
 }

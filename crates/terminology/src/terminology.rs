@@ -91,13 +91,13 @@ impl Terminology {
         self.maps.insert(map.key().to_owned(), map);
     }
 
-    /// A code system by URI, or `URI|version`. Without a version the newest.
+    /// A code system by URI, or `URI|version`. Without a version, or with parts left open (`1.x`), the newest that fits.
     pub fn code_system(&self, canonical: &str) -> Option<&Arc<CodeSystem>> {
         let (url, version) = split_canonical(canonical);
         let versions = self.systems.get(url)?;
         match version {
             None => versions.last(),
-            Some(version) => versions.iter().find(|system| system.version() == Some(version)),
+            Some(version) => versions.iter().rfind(|system| version_fits(version, system.version())),
         }
     }
 
@@ -112,7 +112,7 @@ impl Terminology {
         let versions = self.value_sets.get(url)?;
         match version {
             None => versions.last(),
-            Some(version) => versions.iter().find(|set| set.version.as_deref() == Some(version)),
+            Some(version) => versions.iter().rfind(|set| version_fits(version, set.version.as_deref())),
         }
     }
 
@@ -207,6 +207,23 @@ pub(crate) fn split_canonical(canonical: &str) -> (&str, Option<&str>) {
     }
 }
 
+/// Whether a version is the one asked for; `x` or `*` in the place of a part leaves it, and what follows, open.
+pub(crate) fn version_fits(asked: &str, version: Option<&str>) -> bool {
+    let Some(version) = version else { return false };
+    if asked == version {
+        return true;
+    }
+    let mut parts = version.split('.');
+    for part in asked.split('.') {
+        match (part, parts.next()) {
+            ("x" | "X" | "*", Some(_)) => return true,
+            (part, Some(other)) if part == other => {}
+            _ => return false,
+        }
+    }
+    false
+}
+
 /// Keeps versions in order, the newest last.
 pub(crate) fn add_version<T: ?Sized>(versions: &mut Vec<Arc<T>>, new: Arc<T>, version: impl Fn(&T) -> Option<&str>) {
     versions.retain(|known| version(known) != version(&new));
@@ -279,5 +296,7 @@ mod tests {
         assert_eq!(all.code_system("urn:s").unwrap().version(), Some("1.10.0"));
         assert_eq!(all.code_system("urn:s|1.9.0").unwrap().version(), Some("1.9.0"));
         assert!(all.code_system("urn:s|2").is_none());
+        assert_eq!(all.code_system("urn:s|1.9.x").unwrap().version(), Some("1.9.1-draft"));
+        assert_eq!(all.code_system("urn:s|1.x").unwrap().version(), Some("1.10.0"));
     }
 }

@@ -1,7 +1,7 @@
 //! Is this code right: in its code system, in a value set, with that display (FHIR `$validate-code`), and what is known of it (`$lookup`).
 
 use crate::{
-    code_system::{Concept, Content},
+    code_system::{CodeSystem, Concept, Content},
     error::{Result, TerminologyError},
     expand::Walk,
     terminology::{Terminology, split_canonical},
@@ -138,9 +138,19 @@ impl Terminology {
         let version = coding.version.or(in_url);
         outcome.system = Some(system.to_owned());
         let asked = version.map_or_else(|| system.to_owned(), |version| format!("{system}|{version}"));
-        let known = self.code_system(&asked);
+        let newest = self.code_system(&asked).map(AsRef::as_ref);
+        let membership = match set.map(|set| Walk::new(self).contains(set, system, version, coding.code)) {
+            None => None,
+            Some(Ok(hit)) => Some(hit),
+            // The system itself is not there, which is said below.
+            Some(Err(TerminologyError::UnknownCodeSystem { .. })) if newest.is_none() => Some(None),
+            Some(Err(error)) => return Err(error),
+        };
+        let hit = membership.flatten();
+        // Without a version the value set says which one is meant.
+        let known = hit.and_then(|hit| hit.system).or(newest);
         let concept = known.and_then(|known| known.concept(coding.code));
-        outcome.version = known.and_then(|known| known.version()).map(str::to_owned);
+        outcome.version = known.and_then(CodeSystem::version).map(str::to_owned);
         match (known, concept) {
             (Some(_), Some(_)) => {}
             (Some(known), None) => match known.content() {
@@ -159,18 +169,10 @@ impl Terminology {
             (None, _) if set.is_some_and(|set| lists_all(set, system)) => outcome.note(IssueSeverity::Warning, Issue::UnknownSystem),
             (None, _) => outcome.note(IssueSeverity::Error, Issue::UnknownSystem),
         }
-        let mut own_display = None;
-        if let Some(set) = set {
-            match Walk::new(self).contains(set, system, version, coding.code) {
-                Ok(Some(display)) => own_display = display,
-                Ok(None) => outcome.note(IssueSeverity::Error, Issue::NotInValueSet),
-                // Said already: the system itself is not there.
-                Err(TerminologyError::UnknownCodeSystem { .. }) if known.is_none() => {
-                    outcome.note(IssueSeverity::Error, Issue::NotInValueSet)
-                }
-                Err(error) => return Err(error),
-            }
+        if membership.is_some() && hit.is_none() {
+            outcome.note(IssueSeverity::Error, Issue::NotInValueSet);
         }
+        let own_display = hit.and_then(|hit| hit.display);
         outcome.display = own_display.or_else(|| concept.and_then(Concept::display)).map(str::to_owned);
         if let (Some(sent), Some(expected)) = (coding.display, &outcome.display)
             && !is_name(sent, expected, concept)
@@ -226,19 +228,10 @@ fn lists_all(set: &ValueSet, system: &str) -> bool {
     rules.peek().is_some() && rules.all(|rule| !rule.codes.is_empty())
 }
 
-/// Whether a display is one of a concept's names. Case and runs of blanks do not count.
+/// Whether a display is one of a concept's names. Case does not count, blanks do, but for those around it.
 fn is_name(sent: &str, expected: &str, concept: Option<Concept<'_>>) -> bool {
-    let same = |name: &str| {
-        let mut words = name.split_whitespace();
-        let mut sent = sent.split_whitespace();
-        loop {
-            match (words.next(), sent.next()) {
-                (None, None) => return true,
-                (Some(one), Some(other)) if one == other || one.to_lowercase() == other.to_lowercase() => {}
-                _ => return false,
-            }
-        }
-    };
+    let sent = sent.trim();
+    let same = |name: &str| name == sent || name.to_lowercase() == sent.to_lowercase();
     same(expected)
         || concept.is_some_and(|concept| concept.display().is_some_and(same) || concept.designations().any(|(_, _, name)| same(name)))
 }
