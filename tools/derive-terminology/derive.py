@@ -93,7 +93,9 @@ def code_systems(resources):
             continue
         seen.add(url)
         case = "" if system.get("caseSensitive", True) else "fold"
-        out.append("\t".join(["@" + url, system.get("version", ""), oid_of(system), clean(system.get("title") or system["name"]), case]).rstrip("\t") + "\n")
+        # A few v2 tables carry their version in the URL.
+        bare, _, own = url.partition("|")
+        out.append("\t".join(["@" + bare, own or system.get("version", ""), oid_of(system), clean(system.get("title") or system["name"]), case]).rstrip("\t") + "\n")
         lines, extra = [], []
         concept_lines(system.get("concept", []), 0, lines, extra)
         out.extend(line + "\n" for line in lines + extra)
@@ -118,15 +120,24 @@ def rule(sign, part):
 def value_sets(resources, known):
     out = [f"# Value sets of FHIR R4 4.0.1 (HL7 International, CC0-1.0), {NOTE}"]
     out.append("# @url version; +system [codes] [?property op value], +^value sets, - excludes; no line: the code system of the same name, whole\n")
-    seen = set()
+    kept = {}
     for vset in sorted((r for r in resources if r["resourceType"] == "ValueSet"), key=lambda r: r["url"]):
         url, compose = vset["url"], vset.get("compose", {})
         parts = compose.get("include", []) + compose.get("exclude", [])
         mixed = any("system" in p and "valueSet" in p for p in parts)
         foreign = any("system" in p and p["system"] not in known for p in parts)
-        if url in seen or not parts or mixed or foreign or len([p for p in parts if len(p.get("valueSet", [])) > 1]):
-            continue
-        seen.add(url)
+        if url not in kept and parts and not mixed and not foreign:
+            kept[url] = vset
+    # What imports a set that is left out is left out too.
+    while True:
+        imports = {url: [i for p in s["compose"]["include"] + s["compose"].get("exclude", []) for i in p.get("valueSet", [])] for url, s in kept.items()}
+        broken = [url for url, sets in imports.items() if any(s.split("|")[0] not in kept for s in sets)]
+        if not broken:
+            break
+        for url in broken:
+            del kept[url]
+    for url, vset in kept.items():
+        compose = vset["compose"]
         lines = [line for p in compose["include"] for line in rule("+", p)] + [line for p in compose.get("exclude", []) for line in rule("-", p)]
         if lines == ["+" + url.replace("/ValueSet/", "/CodeSystem/")]:
             lines = []

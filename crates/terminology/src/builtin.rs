@@ -6,6 +6,7 @@ use crate::{
     code_system::{CodeSystem, CodeSystemBuilder},
     concept_map::{ConceptMap, ConceptMapBuilder, Equivalence},
     error::{Result, TerminologyError},
+    terminology::split_canonical,
     value_set::{Filter, FilterOp, ListedCode, Rule, ValueSet},
 };
 
@@ -113,7 +114,8 @@ fn rule(text: &str) -> Option<Rule> {
         return Some(Rule { value_sets: sets.split(' ').map(str::to_owned).collect(), ..Rule::default() });
     }
     let mut fields = text.split('\t');
-    let mut rule = Rule::system(fields.next()?);
+    let (system, version) = split_canonical(fields.next()?);
+    let mut rule = Rule { version: version.map(str::to_owned), ..Rule::system(system) };
     for field in fields {
         match field.strip_prefix('?') {
             None => rule.codes.push(ListedCode { code: field.to_owned(), display: None }),
@@ -139,7 +141,8 @@ pub(crate) fn maps(table: &str) -> Result<Vec<Arc<ConceptMap>>> {
         let mut next = || fields.next().unwrap_or_default();
         if first.starts_with('#') {
             continue;
-        } else if let Some(key) = first.strip_prefix('@') {
+        }
+        if let Some(key) = first.strip_prefix('@') {
             done.extend(open.take().map(|builder| Arc::new(builder.finish())));
             let url = next();
             open = Some(ConceptMapBuilder::new(key).url(Some(url), None).value_sets(Some(next()), Some(next())));

@@ -94,7 +94,7 @@ impl<'t> Walk<'t> {
     }
 
     fn enter(&mut self, set: &ValueSet) -> Result<()> {
-        if self.open.iter().any(|open| *open == set.url) && !set.url.is_empty() {
+        if !set.url.is_empty() && self.open.contains(&set.url) {
             return Err(TerminologyError::ImportCycle { url: set.url.clone() });
         }
         if self.budget == 0 {
@@ -151,18 +151,17 @@ impl<'t> Walk<'t> {
             let known = self.all.code_system(&canonical(rule, version).unwrap_or_default()).map(AsRef::as_ref);
             hit.system = known;
             let fold = known.is_some_and(|known| !known.is_case_sensitive());
-            if !rule.codes.is_empty() {
-                let Some(listed) = rule.lists(code, fold) else { return Ok(None) };
-                hit.display = listed.display.as_deref();
-            } else {
-                let known: &CodeSystem =
-                    known.ok_or_else(|| TerminologyError::UnknownCodeSystem { url: rule.canonical().unwrap_or_default() })?;
+            if rule.codes.is_empty() {
+                let known = known.ok_or_else(|| TerminologyError::UnknownCodeSystem { url: rule.canonical().unwrap_or_default() })?;
                 let Some(concept) = known.concept(code) else { return Ok(None) };
                 for filter in &rule.filters {
                     if !filter.accepts(concept, &set.url)? {
                         return Ok(None);
                     }
                 }
+            } else {
+                let Some(listed) = rule.lists(code, fold) else { return Ok(None) };
+                hit.display = listed.display.as_deref();
             }
         }
         for url in &rule.value_sets {

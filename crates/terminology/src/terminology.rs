@@ -70,7 +70,7 @@ impl Terminology {
     /// Adds a code system; one of the same URI and version is replaced.
     pub fn add_code_system(&mut self, system: impl Into<Arc<CodeSystem>>) {
         let system = system.into();
-        add_version(self.systems.entry(system.url().to_owned()).or_default(), system, |system| system.version());
+        add_version(self.systems.entry(system.url().to_owned()).or_default(), system, CodeSystem::version);
     }
 
     /// Adds a value set; one of the same URL and version is replaced.

@@ -49,7 +49,8 @@ impl Unit {
         if code.len() > LONGEST {
             return Err(TerminologyError::Unit { offset: LONGEST, reason: "a unit this long is not taken" });
         }
-        let meaning = parse_expression(code).and_then(|parsed| evaluate(&parsed)).map_err(|error| refused(&error))?;
+        let parsed = parse_expression(code).map_err(|error| refused(&error))?;
+        let meaning = evaluate(&parsed).map_err(|error| refused(&error))?;
         Ok(Self { code: code.to_owned(), meaning })
     }
 
@@ -302,7 +303,7 @@ fn significant(value: f64, digits: usize) -> String {
 /// assert!(!ucum::is_valid("mmHg") && !ucum::is_valid("mg / dL") && !ucum::is_valid(""));
 /// ```
 pub fn is_valid(code: &str) -> bool {
-    code.len() <= LONGEST && parse_expression(code).and_then(|parsed| evaluate(&parsed)).is_ok()
+    code.len() <= LONGEST && parse_expression(code).is_ok_and(|parsed| evaluate(&parsed).is_ok())
 }
 
 /// A value in another unit.

@@ -54,7 +54,7 @@ fn resource(object: &Object, place: &str, limits: &Limits, batch: &mut Batch) ->
             for (at, entry) in list(object, "entry").enumerate() {
                 match entry.get("resource").and_then(Value::as_object) {
                     Some(inner) if text(inner, "resourceType") != Some("Bundle") => {
-                        resource(inner, &format!("{place} entry {at}"), limits, batch)?
+                        resource(inner, &format!("{place} entry {at}"), limits, batch)?;
                     }
                     _ => batch.passed_over += 1,
                 }
