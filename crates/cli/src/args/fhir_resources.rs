@@ -9,8 +9,9 @@ use super::AllowPhi;
 
 /// Check resources against FHIR R4 and profiles
 ///
-/// Reads NDJSON, Bundles and single resources. Every resource is checked against the definitions of R4: names, cardinality, types, codes,
-/// references, invariants; and against the profiles it claims, if their package is loaded. Prints the first errors with their places, then counts.
+/// Reads NDJSON, Bundles and single resources; a Bundle is checked whole, itself and what is in it. Every resource is checked against the definitions
+/// of R4: names, cardinality, types, codes, references, invariants; and against the profiles it claims, if their package is loaded; if not, an
+/// information says so. Prints the first errors and rejects with their places, then counts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Exit codes:
@@ -38,10 +39,10 @@ pub(crate) struct FhirValidateArgs {
     /// Show warnings and information too
     #[arg(long)]
     pub(crate) all: bool,
-    /// Most issues that are shown
+    /// Most issues, and most rejects, that are shown
     #[arg(long, value_name = "N", default_value_t = 100)]
     pub(crate) max_issues: u32,
-    /// One line a resource: its file, its place and its OperationOutcome
+    /// One line a resource: its file, its place and its OperationOutcome; then one for each of the first rejects
     #[arg(long, conflicts_with_all = ["json", "all"])]
     pub(crate) outcomes: bool,
     /// The counts as JSON

@@ -44,8 +44,30 @@ fn validation_counts_and_places_what_is_wrong() {
     let output = run(all.path(), &["fhir", "validate", "feed.ndjson", "--outcomes"]);
     expect(&output, 1);
     let lines: Vec<serde_json::Value> = stdout(&output).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(lines.len(), 3);
+    assert_eq!(lines.len(), 4);
     assert_eq!(lines[2]["outcome"]["issue"][0]["expression"][0], "Patient.gender", "{}", lines[2]);
+    assert_eq!(lines[3]["outcome"]["issue"][0]["severity"], "fatal", "{}", lines[3]);
+}
+
+#[test]
+fn rejects_are_placed_as_issues_are() {
+    let all = folder(&[LINES[3], LINES[2], LINES[3]]);
+    let place = LINES[3].len() + LINES[2].len() + 2;
+    let run = |more: &[&str]| {
+        let output = run(all.path(), &[&["fhir", "validate", "feed.ndjson"], more].concat());
+        assert!(!stdout(&output).contains("CANARY") && !stderr(&output).contains("CANARY"), "{}", stdout(&output));
+        stdout(&output)
+    };
+    let text = run(&[]);
+    assert!(text.contains("feed.ndjson byte 0: fatal json-") && text.contains(&format!("feed.ndjson byte {place}: fatal json-")), "{text}");
+    assert!(text.contains("Patient.gender"), "{text}");
+    let text = run(&["--max-issues", "1"]);
+    assert!(text.contains("byte 0: fatal") && !text.contains(&format!("byte {place}: ")) && !text.contains("Patient.gender"), "{text}");
+    let report: serde_json::Value = serde_json::from_str(&run(&["--json"])).unwrap();
+    assert_eq!((report["rejected"][1]["offset"].as_u64(), report["rejected"].as_array().unwrap().len()), (Some(place as u64), 2), "{report}");
+    let lines: Vec<serde_json::Value> = run(&["--outcomes"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((lines.len(), lines[2]["offset"].as_u64()), (3, Some(place as u64)), "{lines:?}");
+    assert_eq!(run(&["--outcomes", "--max-issues", "1"]).lines().count(), 2);
 }
 
 #[test]
@@ -58,6 +80,49 @@ fn exit_codes_tell_errors_from_rejects_and_from_mistakes() {
     expect(&output, 2);
     assert!(stderr(&output).contains("--package"), "{}", stderr(&output));
     expect(&run(clean.path(), &["fhir", "validate", "absent.ndjson"]), 2);
+}
+
+/// A Bundle is validated itself, whole: what is wrong with it, and in it.
+#[test]
+fn bundles_are_validated_whole() {
+    let entry = r#"{"fullUrl":"http://example.org/fhir/Patient/other","resource":{"resourceType":"Patient","id":"p1","gender":"CANARYGENDER"}}"#;
+    let of = |kind: &str, entries: &str| format!(r#"{{"resourceType":"Bundle","type":"{kind}","total":3,"entry":[{entries}]}}"#);
+    let text = |content: &str, name: &str, code: i32| {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(name), content).unwrap();
+        let output = run(folder.path(), &["fhir", "validate", name]);
+        expect(&output, code);
+        assert!(!stdout(&output).contains("CANARY"), "{}", stdout(&output));
+        stdout(&output)
+    };
+    let all_wrong = |text: &str| {
+        assert!(text.contains("bdl-1"), "total: {text}");
+        assert!(text.contains("Bundle.entry[0]: the fullUrl must end"), "{text}");
+        assert!(text.contains("Bundle.entry[0].resource.gender"), "{text}");
+    };
+    let bundle = of("collection", entry);
+    let alone = text(&bundle, "bundle.json", 1);
+    all_wrong(&alone);
+    assert!(alone.contains("1 resources, 1 with errors"), "{alone}");
+    all_wrong(&text(&format!("{}\n{bundle}\n", LINES[0]), "feed.ndjson", 1));
+    let array = text(&format!("[{bundle},\n{}]", r#"{"resourceType":"Bundle","type":"CANARYTYPE"}"#), "array.json", 1);
+    all_wrong(&array);
+    assert!(array.contains("Bundle.type") && array.contains("2 resources, 2 with errors"), "{array}");
+    assert!(text(r#"{"resourceType":"Bundle"}"#, "empty.json", 1).contains("Bundle"));
+    assert!(text(&of("document", entry), "document.json", 1).contains("bdl-11"));
+    text(r#"{"resourceType":"Bundle","type":"collection"}"#, "clean.json", 0);
+}
+
+#[test]
+fn what_was_not_checked_is_said() {
+    let claim = r#"{"resourceType":"Patient","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient","http://example.org/CANARY"]}}"#;
+    let folder = folder(&[claim]);
+    let output = run(folder.path(), &["fhir", "validate", "feed.ndjson"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("not-found") && stderr(&output).contains("not checked"), "{}{}", stdout(&output), stderr(&output));
+    let output = run(folder.path(), &["fhir", "validate", "feed.ndjson", "--all"]);
+    let text = stdout(&output);
+    assert!(text.contains("us-core-patient (and 1 more) was not checked") && !text.contains("CANARY"), "{text}");
 }
 
 #[test]

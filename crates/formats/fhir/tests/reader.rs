@@ -180,6 +180,58 @@ fn bundles_and_arrays_are_unpacked_once() {
     assert_eq!(found[3..], [("not-a-resource", at("\"junk, more\"")), ("not-a-resource", at("3 ]")), ("json-syntax", at("oops"))]);
 }
 
+fn read_whole(bytes: &[u8], block: usize, most: usize) -> Read {
+    read_with(bytes, &["resources"], block, serde_json::json!({ "bundles": "whole", "max_record_bytes": most }))
+}
+
+#[test]
+fn bundles_are_records_where_that_is_asked_for() {
+    let at = |bytes: &str| DOCUMENT.find(bytes).unwrap() as u64;
+    for block in [1, 7, 300, 1 << 16] {
+        let got = read_whole(NDJSON.as_bytes(), block, 1 << 20);
+        assert_eq!(ids(&got), ["Patient/1", "Observation/2", "Bundle/", "Patient/7"]);
+        let got = read_whole(DOCUMENT.as_bytes(), block, 1 << 20);
+        assert_eq!(ids(&got), ["Patient/1", "Bundle/", "List/6", "Bundle/", "Patient/7", "Patient/8"]);
+        // The first Bundle is no JSON; it is one record, so it is one reject.
+        let found = codes(&got);
+        assert_eq!(found[0], ("json-syntax", at("{\n    \"resourceType\": \"Bundle\"")));
+        assert_eq!(found[1..], [("not-a-resource", at("\"junk, more\"")), ("not-a-resource", at("3 ]")), ("json-syntax", at("oops"))]);
+        assert!(got.stats.findings.is_empty(), "{:?}", got.stats.findings);
+        for empty in [r#"{"resourceType":"Bundle","type":"collection"}"#, r#"{"resourceType":"Bundle","entry":7}"#] {
+            assert_eq!(ids(&read_whole(empty.as_bytes(), block, 1 << 20)), ["Bundle/"]);
+        }
+    }
+}
+
+/// A Bundle that is larger than what is held, or that does not end, is read by its entries, whichever of `entry` and `resourceType` stands first.
+#[test]
+fn bundles_that_cannot_be_whole_are_read_by_their_entries() {
+    let entries: Vec<String> = (0..60).map(|id| format!("{{\"resource\":{{\"resourceType\":\"Group\",\"id\":\"{id}\"}}}}")).collect();
+    let expected: Vec<String> = (0..60).map(|id| format!("Group/{id}")).collect();
+    let small = r#"{"resourceType":"Bundle","id":"small","entry":[{"resource":{"resourceType":"Group"}}]}"#;
+    let list = format!("{{\"resourceType\":\"List\",\"entry\":[{}]}}", entries.join(","));
+    let joined = entries.join(",\n");
+    for (head, tail) in [("{\"resourceType\":\"Bundle\",\n\"entry\":[", "]}"), ("{\"entry\":[", "],\"resourceType\":\"Bundle\"}")] {
+        for block in [1, 100, 1 << 16] {
+            let text = format!("{head}{joined}{tail}\n{small}\n{list}");
+            let got = read_whole(text.as_bytes(), block, 1024);
+            assert_eq!(ids(&got), [&expected[..], &["Bundle/small".to_owned()]].concat());
+            // What is no Bundle is not entered.
+            assert_eq!(codes(&got), [("record-too-large", text.len() as u64 - list.len() as u64)]);
+            let findings: Vec<_> = got.stats.findings.iter().map(|((code, _), count)| (code.as_str(), *count)).collect();
+            assert_eq!(findings, [("bundle-not-whole", 1)]);
+
+            let cut = format!("{head}{joined}");
+            for most in [1024, 1 << 20] {
+                let got = read_whole(cut.as_bytes(), block, most);
+                assert_eq!((ids(&got), codes(&got).len()), (expected.clone(), 0));
+                let findings: Vec<_> = got.stats.findings.keys().map(|(code, _)| code.as_str()).collect();
+                assert_eq!(findings, ["bundle-not-whole", "document-unterminated"]);
+            }
+        }
+    }
+}
+
 /// What stands around entries and elements is checked as strictly as a whole document: whatever is wrong there is a reject with
 /// its place, and the entries themselves are read.
 #[test]
@@ -423,6 +475,8 @@ proptest! {
         let whole = read(text.as_bytes(), &["resources"]);
         let got = read_with(text.as_bytes(), &["resources"], block, serde_json::Value::Null);
         prop_assert_eq!((codes_of(&got.rejects), got.stats), (codes_of(&whole.rejects), whole.stats));
+        let (whole, got) = (read_whole(text.as_bytes(), 1 << 16, 1024), read_whole(text.as_bytes(), block, 1024));
+        prop_assert_eq!((codes_of(&got.rejects), got.stats), (codes_of(&whole.rejects), whole.stats));
     }
 
     /// A document of which some bytes are changed: the parts find what the whole finds, and nothing else.
@@ -449,12 +503,14 @@ proptest! {
             bytes.splice(from..to, inserted.into_bytes());
         }
         prop_assume!(!Fhir.splittable_from(&bytes));
-        let got = read_with(&bytes, &["resources"], block, serde_json::Value::Null);
-        match Parser::default().parse(&bytes) {
-            Ok(_) => prop_assert!(got.rejects.iter().all(|reject| !reject.code.starts_with("json-")), "{:?}", codes(&got)),
-            // Several documents may stand one after another.
-            Err(JsonError { kind: JsonErrorKind::TrailingBytes, .. }) => {}
-            Err(error) => prop_assert!(!got.rejects.is_empty() || !got.stats.findings.is_empty(), "{error}"),
+        let by_entries = read_with(&bytes, &["resources"], block, serde_json::Value::Null);
+        for got in [by_entries, read_whole(&bytes, block, 1 << 20)] {
+            match Parser::default().parse(&bytes) {
+                Ok(_) => prop_assert!(got.rejects.iter().all(|reject| !reject.code.starts_with("json-")), "{:?}", codes(&got)),
+                // Several documents may stand one after another.
+                Err(JsonError { kind: JsonErrorKind::TrailingBytes, .. }) => {}
+                Err(error) => prop_assert!(!got.rejects.is_empty() || !got.stats.findings.is_empty(), "{error}"),
+            }
         }
     }
 }

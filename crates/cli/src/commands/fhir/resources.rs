@@ -7,7 +7,7 @@ use std::{
 
 use futures::StreamExt;
 use sutura_core::{
-    ReadStats,
+    ReadStats, Reject,
     record::{COL_OFFSET, COL_SOURCE},
 };
 use sutura_engine::{
@@ -17,7 +17,7 @@ use sutura_engine::{
         datatypes::Int64Type,
     },
     datafusion::common::TableReference,
-    pass::{Consumer, PassOptions, PassProgress, SharedPass, SinkError, SourceSpec},
+    pass::{Consumer, PassOptions, PassProgress, RejectHandler, SharedPass, SinkError, SourceSpec},
 };
 
 use crate::{
@@ -49,22 +49,59 @@ pub(super) trait Take: Send + 'static {
     fn take(&mut self, resource: Resource<'_>) -> Outcome<()>;
 }
 
+/// How files are read, where it is not as usual.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Reading {
+    /// A Bundle is one resource; what is in it is not given out besides.
+    pub(super) whole_bundles: bool,
+    /// So many rejects are kept.
+    pub(super) rejects: usize,
+    /// The folder that is written to.
+    pub(super) output: Option<PathBuf>,
+}
+
+/// Where a stretch of input is that is no resource, and why; nothing of what stands there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Rejected {
+    /// URI of the file.
+    pub(super) source: String,
+    /// Where it begins, in bytes.
+    pub(super) offset: u64,
+    /// Its bytes.
+    pub(super) length: u64,
+    /// Code of the reason.
+    pub(super) code: &'static str,
+    /// Path of the cause, if known.
+    pub(super) location: String,
+    /// Why, and what to do.
+    pub(super) reason: String,
+}
+
+/// What is known when all is read.
+pub(super) struct Done<W> {
+    pub(super) work: W,
+    pub(super) stats: ReadStats,
+    /// The first rejects, as many as were asked for.
+    pub(super) rejects: Vec<Rejected>,
+}
+
 /// Gives every resource of the files behind the locations to `work`: one reader, so that the order is that of the files by name
 /// and of the bytes in them, whenever it runs. Rejects are in the account, and never end it. A folder that is written to may not hold what is read.
 pub(super) fn each<W: Take>(locations: &[String], output: Option<&Path>, work: W, console: Console) -> Outcome<(W, ReadStats)> {
-    let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
-    block_on(read(engine, locations.to_vec(), output.map(Path::to_path_buf), work, console))
+    let reading = Reading { output: output.map(Path::to_path_buf), ..Reading::default() };
+    each_as(locations, work, console, reading).map(|done| (done.work, done.stats))
 }
 
-async fn read<W: Take>(
-    engine: Engine,
-    locations: Vec<String>,
-    output: Option<PathBuf>,
-    work: W,
-    console: Console,
-) -> Outcome<(W, ReadStats)> {
-    let pass = SharedPass::new(&engine, vec![SourceSpec { locations, ..SourceSpec::new(SOURCE, "fhir", String::new()) }]).await?;
-    if let Some(output) = output.and_then(|output| output.canonicalize().ok()) {
+/// As [`each`], read in another way.
+pub(super) fn each_as<W: Take>(locations: &[String], work: W, console: Console, reading: Reading) -> Outcome<Done<W>> {
+    let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
+    block_on(read(engine, locations.to_vec(), work, console, reading))
+}
+
+async fn read<W: Take>(engine: Engine, locations: Vec<String>, work: W, console: Console, reading: Reading) -> Outcome<Done<W>> {
+    let options = if reading.whole_bundles { serde_json::json!({ "bundles": "whole" }) } else { serde_json::Value::Null };
+    let pass = SharedPass::new(&engine, vec![SourceSpec { locations, options, ..SourceSpec::new(SOURCE, "fhir", String::new()) }]).await?;
+    if let Some(output) = reading.output.and_then(|output| output.canonicalize().ok()) {
         let inputs = pass.files(SOURCE).iter().filter_map(|file| file.local.as_deref()?.canonicalize().ok());
         if let Some(input) = inputs.into_iter().find(|input| input.parent() == Some(&output)) {
             let message = format!("{}: is read, so its folder cannot be written to as well; give another folder", input.display());
@@ -89,7 +126,9 @@ async fn read<W: Take>(
     });
     let progress = Arc::new(PassProgress::default());
     let bar = progress::pass(console, Arc::clone(&progress));
-    let options = PassOptions { progress: Some(progress), skip_hashes: true, ..PassOptions::default() };
+    let rejects: Arc<Mutex<Vec<Rejected>>> = Arc::default();
+    let on_reject = (reading.rejects > 0).then(|| keep_first(Arc::clone(&rejects), reading.rejects));
+    let options = PassOptions { progress: Some(progress), skip_hashes: true, on_reject, ..PassOptions::default() };
     let result = pass.run(vec![consumer], options).await;
     drop(bar);
     if let Some(failure) = failed.lock().unwrap_or_else(PoisonError::into_inner).take() {
@@ -100,7 +139,26 @@ async fn read<W: Take>(
     let Some(done) = report.consumers.into_iter().next() else {
         return Err(Failure::failed("the pass over the files gave nothing back; report this with the command"));
     };
-    Ok((done.output, stats))
+    let rejects = std::mem::take(&mut *rejects.lock().unwrap_or_else(PoisonError::into_inner));
+    Ok(Done { work: done.output, stats, rejects })
+}
+
+/// Keeps the first rejects; later ones are counted only.
+fn keep_first(kept: Arc<Mutex<Vec<Rejected>>>, most: usize) -> RejectHandler {
+    Arc::new(move |_: &str, reject: &Reject| {
+        let mut kept = kept.lock().unwrap_or_else(PoisonError::into_inner);
+        if kept.len() < most {
+            kept.push(Rejected {
+                source: reject.id.source.to_string(),
+                offset: reject.id.offset,
+                length: reject.id.length,
+                code: reject.code,
+                location: reject.location.clone(),
+                reason: reject.reason.clone(),
+            });
+        }
+        Ok(())
+    })
 }
 
 fn rows<W: Take>(batch: &RecordBatch, work: &mut W) -> Outcome<()> {

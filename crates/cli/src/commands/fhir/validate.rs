@@ -5,16 +5,19 @@ use std::{collections::VecDeque, io::Write, time::Instant};
 use serde_json::{Value, json};
 use sutura_fhir::{
     json::Parser,
-    validate::{Issue, IssueSeverity, ProfileStore, Summary, Validator, json_issue, operation_outcome_at},
+    validate::{Issue, IssueCode, IssueSeverity, Options, ProfileStore, Summary, Validator, json_issue, operation_outcome_at},
 };
 
-use super::resources::{Resource, Take, account, account_json, each};
+use super::resources::{Done, Reading, Rejected, Resource, Take, account, account_json, each_as};
 use crate::{
     args::fhir_resources::FhirValidateArgs,
     commands::profiles,
     failure::{CLEAN, FAILED, Failure, Outcome, TOO_MANY_REJECTS},
     output::{self, Console},
 };
+
+/// Issues of one resource that are listed and counted; a Bundle is one resource with all that is in it.
+const ISSUES_OF_A_RESOURCE: usize = 10_000;
 
 /// Runs the command.
 pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
@@ -24,7 +27,7 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         let hint = if args.packages.is_empty() { "name its package with --package" } else { "no --package has it" };
         return Err(Failure::configuration(format!("profile {unknown}: not loaded; {hint}")));
     }
-    let mut validator = Validator::default();
+    let mut validator = Validator::new(Options { max_issues: ISSUES_OF_A_RESOURCE, ..Options::default() });
     if let Some(store) = store {
         validator = validator.with_profiles(ProfileStore::over(store));
     }
@@ -39,19 +42,34 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         most: args.max_issues as usize,
         outcomes: args.outcomes,
     };
-    let (work, stats) = each(&args.paths, None, work, console)?;
+    let reading = Reading { whole_bundles: true, rejects: args.max_issues as usize, ..Reading::default() };
+    let Done { work, stats, rejects } = each_as(&args.paths, work, console, reading)?;
     let seconds = clock.elapsed().as_secs_f64();
     if args.json {
         let summary: Value = serde_json::from_str(&work.summary.to_json()).map_err(Failure::failed)?;
-        output::print_json(&json!({ "read": account_json(&stats), "validated": summary, "seconds": seconds }))?;
-    } else if !args.outcomes {
+        output::print_json(&json!({
+            "read": account_json(&stats), "rejected": rejects.iter().map(rejected_json).collect::<Vec<_>>(), "validated": summary, "seconds": seconds,
+        }))?;
+    } else if args.outcomes {
+        rejects.iter().try_for_each(outcome_of_reject)?;
+    } else {
         let mut text = String::new();
-        for line in &work.shown {
+        // What is no resource at all stands first.
+        let rejected: Vec<String> = rejects.iter().map(rejected_line).collect();
+        for line in rejected.iter().chain(&work.shown).take(args.max_issues as usize) {
             text.push_str(line);
             text.push('\n');
         }
         output::print(&text)?;
         output::print(&work.summary.to_string())?;
+    }
+    if work.summary.issues().any(|(severity, code, _)| (severity, code) == (IssueSeverity::Information, IssueCode::NotFound)) {
+        let how = if args.all || args.outcomes { "" } else { "; --all shows which" };
+        console.note(&format!("some rules were not checked, because the profile or value set is not loaded (information not-found){how}"));
+    }
+    let in_parts: u64 = stats.findings.iter().filter(|((code, _), _)| code == "bundle-not-whole").map(|(_, count)| count).sum();
+    if in_parts > 0 {
+        console.note(&format!("{in_parts} Bundles were too large to be checked whole, or do not end: what is in them was checked, they themselves were not"));
     }
     console.note(&account(&stats));
     Ok(match (work.summary.invalid(), stats.rejected) {
@@ -89,7 +107,7 @@ impl Take for Check {
         };
         self.summary.record(kind, resource.json.len(), &issues);
         if self.outcomes {
-            return outcome_line(resource, &issues);
+            return outcome_line(resource.source, resource.offset, &issues);
         }
         for issue in issues.iter().filter(|issue| issue.severity >= self.least) {
             if self.shown.len() >= self.most {
@@ -115,11 +133,34 @@ fn place(issue: &Issue) -> &str {
 }
 
 /// `{"source": ..., "offset": ..., "outcome": OperationOutcome}` on a line of its own.
-fn outcome_line(resource: Resource<'_>, issues: &[Issue]) -> Outcome<()> {
-    let outcome = operation_outcome_at(issues, resource.offset);
-    let source = Value::from(resource.source);
+fn outcome_line(source: &str, offset: u64, issues: &[Issue]) -> Outcome<()> {
+    let outcome = operation_outcome_at(issues, offset);
+    let source = Value::from(source);
     let mut out = output::stdout();
-    writeln!(out, r#"{{"source":{source},"offset":{},"outcome":{outcome}}}"#, resource.offset)
+    writeln!(out, r#"{{"source":{source},"offset":{offset},"outcome":{outcome}}}"#)
         .and_then(|()| out.flush())
         .map_err(|error| Failure::io("standard output", &error))
+}
+
+/// `FILE byte 12: fatal json-syntax: byte 3 of the record: ...`, as the lines of issues are.
+fn rejected_line(reject: &Rejected) -> String {
+    format!("{} byte {}: fatal {}{}: {}", reject.source, reject.offset, reject.code, at(&reject.location), reject.reason)
+}
+
+fn at(location: &str) -> String {
+    if location.is_empty() { String::new() } else { format!(" at {location}") }
+}
+
+fn rejected_json(reject: &Rejected) -> Value {
+    json!({
+        "source": reject.source, "offset": reject.offset, "length": reject.length, "code": reject.code, "location": reject.location, "reason": reject.reason,
+    })
+}
+
+/// What is no resource has an outcome with one fatal issue.
+fn outcome_of_reject(reject: &Rejected) -> Outcome<()> {
+    let code = if reject.code == "record-too-large" { IssueCode::TooLong } else { IssueCode::Structure };
+    let diagnostics = format!("{}{}: {}", reject.code, at(&reject.location), reject.reason);
+    let issue = Issue { severity: IssueSeverity::Fatal, code, expression: String::new(), offset: 0, diagnostics };
+    outcome_line(&reject.source, reject.offset, &[issue])
 }

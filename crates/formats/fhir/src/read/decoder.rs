@@ -44,7 +44,8 @@ impl Decoder {
     pub(super) fn with_views(spec: DecoderSpec, views: Views) -> Result<Self, FormatError> {
         let options = Options::from_json(&spec.options)?;
         Ok(Self {
-            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes),
+            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes)
+                .with_whole_bundles(options.whole_bundle()),
             parser: Parser::new(options.limits()),
             skeleton: Skeleton::new(options.limits()),
             records: Records {
@@ -53,6 +54,7 @@ impl Decoder {
                 source: spec.source,
                 stats: ReadStats::default(),
                 in_records: 0,
+                whole_bundles: options.whole_bundle().is_some(),
             },
             max_record_bytes: options.max_record_bytes,
         })
@@ -87,7 +89,10 @@ impl Decoder {
                     records.reject(piece, "json-syntax", "", fault.reason().to_owned(), out)
                 }
                 Unit::Head(_, None) => match skeleton.head(piece.bytes) {
-                    Ok(()) => Ok(()),
+                    Ok(()) => {
+                        records.note_entered();
+                        Ok(())
+                    }
                     Err(error) => records.reject(piece, error.kind.code(), "Bundle", json_reason(error), out),
                 },
                 Unit::Tail(_) => match skeleton.tail(piece.bytes) {
@@ -153,6 +158,8 @@ struct Records {
     stats: ReadStats,
     /// Bytes of the current unit that are in records or rejects.
     in_records: u64,
+    /// Bundles are records.
+    whole_bundles: bool,
 }
 
 impl Records {
@@ -174,6 +181,14 @@ impl Records {
         self.stats.bytes += length;
         self.stats.envelope_bytes += length - self.in_records;
         Ok(())
+    }
+
+    /// A Bundle is read by its entries.
+    fn note_entered(&mut self) {
+        if self.whole_bundles {
+            let what = "the Bundle is too large to be read whole, or does not end: it was read by its entries";
+            self.stats.count_finding(&Finding::new("bundle-not-whole", Severity::Warning, "Bundle", what));
+        }
     }
 
     /// A line, a document or an element of its outermost array.
@@ -222,7 +237,7 @@ impl Records {
             let reason = "resourceType is none of FHIR R4's resource types";
             return self.reject_value(value, base, "resource-type-unknown", "resourceType", reason, out);
         };
-        if name == "Bundle" && above < 2 {
+        if name == "Bundle" && above < 2 && !self.whole_bundles {
             let Some(entries) = value.get("entry") else { return Ok(()) };
             if entries.kind() != Kind::Array {
                 return self.reject_value(value, base, "not-a-resource", "Bundle.entry", "Bundle.entry has to be an array", out);

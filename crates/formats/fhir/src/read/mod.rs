@@ -6,7 +6,8 @@
 //! reject or the envelope: what stands around the resources of a Bundle, commas, blanks, line ends.
 //!
 //! Bundles are unpacked: each `entry.resource` is a record with its own offset and length. A Bundle that
-//! is itself the resource of an entry is unpacked too, once; one inside that is a record.
+//! is itself the resource of an entry is unpacked too, once; one inside that is a record. The
+//! option `bundles` makes a Bundle one record instead ([`Bundles::Whole`]).
 //!
 //! [NDJSON]: https://hl7.org/fhir/R4/nd-json.html
 
@@ -22,6 +23,6 @@ mod views;
 
 pub use decoder::Decoder;
 pub use format::Fhir;
-pub use options::Options;
+pub use options::{Bundles, Options};
 pub use types::{RESOURCE_TYPES, is_resource_type};
 pub use views::{CODE_VIEW_REFUSED, FhirWithViews, view_table_name};

@@ -13,18 +13,35 @@ pub struct Options {
     pub max_record_bytes: usize,
     /// Objects and arrays inside one another; deeper resources are rejected. Default 64.
     pub max_depth: u16,
+    /// What a Bundle becomes. Default its entries.
+    pub bundles: Bundles,
+}
+
+/// What a Bundle becomes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Bundles {
+    /// The resource of each entry is a record.
+    #[default]
+    Entries,
+    /// The Bundle is one record, as a resource of another type is. One larger than [`Options::WHOLE_BUNDLE`] or `max_record_bytes`,
+    /// or cut off by the end of the file, is read by its entries, and counted as the finding `bundle-not-whole`.
+    Whole,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { max_record_bytes: 64 << 20, max_depth: 64 }
+        Self { max_record_bytes: 64 << 20, max_depth: 64, bundles: Bundles::Entries }
     }
 }
 
 /// The names of all options, for suggestions.
-const KEYS: [&str; 2] = ["max_record_bytes", "max_depth"];
+const KEYS: [&str; 3] = ["max_record_bytes", "max_depth", "bundles"];
 
 impl Options {
+    /// The largest Bundle that is one record, in bytes: it is a document whose values have to fit into the reader's bounds.
+    pub const WHOLE_BUNDLE: usize = 32 << 20;
+
     /// Reads options from JSON; null means the defaults.
     ///
     /// # Errors
@@ -47,6 +64,11 @@ impl Options {
         Ok(options)
     }
 
+    /// Up to how many bytes a Bundle is one record; none if it never is.
+    pub(super) fn whole_bundle(&self) -> Option<usize> {
+        (self.bundles == Bundles::Whole).then(|| self.max_record_bytes.min(Self::WHOLE_BUNDLE))
+    }
+
     /// The bounds on one document. A value takes two bytes at least, most take many more.
     pub(crate) fn limits(&self) -> Limits {
         Limits { depth: self.max_depth, bytes: self.max_record_bytes, ..Limits::default() }
@@ -66,6 +88,8 @@ mod tests {
     fn unknown_and_wrong_options_are_refused() {
         assert_eq!(Options::from_json(&serde_json::Value::Null).unwrap(), Options::default());
         assert_eq!(Options::from_json(&json!({ "max_depth": 9 })).unwrap().max_depth, 9);
+        assert_eq!(Options::from_json(&json!({ "bundles": "whole" })).unwrap().bundles, Bundles::Whole);
+        assert!(Options::from_json(&json!({ "bundles": "half" })).is_err());
         for bad in [json!({"depth": 1}), json!({"max_depth": 1}), json!({"max_record_bytes": "many"}), json!({"max_record_bytes": 10})] {
             assert!(Options::from_json(&bad).is_err(), "{bad}");
         }

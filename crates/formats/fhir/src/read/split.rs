@@ -119,11 +119,13 @@ struct Open {
     /// Whether `resourceType` is Bundle; none as long as it was not seen.
     bundle: Option<bool>,
     fault: Option<Fault>,
+    /// Where the Bundle is to be held whole: bytes from its beginning to behind the bracket of `entry`, and what `bundle` was there.
+    passed_entry: Option<(usize, Option<bool>)>,
 }
 
 impl Open {
     fn new(what: Opened, start: usize, fault: Option<Fault>) -> Self {
-        Self { what, start, depth: 0, in_string: false, word: Vec::new(), member: Member::Other, bundle: None, fault }
+        Self { what, start, depth: 0, in_string: false, word: Vec::new(), member: Member::Other, bundle: None, fault, passed_entry: None }
     }
 
     fn tail(start: usize) -> Self {
@@ -164,6 +166,8 @@ pub(crate) struct Splitter {
     layout: Layout,
     range_end: Option<u64>,
     limit: usize,
+    /// Up to how many bytes a Bundle is one value; none if its entries are units.
+    whole_bundle: Option<usize>,
     skipping: Option<Skipping>,
     places: Vec<(Place, Next)>,
     open: Option<Open>,
@@ -185,6 +189,7 @@ impl Splitter {
             layout: if start == 0 { Layout::Unknown } else { Layout::Lines },
             range_end: end,
             limit,
+            whole_bundle: None,
             skipping: None,
             places: Vec::new(),
             open: None,
@@ -192,6 +197,11 @@ impl Splitter {
             done: false,
             cut_in_tail: false,
         }
+    }
+
+    /// Gives out Bundles as one value up to that size; larger ones, and those that do not end, by their entries still.
+    pub(crate) fn with_whole_bundles(self, up_to: Option<usize>) -> Self {
+        Self { whole_bundle: up_to.map(|most| most.min(self.limit)), ..self }
     }
 
     /// The bytes that the ranges of the latest unit point into.
@@ -396,6 +406,11 @@ impl Splitter {
                     open.word.clear();
                 }
                 b'[' if open.watches() && open.member == Member::Entry && open.bundle != Some(false) && self.may_enter(&open) => {
+                    if self.whole_bundle.is_some_and(|most| self.at - open.start <= most) {
+                        open.passed_entry = Some((self.at - open.start, open.bundle));
+                        open.depth += 1;
+                        continue;
+                    }
                     match open.bundle.or_else(|| self.peek_entry()) {
                         Some(true) => {
                             let (start, end) = (open.start, self.at);
@@ -483,6 +498,24 @@ impl Splitter {
         self.skipping.is_none() && self.at - open.start <= self.limit
     }
 
+    /// Goes back to the entries of a Bundle that was to be held whole and cannot be; nothing if it is none.
+    fn enter_late(&mut self, open: &Open) -> Option<Unit> {
+        let (passed, bundle) = open.passed_entry.filter(|_| self.skipping.is_none())?;
+        let at = std::mem::replace(&mut self.at, open.start + passed);
+        // What stands behind the entries is not asked: it may not have come yet.
+        if bundle.or_else(|| self.peek_entry()) != Some(true) {
+            self.at = at;
+            return None;
+        }
+        let (start, end) = (open.start, self.at);
+        self.places.push((Place::Entries, Next::ValueOrEnd));
+        Some(self.after_envelope(Unit::Head(start..end, open.fault), start, end))
+    }
+
+    fn is_over_whole(&self, open: &Open) -> bool {
+        self.whole_bundle.is_some_and(|most| self.at - open.start > most)
+    }
+
     /// Whether an entry of a Bundle stands here; nothing when more bytes are needed to tell.
     fn peek_entry(&self) -> Option<bool> {
         let rest = &self.bytes[self.at..];
@@ -505,6 +538,11 @@ impl Splitter {
     }
 
     fn end_value(&mut self, open: &Open) -> Walked {
+        if self.is_over_whole(open)
+            && let Some(head) = self.enter_late(open)
+        {
+            return Walked::Ended(head);
+        }
         let (start, end) = (open.start, self.at);
         let unit = self.complete(open.unit(end), start, end);
         Walked::Ended(self.after_envelope(unit, start, end))
@@ -531,7 +569,14 @@ impl Splitter {
     /// No more bytes for now: what is known to be envelope is given out, and at the end what was not closed.
     fn pause(&mut self, at_end: bool) -> Option<Unit> {
         let len = self.bytes.len();
-        match self.open.take() {
+        let open = self.open.take();
+        if let Some(open) = &open
+            && (at_end || self.is_over_whole(open))
+            && let Some(head) = self.enter_late(open)
+        {
+            return Some(head);
+        }
+        match open {
             Some(open) if at_end => {
                 self.at = len;
                 self.cut_in_tail = open.what == Opened::Tail;

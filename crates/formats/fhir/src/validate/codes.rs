@@ -73,9 +73,20 @@ impl<'d> Check<'_, 'd> {
         if binding.strength == Strength::Example || (binding.strength < Strength::Required && !self.validator.options.open_bindings) {
             return;
         }
-        let Some(set) = super::r4().value_set(binding.value_set) else { return };
+        let Some(set) = super::r4().value_set(binding.value_set) else {
+            return self.unknown_set(value, binding.strength, binding.value_set);
+        };
         let fit = self.fit(value, slot.ty, set);
         self.judge(value, slot.ty, binding.strength, fit, binding.value_set);
+    }
+
+    /// Says, once for each set, that nothing is known of the codes that a value must have one of.
+    pub(super) fn unknown_set(&mut self, value: Value<'d>, strength: Strength, url: &str) {
+        if strength == Strength::Required && !self.unknown_sets.iter().any(|known| known == url) {
+            self.unknown_sets.push(url.to_owned());
+            let what = format!("the code was not checked: the codes of the required value set {url} are not known");
+            self.issue(IssueSeverity::Information, IssueCode::NotFound, value, what);
+        }
     }
 
     /// Makes an issue of a code that is not in its set.

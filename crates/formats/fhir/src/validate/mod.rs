@@ -202,6 +202,8 @@ struct Check<'v, 'd> {
     steps: Cell<u64>,
     /// Whether it was noted that none are left.
     too_costly: bool,
+    /// Required value sets whose codes are not known, as far as that was noted.
+    unknown_sets: Vec<String>,
     /// Whether values conform to profiles, once that was asked: resources that refer to each other ask again and again.
     conformed: HashMap<(u32, usize), bool>,
 }
@@ -224,6 +226,7 @@ impl<'v, 'd> Check<'v, 'd> {
             contained: RefCell::new(None),
             steps: Cell::new(STEPS.0 + STEPS.1 * root.document().node_count() as u64),
             too_costly: false,
+            unknown_sets: Vec::new(),
             conformed: HashMap::new(),
         }
     }

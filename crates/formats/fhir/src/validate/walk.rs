@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use super::{Check, IssueCode, IssueSeverity, primitive::Primitive, r4, reference::BundleScope, xhtml};
+use super::{Check, IssueCode, IssueSeverity, primitive::Primitive, profile::core_type, r4, reference::BundleScope, xhtml};
 use crate::{
     defs::{ElementDef, Invariant, TypeDef, TypeId, TypeKind},
     json::{Kind, Value},
@@ -392,17 +392,39 @@ impl<'d> Check<'_, 'd> {
             self.profile(value, def.id, &profile);
         }
         let claims = value.get("meta").and_then(|meta| meta.get("profile"));
-        for url in claims.into_iter().flat_map(|list| list.items()).filter_map(|url| url.as_str()) {
-            if let Some(profile) = self.validator.profiles.profile(url) {
+        let (mut not_loaded, mut first) = (0_u64, None);
+        for url in claims.into_iter().flat_map(|list| list.items()) {
+            let Some(name) = url.as_str() else { continue };
+            if let Some(profile) = self.validator.profiles.profile(name) {
                 self.profile(value, def.id, &profile);
+            } else if core_type(name) != Some(def.name) {
+                not_loaded += 1;
+                first.get_or_insert((url, name));
             }
         }
+        // One issue a resource: claims must not take the place of errors.
+        let Some((place, name)) = first else { return };
+        let named = if is_public_canonical(name) { format!("the profile {name}") } else { "a profile that is not loaded".to_owned() };
+        let others = if not_loaded > 1 { format!(" (and {} more)", not_loaded - 1) } else { String::new() };
+        let what = format!("{named}{others} was not checked: its package is not loaded");
+        self.issue(IssueSeverity::Information, IssueCode::NotFound, place, what);
     }
 }
 
 /// Whether any type of R4 has an element of that name in JSON.
 fn is_element_somewhere(name: &str) -> bool {
     name.len() <= 80 && r4().types().iter().any(|ty| ty.element(name).is_some())
+}
+
+/// Whether a claim is surely the name of a published profile, so that an issue may repeat it. What a resource says elsewhere may be anything.
+fn is_public_canonical(url: &str) -> bool {
+    const BASES: [&str; 2] = ["http://hl7.org/fhir/", "https://hl7.org/fhir/"];
+    let Some(path) = BASES.iter().find_map(|base| url.strip_prefix(base)) else { return false };
+    let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._/".contains(&byte));
+    let Some((folder, name)) = path.rsplit_once('/') else { return false };
+    let (name, version) = name.split_once('|').unwrap_or((name, ""));
+    let of_definitions = folder == "StructureDefinition" || folder.ends_with("/StructureDefinition");
+    url.len() <= 160 && of_definitions && !name.is_empty() && is_plain(folder) && is_plain(name) && is_plain(version)
 }
 
 /// The member `_name`.

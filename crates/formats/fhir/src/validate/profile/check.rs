@@ -117,7 +117,9 @@ impl<'d> Check<'_, 'd> {
     /// Runs a check aside: the issues it found, none kept.
     pub(super) fn aside(&mut self, run: impl FnOnce(&mut Self)) -> Vec<Issue> {
         let kept = std::mem::take(&mut self.out);
+        let noted = self.unknown_sets.len();
         run(self);
+        self.unknown_sets.truncate(noted);
         std::mem::replace(&mut self.out, kept)
     }
 
@@ -309,7 +311,7 @@ impl<'d> Check<'_, 'd> {
             Some(set) => self.fit(value, ty, set.as_ref()),
             None => match r4().value_set(url) {
                 Some(set) => self.fit(value, ty, set),
-                None => return,
+                None => return self.unknown_set(value, strength, url),
             },
         };
         if strength == Strength::Required || self.validator.options.open_bindings {

@@ -107,6 +107,57 @@ fn claimed_profiles() {
     assert_eq!(found(false, Options::default(), true), 1);
 }
 
+/// A claim that cannot be checked is said so, once a resource; what it names is repeated only if it is surely a profile's name.
+#[test]
+fn profiles_that_are_not_loaded() {
+    let found = |claims: serde_json::Value| {
+        let text = json!({"resourceType": "Patient", "meta": {"profile": claims}}).to_string();
+        let mut parser = Parser::default();
+        let document = parser.parse(text.as_bytes()).unwrap();
+        let issues = Validator::default().validate(document.root());
+        assert!(issues.iter().all(|issue| issue.severity == IssueSeverity::Information), "{issues:?}");
+        issues.into_iter().map(|issue| (issue.expression, issue.diagnostics)).collect::<Vec<_>>()
+    };
+    assert_eq!(found(json!(["http://hl7.org/fhir/StructureDefinition/Patient"])), []);
+    let core = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient|6.1.0";
+    let said = found(json!([core, "http://example.org/CANARY"]));
+    assert_eq!(said.len(), 1, "{said:?}");
+    assert_eq!(said[0].1, format!("the profile {core} (and 1 more) was not checked: its package is not loaded"));
+    for hidden in [
+        "http://example.org/CANARY",
+        "http://hl7.org/fhir/StructureDefinition/CANARY and more",
+        "http://hl7.org/fhir/StructureDefinition/a?CANARY",
+        "http://hl7.org/fhir/CANARY",
+        "CANARY",
+    ] {
+        let said = found(json!([hidden]));
+        assert!(said.len() == 1 && !said[0].1.contains("CANARY"), "{said:?}");
+    }
+}
+
+/// A required value set that nothing is known of is said so once, and the code passes.
+#[test]
+fn value_sets_that_are_not_known() {
+    let profile = json!({"resourceType": "StructureDefinition", "url": "http://example.org/p", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient",
+        "differential": {"element": [{"id": "Patient.maritalStatus", "path": "Patient.maritalStatus",
+            "binding": {"strength": "required", "valueSet": "http://example.org/unknown-set"}},
+            {"id": "Patient.communication.language", "path": "Patient.communication.language",
+            "binding": {"strength": "required", "valueSet": "http://example.org/unknown-set"}}]}});
+    let mut store = ProfileStore::new();
+    store.add(profile);
+    let text = json!({"resourceType": "Patient", "meta": {"profile": ["http://example.org/p"]}, "maritalStatus": {"coding": [{"code": "x"}]},
+        "communication": [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "en"}]}}]})
+    .to_string();
+    let mut parser = Parser::default();
+    let document = parser.parse(text.as_bytes()).unwrap();
+    let issues = Validator::default().with_profiles(store).validate(document.root());
+    let unknown: Vec<_> = issues.iter().filter(|issue| issue.code == IssueCode::NotFound).collect();
+    assert_eq!(unknown.len(), 1, "{issues:?}");
+    assert_eq!(unknown[0].severity, IssueSeverity::Information);
+    assert!(unknown[0].diagnostics.contains("http://example.org/unknown-set"), "{unknown:?}");
+}
+
 /// An engine that says no to everything it is asked.
 struct No;
 
