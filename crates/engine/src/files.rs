@@ -124,6 +124,17 @@ impl SourceFile {
     }
 }
 
+/// Each real file once, under the first of the names by which it was found: paths may be written in several ways, and links lead to one file.
+pub(crate) fn each_once(mut files: Vec<SourceFile>) -> Vec<SourceFile> {
+    let mut known = HashSet::new();
+    files.retain(|file| match file.local.as_deref().map(fs::canonicalize) {
+        // What has no real path (the pipe of a process) is what it is called.
+        Some(Ok(real)) => known.insert(real.into_os_string()),
+        _ => known.insert(file.uri.as_ref().into()),
+    });
+    files
+}
+
 impl Readers {
     /// See [`crate::Engine::files`].
     pub(crate) async fn files(&self, location: &str, extensions: &[&str]) -> Result<Vec<SourceFile>> {

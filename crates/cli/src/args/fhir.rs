@@ -47,7 +47,7 @@ Exit codes:
   0    every record was read or counted as a reject
   1    failed; no file is left half written
   2    a view, a path or an output is wrong, or a file would hold identifying columns
-  3    more rejects than --max-rejects; nothing was written
+  3    more rejects than --max-rejects; nothing was written; rows printed as csv or ndjson are not to be used
 
 Examples:
   sutura fhir view export/*.ndjson --view blood_pressure.json

@@ -11,7 +11,7 @@ use super::AllowPhi;
 ///
 /// Reads NDJSON, Bundles and single resources; a Bundle is checked whole, itself and what is in it. Every resource is checked against the definitions
 /// of R4: names, cardinality, types, codes, references, invariants; and against the profiles it claims, if their package is loaded; if not, an
-/// information says so. Prints the first errors and rejects with their places, then counts.
+/// information says so, and so does a note if a package has rules or elements that cannot be checked. Prints the first errors and rejects with their places, then counts.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Exit codes:
@@ -25,9 +25,10 @@ Examples:
   sutura fhir validate bundle.json --package us-core.tgz --all
   sutura fhir validate patients.ndjson --package us-core/ --profile http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient
   sutura fhir validate export/ --json | jq .validated.issues
-  sutura fhir validate export/ --outcomes > outcomes.ndjson")]
+  sutura fhir validate export/ --outcomes > outcomes.ndjson
+  sutura fhir validate patient.xml --unknown-extensions error --trusted-extension http://example.org/")]
 pub(crate) struct FhirValidateArgs {
-    /// Files, folders, globs or s3://bucket/prefix
+    /// Files (JSON or XML), folders, globs or s3://bucket/prefix
     #[arg(required = true, value_name = "PATH")]
     pub(crate) paths: Vec<String>,
     /// Package of profiles (.tgz, folder or JSON file); may be given several times
@@ -36,6 +37,8 @@ pub(crate) struct FhirValidateArgs {
     /// Check every resource against this profile too (canonical URL); may be given several times
     #[arg(long = "profile", value_name = "URL")]
     pub(crate) profiles: Vec<String>,
+    #[command(flatten)]
+    pub(crate) rules: Rules,
     /// Show warnings and information too
     #[arg(long)]
     pub(crate) all: bool,
@@ -48,6 +51,44 @@ pub(crate) struct FhirValidateArgs {
     /// The counts as JSON
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+/// What is checked beyond the definitions, and how bad it is.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "Rules")]
+pub(crate) struct Rules {
+    /// How bad an extension is that no loaded package defines; a modifier is then always an error [default: not reported]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub(crate) unknown_extensions: Option<Severity>,
+    /// Extensions whose URLs begin so are never unknown; may be given several times
+    #[arg(long = "trusted-extension", value_name = "URL", requires = "unknown_extensions")]
+    pub(crate) trusted_extensions: Vec<String>,
+    /// How bad text is that looks like it has HTML in it
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "warning")]
+    pub(crate) markup: Severity,
+    /// How bad it is if a reference names a type that is not allowed, and the resource itself is not at hand
+    #[arg(long, value_enum, value_name = "SEVERITY", default_value = "error")]
+    pub(crate) unresolved_types: Severity,
+    /// How bad a relative or urn: reference is to nothing in the Bundle or Parameters around [default: not reported]
+    #[arg(long, value_enum, value_name = "SEVERITY")]
+    pub(crate) missing_targets: Option<Severity>,
+    /// Do not hold codes against extensible and preferred value sets
+    #[arg(long)]
+    pub(crate) no_open_bindings: bool,
+    /// Do not check the profiles that resources claim in meta.profile
+    #[arg(long)]
+    pub(crate) no_meta_profiles: bool,
+}
+
+/// How bad something is, as OperationOutcome.issue.severity has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Severity {
+    /// Worth knowing
+    Information,
+    /// Allowed, but most likely not meant
+    Warning,
+    /// The resource is not valid
+    Error,
 }
 
 /// The type of a Bundle.

@@ -15,7 +15,7 @@ use sutura_engine::{
     DataFrame, Engine, EngineError, EngineOptions, SendableRecordBatchStream,
     arrow::datatypes::Schema,
     lineage,
-    sink::{self, DisplayFormat, Layout, Printer, Purpose, RefusedColumn, SinkFormat, SinkSpec},
+    sink::{self, DisplayFormat, LateFacts, Layout, Printer, Purpose, RefusedColumn, SinkFormat, SinkSpec},
 };
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
@@ -199,7 +199,7 @@ async fn print_rows(frame: DataFrame, target: &Target, console: Console) -> Outc
         return Ok(0);
     }
     let stream = frame.execute_stream().await.map_err(EngineError::from)?;
-    let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty()).await?;
+    let rows = print_stream(stream, &schema, format, target.max_rows, !hidden.is_empty(), None).await?;
     if !hidden.is_empty() {
         let names = hidden.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
         console.note(&format!("identifying columns show as their class: {names}; --allow-phi --purpose TEXT shows their values"));
@@ -213,6 +213,7 @@ pub(super) async fn print_stream(
     format: DisplayFormat,
     max_rows: usize,
     mask: bool,
+    until: Option<LateFacts>,
 ) -> Outcome<u64> {
     let shown_schema = if mask {
         let empty = sutura_engine::arrow::array::RecordBatch::new_empty(stream.schema());
@@ -226,6 +227,9 @@ pub(super) async fn print_stream(
         let batch = batch.map_err(EngineError::from)?;
         let batch = if mask { sink::mask_identifying(schema, &batch)? } else { batch };
         printer.write(&batch)?;
+    }
+    if let Some(facts) = until {
+        facts.wait().await?;
     }
     let rows = printer.finish()?;
     out.flush().map_err(|error| Failure::io("standard output", &error))?;

@@ -90,6 +90,51 @@ fn nothing_is_written_with_too_many_rejects_or_a_bad_view() {
 }
 
 #[test]
+fn with_too_many_rejects_no_row_is_taken_for_a_result() {
+    let folder = folder();
+    let command = ["fhir", "view", "feed.ndjson", "--view", "labs.json", "--max-rejects", "0"];
+    let output = run(folder.path(), &command);
+    expect(&output, 3);
+    assert!(stdout(&output).is_empty() && stderr(&output).contains("nothing was written"), "{}{}", stdout(&output), stderr(&output));
+    // Rows that are on their way are not called nothing.
+    let output = run(folder.path(), &[&command[..], &["--format", "csv"]].concat());
+    expect(&output, 3);
+    let said = stderr(&output);
+    assert!(stdout(&output).contains("718-7") && said.contains("do not use the rows") && !said.contains("nothing was written"), "{said}");
+}
+
+#[test]
+fn a_view_never_replaces_what_it_reads() {
+    let folder = folder();
+    let before = fs::read(folder.path().join("feed.ndjson")).unwrap();
+    let mut outputs = vec!["feed.ndjson".to_owned(), "./feed.ndjson".to_owned(), folder.path().join("feed.ndjson").display().to_string()];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(folder.path().join("feed.ndjson"), folder.path().join("link.ndjson")).unwrap();
+        outputs.push("link.ndjson".to_owned());
+    }
+    for output in outputs {
+        let made = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "labs.json", "-o", &output, "--overwrite"]);
+        expect(&made, 2);
+        assert!(stderr(&made).contains("is read"), "{}", stderr(&made));
+    }
+    assert_eq!(fs::read(folder.path().join("feed.ndjson")).unwrap(), before);
+    // A folder whose file would be the input.
+    fs::rename(folder.path().join("feed.ndjson"), folder.path().join("labs.ndjson")).unwrap();
+    let made = run(folder.path(), &["fhir", "view", "labs.ndjson", "--view", "labs.json", "-o", ".", "--format", "ndjson", "--overwrite"]);
+    expect(&made, 2);
+    assert_eq!(fs::read(folder.path().join("labs.ndjson")).unwrap(), before);
+}
+
+#[test]
+fn a_view_with_a_byte_order_mark_is_a_view() {
+    let folder = folder();
+    write(folder.path(), "marked.json", &format!("\u{FEFF}{LABS}"));
+    expect(&run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "marked.json"]), 0);
+    expect(&run(folder.path(), &["sql", "select count(*) from read_fhir('feed.ndjson', 'marked.json')"]), 0);
+}
+
+#[test]
 fn identifying_values_show_as_their_class() {
     let folder = folder();
     let output = run(folder.path(), &["fhir", "view", "feed.ndjson", "--view", "people.json"]);

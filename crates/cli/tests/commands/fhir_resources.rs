@@ -64,7 +64,11 @@ fn rejects_are_placed_as_issues_are() {
     let text = run(&["--max-issues", "1"]);
     assert!(text.contains("byte 0: fatal") && !text.contains(&format!("byte {place}: ")) && !text.contains("Patient.gender"), "{text}");
     let report: serde_json::Value = serde_json::from_str(&run(&["--json"])).unwrap();
-    assert_eq!((report["rejected"][1]["offset"].as_u64(), report["rejected"].as_array().unwrap().len()), (Some(place as u64), 2), "{report}");
+    assert_eq!(
+        (report["rejected"][1]["offset"].as_u64(), report["rejected"].as_array().unwrap().len()),
+        (Some(place as u64), 2),
+        "{report}"
+    );
     let lines: Vec<serde_json::Value> = run(&["--outcomes"]).lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!((lines.len(), lines[2]["offset"].as_u64()), (3, Some(place as u64)), "{lines:?}");
     assert_eq!(run(&["--outcomes", "--max-issues", "1"]).lines().count(), 2);
@@ -85,7 +89,8 @@ fn exit_codes_tell_errors_from_rejects_and_from_mistakes() {
 /// A Bundle is validated itself, whole: what is wrong with it, and in it.
 #[test]
 fn bundles_are_validated_whole() {
-    let entry = r#"{"fullUrl":"http://example.org/fhir/Patient/other","resource":{"resourceType":"Patient","id":"p1","gender":"CANARYGENDER"}}"#;
+    let entry =
+        r#"{"fullUrl":"http://example.org/fhir/Patient/other","resource":{"resourceType":"Patient","id":"p1","gender":"CANARYGENDER"}}"#;
     let of = |kind: &str, entries: &str| format!(r#"{{"resourceType":"Bundle","type":"{kind}","total":3,"entry":[{entries}]}}"#);
     let text = |content: &str, name: &str, code: i32| {
         let folder = tempfile::tempdir().unwrap();
@@ -123,6 +128,185 @@ fn what_was_not_checked_is_said() {
     let output = run(folder.path(), &["fhir", "validate", "feed.ndjson", "--all"]);
     let text = stdout(&output);
     assert!(text.contains("us-core-patient (and 1 more) was not checked") && !text.contains("CANARY"), "{text}");
+}
+
+/// Settings of the validator are flags.
+#[test]
+fn rules_can_be_made_stricter_and_looser() {
+    let observation =
+        r#"{"resourceType":"Observation","id":"a","status":"final","code":{"text":"a <b>c</b>"},"subject":{"reference":"Medication/x"},
+        "extension":[{"url":"http://example.org/CANARY","valueString":"x"}]}"#
+            .replace('\n', "");
+    let bundle = format!(
+        r#"{{"resourceType":"Bundle","type":"collection","entry":[{{"fullUrl":"http://x.org/Observation/a","resource":{observation}}}]}}"#
+    );
+    let folder = folder(&[&bundle]);
+    let has = |arguments: &[&str], what: &str| {
+        let output = run(folder.path(), &[&["fhir", "validate", "feed.ndjson", "--all"], arguments].concat());
+        let found = stdout(&output).lines().any(|line| line.contains(what));
+        assert!(!stdout(&output).contains("CANARY"), "{}", stdout(&output));
+        found
+    };
+    let extension = "error extension";
+    assert!(!has(&[], extension) && has(&["--unknown-extensions", "error"], extension));
+    assert!(!has(&["--unknown-extensions", "error", "--trusted-extension", "http://example.org/"], extension));
+    assert!(has(&[], "warning value") && has(&["--markup", "error"], "error value"));
+    let target = "Observation.subject";
+    let named = |severity: &str| {
+        let output = run(folder.path(), &["fhir", "validate", "feed.ndjson", "--all", "--unresolved-types", severity]);
+        stdout(&output).lines().any(|line| line.contains(target) || line.contains("resource.subject") && line.contains(severity))
+    };
+    assert!(named("information") && named("error"));
+    let count = |arguments: &[&str]| {
+        let output = run(folder.path(), &[&["fhir", "validate", "feed.ndjson", "--json"], arguments].concat());
+        let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        report["validated"]["issues"].clone()
+    };
+    assert_ne!(count(&[]), count(&["--missing-targets", "error"]));
+    expect(&run(folder.path(), &["fhir", "validate", "feed.ndjson", "--markup", "fatal"]), 2);
+    expect(&run(folder.path(), &["fhir", "validate", "feed.ndjson", "--trusted-extension", "http://example.org/"]), 2);
+
+    let claim = r#"{"resourceType":"Patient","meta":{"profile":["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient"]}}"#;
+    fs::write(folder.path().join("claim.json"), claim).unwrap();
+    let output = run(folder.path(), &["fhir", "validate", "claim.json", "--all", "--no-meta-profiles"]);
+    assert!(!stdout(&output).contains("not-found"), "{}", stdout(&output));
+}
+
+#[test]
+fn what_a_package_has_that_cannot_be_checked_is_said() {
+    let folder = folder(&LINES[..1]);
+    let profile = r#"{"resourceType":"StructureDefinition","url":"http://example.org/odd","name":"Odd","status":"active","kind":"resource",
+        "abstract":false,"type":"Patient","baseDefinition":"http://hl7.org/fhir/StructureDefinition/Patient","derivation":"constraint",
+        "differential":{"element":[{"id":"Patient","path":"Patient","constraint":[{"key":"odd-1","severity":"error","human":"h","expression":"name.unheardOf()"}]},
+        {"id":"Patient.shoeSize","path":"Patient.shoeSize","min":1}]}}"#;
+    fs::write(folder.path().join("odd.json"), profile).unwrap();
+    let command = ["fhir", "validate", "feed.ndjson", "--package", "odd.json", "--profile", "http://example.org/odd"];
+    let output = run(folder.path(), &command);
+    expect(&output, 0);
+    let said = stderr(&output);
+    assert!(said.contains("package: http://example.org/odd Patient: the rule odd-1 cannot be evaluated"), "{said}");
+    assert!(said.contains("package: http://example.org/odd Patient.shoeSize: the type has no element of that path"), "{said}");
+    let all = stdout(&run(folder.path(), &[&command[..], &["--all"]].concat()));
+    assert!(all.contains("warning invariant at Patient: the rule odd-1 could not be evaluated"), "{all}");
+    let report: serde_json::Value = serde_json::from_slice(&run(folder.path(), &[&command[..], &["--json"]].concat()).stdout).unwrap();
+    assert_eq!(report["packages"]["problems"].as_array().unwrap().len(), 2, "{report}");
+    let lines = stdout(&run(folder.path(), &[&command[..], &["--outcomes"]].concat()));
+    let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
+    assert_eq!(
+        (lines.lines().count(), &first["source"], &first["outcome"]["issue"][0]["severity"]),
+        (3, &"http://example.org/odd".into(), &"information".into()),
+        "{lines}"
+    );
+}
+
+#[test]
+fn xml_is_validated_and_read_as_json_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    let wrong = r#"<?xml version="1.0"?><Patient xmlns="http://hl7.org/fhir"><id value="p1"/><name><family value="CANARYNAME"/></name><gender value="CANARYGENDER"/></Patient>"#;
+    fs::write(path.join("wrong.xml"), wrong).unwrap();
+    fs::write(path.join("clean.xml"), wrong.replace("CANARYGENDER", "female")).unwrap();
+    fs::write(path.join("order.xml"), r#"<Patient xmlns="http://hl7.org/fhir"><gender value="female"/><active value="true"/></Patient>"#)
+        .unwrap();
+    fs::write(path.join("document.xml"), r#"<ClinicalDocument xmlns="urn:hl7-org:v3"><id root="CANARY"/></ClinicalDocument>"#).unwrap();
+    let validate = |name: &str, code: i32| {
+        let output = run(path, &["fhir", "validate", name]);
+        expect(&output, code);
+        let said = stdout(&output) + &stderr(&output);
+        assert!(!said.contains("CANARY"), "{said}");
+        said
+    };
+    let at = wrong.find("<Patient").unwrap();
+    let said = validate("wrong.xml", 1);
+    assert!(said.contains(&format!("wrong.xml byte {at}: error code-invalid at Patient.gender")), "{said}");
+    validate("clean.xml", 0);
+    assert!(validate("order.xml", 1).contains("xml-not-kept"));
+    assert!(
+        validate("document.xml", 3).contains("fatal resource-type-unknown: byte 0 of the record: the outermost element is no resource")
+    );
+    let view = r#"{"resource":"Patient","select":[{"column":[{"name":"sex","path":"gender"}]}]}"#;
+    fs::write(path.join("view.json"), view).unwrap();
+    let output = run(path, &["fhir", "view", "clean.xml", "--view", "view.json", "--format", "ndjson"]);
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "{\"sex\":\"female\"}\n");
+    let output = run(path, &["sql", "select count(*) as n from read_fhir('*.xml', 'patients')", "--format", "csv"]);
+    assert_eq!(stdout(&output), "n\n3\n");
+    let output = run(path, &[&["fhir", "export", "clean.xml", "-o", "out"], &LEAVE[..]].concat());
+    expect(&output, 0);
+    assert!(read(path, "out/Patient.ndjson").starts_with(r#"{"resourceType":"Patient","id":"p1","#));
+    // A folder may hold XML of any kind: it is read for its JSON only.
+    let output = run(path, &["fhir", "validate", "."]);
+    assert!(!stdout(&output).contains(".xml"), "{}", stdout(&output));
+}
+
+#[test]
+fn outputs_that_cannot_be_are_said_before_anything_is_read() {
+    let folder = folder(&LINES[..2]);
+    let path = folder.path();
+    fs::write(path.join("file"), "x").unwrap();
+    let mut wrong = vec![("file", "is a file"), ("file/below", "is a file")];
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(path.join("nowhere"), path.join("link")).unwrap();
+        wrong.push(("link", "leads nowhere"));
+        let readonly = path.join("readonly");
+        fs::create_dir(&readonly).unwrap();
+        fs::set_permissions(&readonly, std::os::unix::fs::PermissionsExt::from_mode(0o555)).unwrap();
+        // Root may write everywhere.
+        if fs::write(readonly.join("probe"), "").is_err() {
+            wrong.push(("readonly", "no file can be written there"));
+            wrong.push(("readonly/below", "no file can be written there"));
+        }
+    }
+    for (output, why) in wrong {
+        for command in [
+            &["fhir", "export", "feed.ndjson", "-o", output][..],
+            &["fhir", "bundle", "feed.ndjson", "--type", "collection", "-o", output],
+            &["fhir", "enrich", "feed.ndjson", "--reference-date", "2026-01-01", "-o", output],
+        ] {
+            let made = run(path, &[command, &LEAVE].concat());
+            expect(&made, 2);
+            assert!(
+                stderr(&made).contains(why) && stderr(&made).contains(output.split('/').next().unwrap()),
+                "{command:?}: {}",
+                stderr(&made)
+            );
+        }
+    }
+}
+
+#[test]
+fn a_file_is_read_once_however_it_is_named() {
+    let folder = folder(&LINES[..1]);
+    let path = folder.path();
+    let whole = path.join("feed.ndjson").display().to_string();
+    let mut names = vec!["feed.ndjson", "./feed.ndjson", "*.ndjson", ".", whole.as_str()];
+    #[cfg(unix)]
+    {
+        fs::create_dir(path.join("sub")).unwrap();
+        std::os::unix::fs::symlink(path.join("feed.ndjson"), path.join("link.ndjson")).unwrap();
+        names.extend(["link.ndjson", "sub/../feed.ndjson"]);
+    }
+    let output = run(path, &[&["fhir", "validate"], &names[..]].concat());
+    expect(&output, 0);
+    assert!(stderr(&output).contains("1 records in = 1 accepted"), "{}", stderr(&output));
+}
+
+#[cfg(unix)]
+#[test]
+fn pipes_are_announced_and_never_read_twice() {
+    let folder = folder(&LINES[..1]);
+    let path = folder.path();
+    assert!(std::process::Command::new("mkfifo").arg(path.join("pipe")).status().unwrap().success());
+    let output = run(path, &[&["fhir", "enrich", "pipe", "--reference-date", "2026-01-01", "-o", "out"], &LEAVE[..]].concat());
+    expect(&output, 2);
+    assert!(stderr(&output).contains("reads its input twice"), "{}", stderr(&output));
+    let pipe = path.join("pipe");
+    let writer = std::thread::spawn(move || fs::write(pipe, LINES[0]).unwrap());
+    let output = run(path, &["fhir", "validate", "pipe"]);
+    writer.join().unwrap();
+    expect(&output, 0);
+    assert!(stderr(&output).contains("is a pipe; reading until") && stderr(&output).contains("1 records in"), "{}", stderr(&output));
 }
 
 #[test]

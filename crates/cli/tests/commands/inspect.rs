@@ -40,6 +40,24 @@ fn a_framed_message_is_shown_before_the_junk_behind_it() {
 }
 
 #[test]
+fn fhir_is_known_and_sent_to_its_own_commands() {
+    let folder = folder();
+    for (name, text) in [
+        ("lines.ndjson", "\u{FEFF}{\"id\":\"CANARY\",\"resourceType\":\"Patient\"}\n"),
+        ("array.json", "[\n {\"resourceType\":\"Patient\"}]"),
+        ("patient.xml", "<?xml version='1.0'?><Patient xmlns='http://hl7.org/fhir'/>"),
+    ] {
+        fs::write(folder.path().join(name), text).unwrap();
+        let output = run(folder.path(), &["inspect", name]);
+        expect(&output, 2);
+        let said = stderr(&output);
+        assert!(said.contains("fhir validate") && said.contains("fhir view") && !said.contains("CANARY"), "{said}");
+    }
+    fs::write(folder.path().join("other.json"), "{\"a\":1}\n").unwrap();
+    assert!(!stderr(&run(folder.path(), &["inspect", "other.json"])).contains("this is FHIR"));
+}
+
+#[test]
 fn a_message_is_found_by_its_control_id() {
     let folder = folder();
     let output = run(folder.path(), &["inspect", "feed.hl7", "--control-id", "CANARYCTRL2"]);

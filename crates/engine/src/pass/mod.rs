@@ -59,7 +59,7 @@ pub use crate::scan::batches::{CODE_BATCH_COUNT, CODE_BATCH_OPEN};
 use crate::{
     engine::Engine,
     error::{EngineError, Result},
-    files::SourceFile,
+    files::{SourceFile, each_once},
     pass::tap::PassTable,
     scan::{FormatTable, source::ScanTable, source::unknown_table},
 };
@@ -280,7 +280,9 @@ impl SharedPass {
             files.extend(self.engine.files(location, format.extensions()).await?);
         }
         files.sort_by(|a, b| a.uri.cmp(&b.uri));
-        files.dedup_by(|a, b| a.uri == b.uri);
+        if spec.locations.len() > 1 {
+            files = tokio::task::spawn_blocking(move || each_once(files)).await.map_err(|error| EngineError::Task(error.to_string()))?;
+        }
         if files.is_empty() {
             return Err(bad("it names no location"));
         }

@@ -32,7 +32,10 @@ impl LateFacts {
     }
 
     /// Waits for the facts.
-    pub(super) async fn wait(&self) -> Result<()> {
+    ///
+    /// # Errors
+    /// When the sender is gone without them: the run ended before all files were read.
+    pub async fn wait(&self) -> Result<()> {
         let gone = |_| EngineError::Stopped { reason: "the run ended before all files were read".to_owned() };
         self.0.clone().wait_for(Option::is_some).await.map(drop).map_err(gone)
     }

@@ -9,6 +9,8 @@
 mod convert;
 mod parse;
 
+use std::ops::Range;
+
 use thiserror::Error;
 
 /// Why XML could not be read.
@@ -58,6 +60,29 @@ pub struct FromXml {
     pub json: String,
     /// What JSON has no place for: the place as FHIRPath, and what is wrong.
     pub problems: Vec<(String, &'static str)>,
+    /// Where resources and the entries of Bundles begin in the JSON, and where they stand in the XML; in order.
+    places: Vec<(usize, Range<usize>)>,
+}
+
+impl FromXml {
+    /// Where in the XML a resource or an entry of a Bundle stands that begins there in the JSON. Of other values: the whole document.
+    pub(crate) fn range_in_xml(&self, offset_in_json: usize) -> Range<usize> {
+        let found = self.places.binary_search_by_key(&offset_in_json, |(offset, _)| *offset).ok();
+        found.or_else(|| (!self.places.is_empty()).then_some(0)).map_or(0..0, |found| self.places[found].1.clone())
+    }
+}
+
+impl XmlErrorKind {
+    /// The stable code, as rejects carry it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Malformed | Self::Unbalanced | Self::Entity | Self::DuplicateAttribute => "xml-syntax",
+            Self::DocumentType => "xml-document-type",
+            Self::TooLarge => "xml-too-large",
+            Self::Utf8 => "xml-utf8",
+            Self::NoResource => "resource-type-unknown",
+        }
+    }
 }
 
 /// Reads a resource in XML and writes it as JSON.
@@ -106,6 +131,26 @@ mod tests {
             read.json,
             r#"{"resourceType":"Patient","id":"a","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a &lt; b<br/></div>"},"extension":[{"url":"http://x","valueInteger":3}],"active":true,"name":[{"id":"n","given":["A&B",null],"_given":[null,{"id":"g"}]}],"birthDate":"2020","_birthDate":{"extension":[{"url":"http://y","valueDecimal":1.50}]}}"#
         );
+    }
+
+    #[test]
+    fn resources_and_entries_are_found_again() {
+        let patient = "<Patient><id value='a'/><contained><Group><type value='person'/></Group></contained></Patient>";
+        let entry = format!("<entry><fullUrl value='urn:x'/><resource>{patient}</resource></entry>");
+        let empty = "<entry><resource/></entry>";
+        let xml = format!("<?xml version='1.0'?>\n<Bundle xmlns='http://hl7.org/fhir'><type value='batch'/>{entry}{empty}</Bundle>\n");
+        let read = to_json(xml.as_bytes()).unwrap();
+        let mut parser = crate::json::Parser::default();
+        let document = parser.parse(read.json.as_bytes()).unwrap();
+        let at = |value: crate::json::Value<'_>| &xml[read.range_in_xml(value.offset())];
+        let root = document.root();
+        assert!(at(root).starts_with("<Bundle") && at(root).ends_with("</Bundle>"));
+        let entries: Vec<_> = root.get("entry").unwrap().items().collect();
+        assert_eq!((at(entries[0]), at(entries[1])), (entry.as_str(), empty));
+        let resource = entries[0].get("resource").unwrap();
+        assert_eq!(at(resource), patient);
+        assert_eq!(at(resource.get("contained").unwrap().items().next().unwrap()), "<Group><type value='person'/></Group>");
+        assert_eq!(at(entries[1].get("resource").unwrap()), "<resource/>");
     }
 
     #[test]

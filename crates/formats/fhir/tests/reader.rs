@@ -69,7 +69,7 @@ fn read_with(bytes: &[u8], tables: &[&str], block: usize, options: serde_json::V
         let (from, to) = (reject.id.offset as usize, (reject.id.offset + reject.id.length) as usize);
         assert_eq!(reject.id.sha256, Sha256Hash::of(&bytes[from..to]));
     }
-    if let Some(resources) = read.tables.get("resources") {
+    if let Some(resources) = read.tables.get("resources").filter(|_| !bytes.trim_ascii_start().starts_with(b"<")) {
         let json = text(resources, "json");
         for (row, (offset, length)) in integers(resources, "_offset").into_iter().zip(integers(resources, "_length")).enumerate() {
             assert_eq!(json[row].as_deref().unwrap().as_bytes(), &bytes[offset as usize..(offset + length) as usize]);
@@ -322,6 +322,56 @@ fn a_document_reads_the_same_in_blocks_of_any_size() {
 
 fn codes_of(rejects: &[Reject]) -> Vec<(u64, u64, &'static str, String)> {
     rejects.iter().map(|reject| (reject.id.offset, reject.id.length, reject.code, reject.reason.clone())).collect()
+}
+
+#[test]
+fn a_document_of_xml_is_read_as_its_json() {
+    let patient = r#"<Patient xmlns="http://hl7.org/fhir"><id value="1"/><birthDate value="1980-02"/></Patient>"#;
+    let observation = "<Observation><id value='2'/><valueQuantity><value value='1.50'/></valueQuantity></Observation>";
+    let bundle = format!(
+        "<?xml version='1.0'?>\n<Bundle xmlns='http://hl7.org/fhir'>\n<entry><fullUrl value='urn:uuid:1'/><resource>{patient}</resource></entry>\n\
+         <entry><resource>{observation}</resource></entry><entry><response><status value='200'/></response></entry><entry><id value='x'/></entry></Bundle>\n"
+    );
+    for block in [1, 7, 1 << 16] {
+        let got = read_with(bundle.as_bytes(), &["resources", "observations"], block, serde_json::Value::Null);
+        assert_eq!(ids(&got), ["Patient/1", "Observation/2"]);
+        let resources = &got.tables["resources"];
+        assert_eq!(text(resources, "full_url"), [Some("urn:uuid:1".to_owned()), None]);
+        assert_eq!(text(resources, "json")[0].as_deref(), Some(r#"{"resourceType":"Patient","id":"1","birthDate":"1980-02"}"#));
+        // A record is where its XML is.
+        for (row, sent) in [patient, observation].into_iter().enumerate() {
+            assert_eq!(integers(resources, "_offset")[row], bundle.find(sent).unwrap() as i64);
+            assert_eq!(integers(resources, "_length")[row], sent.len() as i64);
+            assert_eq!(text(resources, "_sha256")[row], Some(Sha256Hash::of(sent.as_bytes()).to_string()));
+        }
+        assert_eq!(codes(&got), [("not-a-resource", bundle.find("<entry><id").unwrap() as u64)]);
+    }
+    let whole = read_whole(bundle.as_bytes(), 1 << 16, 1 << 20);
+    assert_eq!((whole.stats.accepted, ids(&whole)), (1, vec!["Bundle/".to_owned()]));
+}
+
+#[test]
+fn xml_that_is_no_resource_is_a_reject_with_its_reason() {
+    let one = |text: &str, options: serde_json::Value| {
+        let got = read_with(text.as_bytes(), &["resources"], 5, options);
+        assert_eq!((got.stats.records, got.rejects.len(), got.rejects[0].bytes.len()), (1, 1, got.rejects[0].id.length as usize), "{text}");
+        got.rejects[0].code
+    };
+    let plain = |text: &str| one(text, serde_json::Value::Null);
+    assert_eq!(plain("<ClinicalDocument xmlns='urn:hl7-org:v3'><id root='1'/></ClinicalDocument>"), "resource-type-unknown");
+    assert_eq!(plain("\u{FEFF}<Patient><id value='1'></Patient>"), "xml-syntax");
+    assert_eq!(plain("<!DOCTYPE a [<!ENTITY b 'c'>]><Patient/>"), "xml-document-type");
+    assert_eq!(plain(&format!("<Patient>{}</Patient>", "<contact>".repeat(300))), "xml-too-large");
+    assert_eq!(plain("<Patient/><Patient/>"), "xml-syntax");
+    let large = format!("<Patient><id value='{}'/></Patient>", "a".repeat(2000));
+    assert_eq!(one(&large, serde_json::json!({ "max_record_bytes": 1024 })), "record-too-large");
+    // What is out of order is read, and counted.
+    let got = read_with(b"<Patient><birthDate value='1980'/><active value='true'/></Patient>", &["resources"], 9, serde_json::Value::Null);
+    assert_eq!((got.stats.accepted, got.stats.findings.values().sum::<u64>()), (1, 1), "{:?}", got.stats);
+    // A line that looks like XML does not take the lines behind it with it.
+    let lines = "<html>504</html>\n{\"resourceType\":\"Group\",\"id\":\"1\"}\n";
+    assert_eq!((ids(&read(lines.as_bytes(), &["resources"])).len(), Fhir.splittable_from(lines.as_bytes())), (1, true));
+    assert!(!Fhir.splittable_from(b"<Patient xmlns='http://hl7.org/fhir'/>"));
 }
 
 #[test]

@@ -7,8 +7,9 @@ use sutura_core::ReadStats;
 use sutura_fhir::bundle::{BundleError, BundleFolder, BundleKind, BundleParts, Entry, Options, ReferenceIndex, Requests};
 
 use super::{
+    places::require_folder,
     refusals::Refusals,
-    resources::{Resource, Take, account, account_json, each},
+    resources::{Done, Reading, Resource, Take, account, account_json, each},
 };
 use crate::{
     args::fhir_resources::{BundleType, FhirBundleArgs, RequestKind},
@@ -19,7 +20,7 @@ use crate::{
 /// Runs the command.
 pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     super::require_leave(&args.allow)?;
-    super::require_local(&args.output)?;
+    require_folder(&args.output)?;
     let kind = match args.kind {
         BundleType::Collection => BundleKind::Collection,
         BundleType::Transaction => BundleKind::Transaction,
@@ -40,11 +41,12 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
         total: args.total,
         ..Options::default()
     };
+    let reading = || Reading { output: Some(args.output.clone()), ..Reading::default() };
     // The options are checked before anything is read or made.
     let empty = ReferenceIndex::new(kind, &options).map_err(Failure::configuration)?;
     let index = if options.needs_index(kind) {
-        let (work, _) = each(&args.paths, Some(&args.output), Index(empty), console)?;
-        Some(Arc::new(work.0))
+        let first = each(&args.paths, Reading { again: true, ..reading() }, Index(empty), console)?;
+        Some(Arc::new(first.work.0))
     } else {
         None
     };
@@ -52,7 +54,7 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     let folder =
         BundleFolder::new(&args.output, args.overwrite).map_err(|error| Failure::io(&args.output.display().to_string(), &error))?;
     let parts = BundleParts::new(folder, kind, options, index).map_err(failure)?;
-    let (work, stats) = each(&args.paths, Some(&args.output), Write { parts, refusals: Refusals::default() }, console)?;
+    let Done { work, stats, .. } = each(&args.paths, reading(), Write { parts, refusals: Refusals::default() }, console)?;
     let (files, summary) = work.parts.finish().map_err(failure)?;
     report(args, &stats, files, &summary, &work.refusals, console)?;
     Ok(if work.refusals.total() == 0 && stats.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })

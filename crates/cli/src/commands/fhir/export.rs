@@ -12,8 +12,9 @@ use sutura_fhir::{
 };
 
 use super::{
+    places::require_folder,
     refusals::Refusals,
-    resources::{Resource, Take, account, account_json, each},
+    resources::{Done, Reading, Resource, Take, account, account_json, each},
 };
 use crate::{
     args::fhir_resources::{FhirEnrichArgs, FhirExportArgs, Folder},
@@ -25,9 +26,9 @@ use crate::{
 /// Runs `export`.
 pub(crate) fn export(args: &FhirExportArgs, console: Console) -> Outcome {
     super::require_leave(&args.folder.allow)?;
-    super::require_local(&args.folder.output)?;
+    require_folder(&args.folder.output)?;
     let work = Export { export: open(&args.folder)?, refusals: Refusals::default() };
-    let (work, stats) = each(&args.paths, Some(&args.folder.output), work, console)?;
+    let Done { work, stats, .. } = each(&args.paths, reading(&args.folder, false), work, console)?;
     let manifest = work.export.finish().map_err(failure)?;
     report(&args.folder, &stats, &manifest, &work.refusals, None, console)
 }
@@ -35,7 +36,7 @@ pub(crate) fn export(args: &FhirExportArgs, console: Console) -> Outcome {
 /// Runs `enrich`: everything is read twice, because what is said of a person may stand anywhere.
 pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
     super::require_leave(&args.folder.allow)?;
-    super::require_local(&args.folder.output)?;
+    require_folder(&args.folder.output)?;
     let options = enrich::Options {
         validate: !args.no_validation,
         default_country: args.default_country.clone(),
@@ -44,9 +45,9 @@ pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
     };
     let store = profiles(&args.packages)?;
     let index = PatientIndex::new().with_service_bases(args.service_bases.clone());
-    let (index, _) = each(&args.paths, Some(&args.folder.output), Index { index, parser: Parser::default() }, console)?;
-    let persons = index.index.len();
-    let mut enricher = Enricher::new(options).with_patients(Arc::new(index.index));
+    let index = each(&args.paths, reading(&args.folder, true), Index { index, parser: Parser::default() }, console)?.work.index;
+    let persons = index.len();
+    let mut enricher = Enricher::new(options).with_patients(Arc::new(index));
     if let Some(store) = store.filter(|_| !args.no_validation) {
         enricher = enricher.with_validator(Validator::default().with_profiles(ProfileStore::over(store)));
     }
@@ -57,10 +58,14 @@ pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
         outcome: enrich::Outcome::default(),
         to: Export { export: open(&args.folder)?, refusals: Refusals::default() },
     };
-    let (work, stats) = each(&args.paths, Some(&args.folder.output), work, console)?;
+    let Done { work, stats, .. } = each(&args.paths, reading(&args.folder, false), work, console)?;
     let manifest = work.to.export.finish().map_err(failure)?;
     let done = Enriched { persons, outcome: work.outcome };
     report(&args.folder, &stats, &manifest, &work.to.refusals, Some(&done), console)
+}
+
+fn reading(folder: &Folder, again: bool) -> Reading {
+    Reading { output: Some(folder.output.clone()), again, ..Reading::default() }
 }
 
 fn open(folder: &Folder) -> Outcome<NdjsonExport> {

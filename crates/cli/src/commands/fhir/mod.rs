@@ -2,13 +2,12 @@
 
 mod bundle;
 mod export;
+mod places;
 mod refusals;
 mod resources;
 mod test_views;
 mod validate;
 mod view;
-
-use std::path::Path;
 
 use crate::{
     args::{AllowPhi, fhir::FhirCommand},
@@ -26,15 +25,6 @@ pub(crate) fn run(command: &FhirCommand, console: Console) -> Outcome {
         FhirCommand::Enrich(args) => export::enrich(args, console),
         FhirCommand::TestViews(args) => test_views::run(args, console),
     }
-}
-
-/// Files are made whole under a temporary name first, which only a file system can do.
-fn require_local(folder: &Path) -> Outcome<()> {
-    if folder.to_string_lossy().contains("://") {
-        let message = format!("{}: this command writes into a local folder; copy the folder to the store afterwards", folder.display());
-        return Err(Failure::configuration(message));
-    }
-    Ok(())
 }
 
 /// Whole resources hold identifying data: they are written only with leave and a purpose.

@@ -1,14 +1,14 @@
 //! The resources of files, one after another in the order of the files, for commands that go through them once or twice.
 
 use std::{
-    path::{Path, PathBuf},
+    path::PathBuf,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use futures::StreamExt;
 use sutura_core::{
     ReadStats, Reject,
-    record::{COL_OFFSET, COL_SOURCE},
+    record::{COL_LENGTH, COL_OFFSET, COL_SOURCE},
 };
 use sutura_engine::{
     Engine, EngineError, EngineOptions,
@@ -17,9 +17,11 @@ use sutura_engine::{
         datatypes::Int64Type,
     },
     datafusion::common::TableReference,
+    files::SourceFile,
     pass::{Consumer, PassOptions, PassProgress, RejectHandler, SharedPass, SinkError, SourceSpec},
 };
 
+use super::places::{pipes, refuse_own_input};
 use crate::{
     commands::{block_on, engine_with},
     failure::{Failure, Outcome},
@@ -41,6 +43,8 @@ pub(super) struct Resource<'r> {
     pub(super) source: &'r str,
     /// Where it begins in the file, in bytes.
     pub(super) offset: u64,
+    /// Whether the JSON is as it stands in the file, so that places in it are places in the file. That of XML is not.
+    pub(super) as_sent: bool,
 }
 
 /// What a command does with each resource; it gets back what it gave when all are read.
@@ -49,15 +53,17 @@ pub(super) trait Take: Send + 'static {
     fn take(&mut self, resource: Resource<'_>) -> Outcome<()>;
 }
 
-/// How files are read, where it is not as usual.
+/// How files are read.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Reading {
     /// A Bundle is one resource; what is in it is not given out besides.
     pub(super) whole_bundles: bool,
     /// So many rejects are kept.
     pub(super) rejects: usize,
-    /// The folder that is written to.
+    /// The folder that is written to: it may not hold what is read.
     pub(super) output: Option<PathBuf>,
+    /// The command reads everything once more.
+    pub(super) again: bool,
 }
 
 /// Where a stretch of input is that is no resource, and why; nothing of what stands there.
@@ -86,30 +92,19 @@ pub(super) struct Done<W> {
 }
 
 /// Gives every resource of the files behind the locations to `work`: one reader, so that the order is that of the files by name
-/// and of the bytes in them, whenever it runs. Rejects are in the account, and never end it. A folder that is written to may not hold what is read.
-pub(super) fn each<W: Take>(locations: &[String], output: Option<&Path>, work: W, console: Console) -> Outcome<(W, ReadStats)> {
-    let reading = Reading { output: output.map(Path::to_path_buf), ..Reading::default() };
-    each_as(locations, work, console, reading).map(|done| (done.work, done.stats))
-}
-
-/// As [`each`], read in another way.
-pub(super) fn each_as<W: Take>(locations: &[String], work: W, console: Console, reading: Reading) -> Outcome<Done<W>> {
+/// and of the bytes in them, whenever it runs. Rejects are in the account, and never end it.
+pub(super) fn each<W: Take>(locations: &[String], reading: Reading, work: W, console: Console) -> Outcome<Done<W>> {
     let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
-    block_on(read(engine, locations.to_vec(), work, console, reading))
+    block_on(read(engine, locations.to_vec(), reading, work, console))
 }
 
-async fn read<W: Take>(engine: Engine, locations: Vec<String>, work: W, console: Console, reading: Reading) -> Outcome<Done<W>> {
+async fn read<W: Take>(engine: Engine, locations: Vec<String>, reading: Reading, work: W, console: Console) -> Outcome<Done<W>> {
     let options = if reading.whole_bundles { serde_json::json!({ "bundles": "whole" }) } else { serde_json::Value::Null };
     let pass = SharedPass::new(&engine, vec![SourceSpec { locations, options, ..SourceSpec::new(SOURCE, "fhir", String::new()) }]).await?;
-    if let Some(output) = reading.output.and_then(|output| output.canonicalize().ok()) {
-        let inputs = pass.files(SOURCE).iter().filter_map(|file| file.local.as_deref()?.canonicalize().ok());
-        if let Some(input) = inputs.into_iter().find(|input| input.parent() == Some(&output)) {
-            let message = format!("{}: is read, so its folder cannot be written to as well; give another folder", input.display());
-            return Err(Failure::configuration(message));
-        }
-    }
+    refuse_own_input(pass.files(SOURCE), reading.output.as_slice())?;
+    note_pipes(pass.files(SOURCE), reading.again, console)?;
     let frame = engine.session().table(TableReference::partial(SOURCE, "resources")).await.map_err(EngineError::from)?;
-    let frame = frame.select_columns(&["json", "full_url", COL_SOURCE, COL_OFFSET]).map_err(EngineError::from)?;
+    let frame = frame.select_columns(&["json", "full_url", COL_SOURCE, COL_OFFSET, COL_LENGTH]).map_err(EngineError::from)?;
     // An error of the pass is words only; the failure with its exit code waits here.
     let failed: Arc<Mutex<Option<Failure>>> = Arc::default();
     let failure = Arc::clone(&failed);
@@ -143,6 +138,19 @@ async fn read<W: Take>(engine: Engine, locations: Vec<String>, work: W, console:
     Ok(Done { work: done.output, stats, rejects })
 }
 
+/// Says what is waited for; a command that reads twice refuses what can be read once.
+pub(super) fn note_pipes(files: &[Arc<SourceFile>], again: bool, console: Console) -> Outcome<()> {
+    let pipes = pipes(files);
+    if let Some(pipe) = pipes.first().filter(|_| again) {
+        let message = format!("{}: is a pipe, and this command reads its input twice; write it to a file first", pipe.display());
+        return Err(Failure::configuration(message));
+    }
+    for pipe in pipes {
+        console.note(&format!("{}: is a pipe; reading until what writes to it ends", pipe.display()));
+    }
+    Ok(())
+}
+
 /// Keeps the first rejects; later ones are counted only.
 fn keep_first(kept: Arc<Mutex<Vec<Rejected>>>, most: usize) -> RejectHandler {
     Arc::new(move |_: &str, reject: &Reject| {
@@ -163,8 +171,8 @@ fn keep_first(kept: Arc<Mutex<Vec<Rejected>>>, most: usize) -> RejectHandler {
 
 fn rows<W: Take>(batch: &RecordBatch, work: &mut W) -> Outcome<()> {
     let text = |at: usize| batch.columns().get(at).and_then(|column| column.as_any().downcast_ref::<StringViewArray>());
-    let offsets = batch.columns().get(3).and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let (Some(json), Some(urls), Some(sources), Some(offsets)) = (text(0), text(1), text(2), offsets) else {
+    let number = |at: usize| batch.columns().get(at).and_then(|column| column.as_primitive_opt::<Int64Type>());
+    let (Some(json), Some(urls), Some(sources), Some(offsets), Some(lengths)) = (text(0), text(1), text(2), number(3), number(4)) else {
         return Err(Failure::failed("the table of resources has other columns than expected; report this with the command"));
     };
     for row in 0..batch.num_rows() {
@@ -173,6 +181,7 @@ fn rows<W: Take>(batch: &RecordBatch, work: &mut W) -> Outcome<()> {
             full_url: urls.is_valid(row).then(|| urls.value(row)),
             source: sources.value(row),
             offset: offsets.value(row).cast_unsigned(),
+            as_sent: lengths.value(row).cast_unsigned() == json.value(row).len() as u64,
         })?;
     }
     Ok(())

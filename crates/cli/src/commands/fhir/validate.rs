@@ -5,12 +5,14 @@ use std::{collections::VecDeque, io::Write, time::Instant};
 use serde_json::{Value, json};
 use sutura_fhir::{
     json::Parser,
-    validate::{Issue, IssueCode, IssueSeverity, Options, ProfileStore, Summary, Validator, json_issue, operation_outcome_at},
+    validate::{
+        Issue, IssueCode, IssueSeverity, Options, PackageProblem, ProfileStore, Summary, Validator, json_issue, operation_outcome_at,
+    },
 };
 
-use super::resources::{Done, Reading, Rejected, Resource, Take, account, account_json, each_as};
+use super::resources::{Done, Reading, Rejected, Resource, Take, account, account_json, each};
 use crate::{
-    args::fhir_resources::FhirValidateArgs,
+    args::fhir_resources::{FhirValidateArgs, Rules, Severity},
     commands::profiles,
     failure::{CLEAN, FAILED, Failure, Outcome, TOO_MANY_REJECTS},
     output::{self, Console},
@@ -27,7 +29,13 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         let hint = if args.packages.is_empty() { "name its package with --package" } else { "no --package has it" };
         return Err(Failure::configuration(format!("profile {unknown}: not loaded; {hint}")));
     }
-    let mut validator = Validator::new(Options { max_issues: ISSUES_OF_A_RESOURCE, ..Options::default() });
+    let problems = store.as_ref().map(|store| store.problems()).unwrap_or_default();
+    let missing = store.as_ref().map(|store| store.missing_packages()).unwrap_or_default();
+    note_packages(&problems, &missing, console);
+    if args.outcomes {
+        problems.iter().try_for_each(outcome_of_problem)?;
+    }
+    let mut validator = Validator::new(options(&args.rules));
     if let Some(store) = store {
         validator = validator.with_profiles(ProfileStore::over(store));
     }
@@ -43,11 +51,12 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         outcomes: args.outcomes,
     };
     let reading = Reading { whole_bundles: true, rejects: args.max_issues as usize, ..Reading::default() };
-    let Done { work, stats, rejects } = each_as(&args.paths, work, console, reading)?;
+    let Done { work, stats, rejects } = each(&args.paths, reading, work, console)?;
     let seconds = clock.elapsed().as_secs_f64();
     if args.json {
         let summary: Value = serde_json::from_str(&work.summary.to_json()).map_err(Failure::failed)?;
         output::print_json(&json!({
+            "packages": {"missing": missing, "problems": problems.iter().map(problem_json).collect::<Vec<_>>()},
             "read": account_json(&stats), "rejected": rejects.iter().map(rejected_json).collect::<Vec<_>>(), "validated": summary, "seconds": seconds,
         }))?;
     } else if args.outcomes {
@@ -67,16 +76,72 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
         let how = if args.all || args.outcomes { "" } else { "; --all shows which" };
         console.note(&format!("some rules were not checked, because the profile or value set is not loaded (information not-found){how}"));
     }
-    let in_parts: u64 = stats.findings.iter().filter(|((code, _), _)| code == "bundle-not-whole").map(|(_, count)| count).sum();
+    let findings = |wanted: &str| -> u64 { stats.findings.iter().filter(|((code, _), _)| code == wanted).map(|(_, count)| count).sum() };
+    let not_kept = findings("xml-not-kept");
+    if not_kept > 0 {
+        console.note(&format!("error xml-not-kept: {not_kept} places in XML files hold what FHIR XML does not allow there: elements out of order, unknown attributes, text"));
+    }
+    let in_parts = findings("bundle-not-whole");
     if in_parts > 0 {
-        console.note(&format!("{in_parts} Bundles were too large to be checked whole, or do not end: what is in them was checked, they themselves were not"));
+        console.note(&format!(
+            "{in_parts} Bundles were too large to be checked whole, or do not end: what is in them was checked, they themselves were not"
+        ));
     }
     console.note(&account(&stats));
-    Ok(match (work.summary.invalid(), stats.rejected) {
+    Ok(match (work.summary.invalid() + not_kept, stats.rejected) {
         (0, 0) => CLEAN,
         (0, _) => TOO_MANY_REJECTS,
         _ => FAILED,
     })
+}
+
+/// Packages say so much at most on the screen; all of it is in the JSON and the outcomes.
+const SHOWN_PROBLEMS: usize = 20;
+
+fn note_packages(problems: &[PackageProblem], missing: &[String], console: Console) {
+    for problem in problems.iter().take(SHOWN_PROBLEMS) {
+        console.note(&format!("package: {problem}"));
+    }
+    if problems.len() > SHOWN_PROBLEMS {
+        console.note(&format!("package: {} more; --json lists them all", problems.len() - SHOWN_PROBLEMS));
+    }
+    if !missing.is_empty() {
+        console.note(&format!("the packages build on others that are not loaded: {}; name them with --package", missing.join(", ")));
+    }
+}
+
+fn problem_json(problem: &PackageProblem) -> Value {
+    json!({ "definition": problem.place, "element": problem.element, "code": problem.code.code(), "problem": problem.what })
+}
+
+/// What a package says that cannot be used, as the outcome of the definition.
+fn outcome_of_problem(problem: &PackageProblem) -> Outcome<()> {
+    let issue = Issue {
+        severity: IssueSeverity::Information,
+        code: problem.code,
+        expression: String::new(),
+        offset: 0,
+        diagnostics: problem.to_string(),
+    };
+    outcome_line(&problem.place, 0, &[issue])
+}
+
+fn options(rules: &Rules) -> Options {
+    let severity = |severity: Severity| match severity {
+        Severity::Information => IssueSeverity::Information,
+        Severity::Warning => IssueSeverity::Warning,
+        Severity::Error => IssueSeverity::Error,
+    };
+    Options {
+        open_bindings: !rules.no_open_bindings,
+        unknown_extensions: rules.unknown_extensions.map(severity),
+        trusted_extensions: rules.trusted_extensions.clone(),
+        markup: severity(rules.markup),
+        unresolved_types: severity(rules.unresolved_types),
+        missing_targets: rules.missing_targets.map(severity),
+        meta_profiles: !rules.no_meta_profiles,
+        max_issues: ISSUES_OF_A_RESOURCE,
+    }
 }
 
 struct Check {
@@ -92,7 +157,7 @@ struct Check {
 
 impl Take for Check {
     fn take(&mut self, resource: Resource<'_>) -> Outcome<()> {
-        let (issues, kind) = match self.parser.parse(resource.json.as_bytes()) {
+        let (mut issues, kind) = match self.parser.parse(resource.json.as_bytes()) {
             Ok(document) => {
                 let root = document.root();
                 let issues = if self.profiles.is_empty() {
@@ -105,6 +170,10 @@ impl Take for Check {
             }
             Err(error) => (vec![json_issue(&error)], None),
         };
+        if !resource.as_sent {
+            // The place in the JSON is none in the file: that of the resource has to do.
+            issues.iter_mut().for_each(|issue| issue.offset = 0);
+        }
         self.summary.record(kind, resource.json.len(), &issues);
         if self.outcomes {
             return outcome_line(resource.source, resource.offset, &issues);

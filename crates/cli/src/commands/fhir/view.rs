@@ -2,6 +2,7 @@
 
 use std::{
     collections::{BTreeMap, HashSet},
+    path::PathBuf,
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering},
@@ -24,6 +25,10 @@ use sutura_fhir::{
     view::View,
 };
 
+use super::{
+    places::{refuse_own_input, require_file},
+    resources::note_pipes,
+};
 use crate::{
     args::fhir::{FhirViewArgs, ViewFormat},
     commands::{
@@ -66,6 +71,9 @@ pub(crate) fn run(args: &FhirViewArgs, console: Console) -> Outcome {
             Target::Screen(_) => refuse_identifying(&view.schema, purpose.is_some(), "the output")?,
             Target::File(spec) => refuse_identifying(&view.schema, purpose.is_some(), &spec.location)?,
         }
+    }
+    for file in local_outputs(&views) {
+        require_file(&file)?;
     }
     let engine = engine(None, None)?;
     block_on(write(&engine, args, format, views, purpose.is_some(), console))
@@ -138,6 +146,15 @@ fn target(args: &FhirViewArgs, view: &str, views: usize, purpose: Option<&Purpos
     Ok(Target::File(spec))
 }
 
+/// The files of the local file system that are going to be written.
+fn local_outputs(views: &[ViewOutput]) -> Vec<PathBuf> {
+    let location = |view: &ViewOutput| match &view.target {
+        Target::File(spec) => Some(spec.location.strip_prefix("file://").unwrap_or(&spec.location).to_owned()),
+        Target::Screen(_) => None,
+    };
+    views.iter().filter_map(location).filter(|location| !location.contains("://")).map(PathBuf::from).collect()
+}
+
 /// What became of a view's rows.
 enum Written {
     Printed(u64),
@@ -156,6 +173,8 @@ async fn write(
     let source =
         SourceSpec { locations: args.paths.clone(), instance: Some(format), ..SourceSpec::new(SOURCE, Fhir.name(), String::new()) };
     let pass = SharedPass::new(engine, vec![source]).await?;
+    refuse_own_input(pass.files(SOURCE), &local_outputs(&views))?;
+    note_pipes(pass.files(SOURCE), false, console)?;
     let (facts_sender, facts) = LateFacts::channel();
     let mut consumers = Vec::with_capacity(views.len());
     for view in &views {
@@ -182,7 +201,10 @@ async fn write(
     let result = pass.run(consumers, options).await;
     drop(bar);
     if too_many.load(Ordering::Relaxed) {
-        let message = format!("more than {} of the records were rejected; nothing was written", args.max_rejects);
+        // A table waits for the account as files do; rows of other forms are on their way by then.
+        let is_stream = |view: &ViewOutput| matches!(view.target, Target::Screen(DisplayFormat::Csv | DisplayFormat::Ndjson));
+        let end = if views.iter().any(is_stream) { "do not use the rows that were printed" } else { "nothing was written" };
+        let message = format!("more than {} of the records were rejected; {end}", args.max_rejects);
         return Err(Failure { code: TOO_MANY_REJECTS, message });
     }
     let report = result?;
@@ -218,8 +240,9 @@ async fn consumer(engine: &Engine, view: &ViewOutput, allowed: bool, max_rows: u
     Ok(match view.target.clone() {
         Target::Screen(format) => {
             let mask = !allowed && !identifying(&schema).is_empty();
+            let until = (format == DisplayFormat::Table).then(|| facts.clone());
             Consumer::new(&view.name, frame, move |stream| async move {
-                let printed = print_stream(stream, &schema, format, max_rows, mask).await;
+                let printed = print_stream(stream, &schema, format, max_rows, mask, until).await;
                 printed.map(Written::Printed).map_err(|failure| SinkError::from(failure.message))
             })
         }

@@ -77,7 +77,14 @@ impl Records {
             }
             Box::new(file)
         };
-        let input = plain(input).map_err(|error| Failure::io(name, &error))?;
+        let mut input = plain(input).map_err(|error| Failure::io(name, &error))?;
+        let start = peek(&mut input, BEGINNING).map_err(|error| Failure::io(name, &error))?;
+        if is_fhir(&start) {
+            return Err(Failure::configuration(format!(
+                "{name}: this is FHIR, and inspect shows HL7 v2; `sutura fhir validate` checks it, `sutura fhir view` makes tables of it"
+            )));
+        }
+        let input: Box<dyn Read> = Box::new(io::Cursor::new(start).chain(input));
         let table = &Hl7v2.tables()[0];
         let columns = [COL_OFFSET, COL_LENGTH, "message_control_id"].iter().filter_map(|column| table.index_of(column)).collect();
         let spec = DecoderSpec {
@@ -213,6 +220,20 @@ fn plain(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     };
     let rest = io::Cursor::new(start[mark..].to_vec()).chain(input);
     Ok(Box::new(Transcoded { input: rest, transcoder: Some(Utf16Transcoder::new(endian)), text: VecDeque::new() }))
+}
+
+/// Bytes that tell FHIR from HL7 v2.
+const BEGINNING: usize = 4 << 10;
+
+/// Whether an input that begins so is FHIR: JSON with a resourceType, or XML of FHIR's namespace. No message begins so.
+fn is_fhir(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let text = text.trim_start_matches('\u{FEFF}').trim_start();
+    match text.bytes().next() {
+        Some(b'{' | b'[') => text.contains("\"resourceType\""),
+        Some(b'<') => text.contains("http://hl7.org/fhir"),
+        _ => false,
+    }
 }
 
 fn peek(input: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {

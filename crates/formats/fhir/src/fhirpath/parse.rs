@@ -11,7 +11,7 @@ use super::{
 
 /// Longest expression, in bytes.
 pub(crate) const MAX_LENGTH: usize = 64 * 1024;
-/// Deepest nesting of brackets, arguments and operands: the recursion of the parser.
+/// Deepest nesting of brackets, arguments and operands on the right of operators: the recursion of the parser. The expression itself is no level.
 const MAX_NESTING: usize = 64;
 /// Deepest tree, chained steps and operators included: the recursion of the evaluator.
 const MAX_DEPTH: usize = 192;
@@ -73,7 +73,7 @@ impl<'a> Parser<'a> {
 
     fn expression(&mut self, least: u8) -> Result<Parsed, PathError> {
         self.nesting += 1;
-        if self.nesting > MAX_NESTING {
+        if self.nesting > MAX_NESTING + 1 {
             return Err(PathError::TooComplex);
         }
         let (mut left, mut depth) = self.unary()?;

@@ -138,6 +138,11 @@ fn a_number_that_does_not_fit_is_said_to_be_too_long() {
 fn nesting_and_cost_are_bounded() {
     let deep = format!("{}1{}", "(".repeat(5_000), ")".repeat(5_000));
     assert_eq!(Expression::parse(&deep).map(|_| ()), Err(PathError::TooComplex));
+    // As many levels as the reference page says.
+    for (levels, fits) in [(64, true), (65, false)] {
+        let brackets = format!("{}1{}", "(".repeat(levels), ")".repeat(levels));
+        assert_eq!(Expression::parse(&brackets).is_ok(), fits, "{levels}");
+    }
     let signs = format!("{}1", "-".repeat(10_000));
     assert_eq!(Expression::parse(&signs).map(|_| ()), Err(PathError::TooComplex));
     let chain = format!("a{}", ".a".repeat(10_000));

@@ -18,6 +18,7 @@ use super::{
 use crate::{
     json::{JsonError, Kind, Parser, Value},
     tables::{Plan, Record},
+    xml::{self, FromXml, XmlErrorKind},
 };
 
 /// Reads one byte range.
@@ -44,8 +45,7 @@ impl Decoder {
     pub(super) fn with_views(spec: DecoderSpec, views: Views) -> Result<Self, FormatError> {
         let options = Options::from_json(&spec.options)?;
         Ok(Self {
-            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes)
-                .with_whole_bundles(options.whole_bundle()),
+            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes).with_whole_bundles(options.whole_bundle()),
             parser: Parser::new(options.limits()),
             skeleton: Skeleton::new(options.limits()),
             records: Records {
@@ -72,7 +72,7 @@ impl Decoder {
                     self.records.oversized(*offset, *length, *sha256, beginning.clone(), self.max_record_bytes, out)?;
                     continue;
                 }
-                Unit::Line(range) | Unit::Value(range) | Unit::Entry(range) | Unit::Tail(range) => range.clone(),
+                Unit::Line(range) | Unit::Xml(range) | Unit::Value(range) | Unit::Entry(range) | Unit::Tail(range) => range.clone(),
                 Unit::Head(range, _) | Unit::Misplaced(range, _) => range.clone(),
             };
             let piece = Piece { bytes: &self.splitter.bytes()[range.clone()], offset: self.splitter.offset_of(range.start) };
@@ -103,9 +103,10 @@ impl Decoder {
                         records.reject(piece, "resource-type-unknown", "resourceType", reason.to_owned(), out)
                     }
                 },
+                Unit::Xml(_) => records.xml(piece, parser, out),
                 _ => match parser.parse(piece.bytes) {
-                    Ok(document) if matches!(unit, Unit::Entry(_)) => records.entry(document.root(), piece.offset, 0, out),
-                    Ok(document) => records.outermost(document.root(), piece.offset, out),
+                    Ok(document) if matches!(unit, Unit::Entry(_)) => records.entry(document.root(), Origin::Sent(piece.offset), 0, out),
+                    Ok(document) => records.outermost(document.root(), Origin::Sent(piece.offset), out),
                     Err(error) => records.reject(piece, error.kind.code(), "", json_reason(error), out),
                 },
             })?;
@@ -149,6 +150,28 @@ struct Piece<'p> {
     offset: u64,
 }
 
+/// Where values come from.
+#[derive(Clone, Copy)]
+enum Origin<'p> {
+    /// They stand in the source so; the document begins at that offset.
+    Sent(u64),
+    /// They were made from XML.
+    Xml(&'p FromXml, Piece<'p>),
+}
+
+impl<'p> Origin<'p> {
+    /// The bytes of the source that a resource, or an entry of a Bundle, was read from.
+    fn of(self, value: Value<'p>) -> Piece<'p> {
+        match self {
+            Self::Sent(base) => Piece { bytes: value.raw(), offset: base + value.offset() as u64 },
+            Self::Xml(read, document) => {
+                let range = read.range_in_xml(value.offset());
+                Piece { offset: document.offset + range.start as u64, bytes: document.bytes.get(range).unwrap_or(document.bytes) }
+            }
+        }
+    }
+}
+
 /// What comes of the values.
 #[derive(Debug)]
 struct Records {
@@ -179,7 +202,7 @@ impl Records {
         }
         let length = unit.bytes.len() as u64;
         self.stats.bytes += length;
-        self.stats.envelope_bytes += length - self.in_records;
+        self.stats.envelope_bytes += length.saturating_sub(self.in_records);
         Ok(())
     }
 
@@ -191,28 +214,52 @@ impl Records {
         }
     }
 
+    /// A document of XML, as the JSON that it stands for.
+    fn xml(&mut self, document: Piece<'_>, parser: &mut Parser, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let read = match xml::to_json(document.bytes) {
+            Ok(read) => read,
+            Err(error) => {
+                let what = if error.kind == XmlErrorKind::NoResource { "; FHIR XML begins with the element of a resource" } else { "" };
+                return self.reject(
+                    document,
+                    error.kind.code(),
+                    "",
+                    format!("byte {} of the record: {}{what}", error.offset, error.kind),
+                    out,
+                );
+            }
+        };
+        for (place, what) in &read.problems {
+            self.stats.count_finding(&Finding::new("xml-not-kept", Severity::Error, place.clone(), *what));
+        }
+        match parser.parse(read.json.as_bytes()) {
+            Ok(made) => self.outermost(made.root(), Origin::Xml(&read, document), out),
+            Err(error) => self.reject(document, error.kind.code(), "", format!("as JSON: {}", error.kind), out),
+        }
+    }
+
     /// A line, a document or an element of its outermost array.
-    fn outermost(&mut self, value: Value<'_>, base: u64, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+    fn outermost(&mut self, value: Value<'_>, from: Origin<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         if value.kind() != Kind::Array {
-            return self.resource(value, None, base, 0, out);
+            return self.resource(value, None, from, 0, out);
         }
         if value.is_empty() {
-            return self.reject_value(value, base, "not-a-resource", "", "an empty array holds no resource", out);
+            return self.reject_value(value, from, "not-a-resource", "", "an empty array holds no resource", out);
         }
-        value.items().try_for_each(|item| self.resource(item, None, base, 0, out))
+        value.items().try_for_each(|item| self.resource(item, None, from, 0, out))
     }
 
     /// One entry of a Bundle that has `above` Bundles around it. An entry without resource (a response, a deletion) is envelope.
-    fn entry(&mut self, entry: Value<'_>, base: u64, above: u8, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+    fn entry(&mut self, entry: Value<'_>, from: Origin<'_>, above: u8, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         if entry.kind() != Kind::Object {
-            return self.reject_value(entry, base, "not-a-resource", "Bundle.entry", "an entry of a Bundle has to be an object", out);
+            return self.reject_value(entry, from, "not-a-resource", "Bundle.entry", "an entry of a Bundle has to be an object", out);
         }
         match entry.get("resource") {
-            Some(resource) => self.resource(resource, Some(entry), base, above + 1, out),
+            Some(resource) => self.resource(resource, Some(entry), from, above + 1, out),
             None if entry.get("request").is_some() || entry.get("response").is_some() => Ok(()),
             None => {
                 let reason = "an entry has to have a resource, a request or a response (bdl-5)";
-                self.reject_value(entry, base, "not-a-resource", "Bundle.entry", reason, out)
+                self.reject_value(entry, from, "not-a-resource", "Bundle.entry", reason, out)
             }
         }
     }
@@ -222,50 +269,51 @@ impl Records {
         &mut self,
         value: Value<'_>,
         entry: Option<Value<'_>>,
-        base: u64,
+        from: Origin<'_>,
         above: u8,
         out: &mut dyn DecodedSink,
     ) -> Result<(), FormatError> {
         if value.kind() != Kind::Object {
-            return self.reject_value(value, base, "not-a-resource", "", "a resource has to be a JSON object", out);
+            return self.reject_value(value, from, "not-a-resource", "", "a resource has to be a JSON object", out);
         }
         let Some(stated) = value.get("resourceType") else {
             let reason = "the object has no resourceType; nothing says what it is";
-            return self.reject_value(value, base, "resource-type-missing", "resourceType", reason, out);
+            return self.reject_value(value, from, "resource-type-missing", "resourceType", reason, out);
         };
         let Some(name) = stated.as_str().filter(|name| is_resource_type(name)) else {
             let reason = "resourceType is none of FHIR R4's resource types";
-            return self.reject_value(value, base, "resource-type-unknown", "resourceType", reason, out);
+            return self.reject_value(value, from, "resource-type-unknown", "resourceType", reason, out);
         };
         if name == "Bundle" && above < 2 && !self.whole_bundles {
             let Some(entries) = value.get("entry") else { return Ok(()) };
             if entries.kind() != Kind::Array {
-                return self.reject_value(value, base, "not-a-resource", "Bundle.entry", "Bundle.entry has to be an array", out);
+                return self.reject_value(value, from, "not-a-resource", "Bundle.entry", "Bundle.entry has to be an array", out);
             }
-            return entries.items().try_for_each(|entry| self.entry(entry, base, above, out));
+            return entries.items().try_for_each(|entry| self.entry(entry, from, above, out));
         }
         if let Some(refusal) = self.views.record(value, name, out)? {
-            return self.reject_value(value, base, CODE_VIEW_REFUSED, &refusal.location, &refusal.reason, out);
+            return self.reject_value(value, from, CODE_VIEW_REFUSED, &refusal.location, &refusal.reason, out);
         }
-        let length = value.raw().len() as u64;
+        let Piece { bytes, offset } = from.of(value);
+        let length = bytes.len() as u64;
         self.stats.records += 1;
         self.stats.accepted += 1;
         self.stats.accepted_bytes += length;
         self.in_records += length;
-        let record = Record { resource: value, resource_type: name, entry, source: &self.source, offset: base + value.offset() as u64 };
+        let record = Record { resource: value, resource_type: name, entry, source: &self.source, offset, sent: bytes };
         self.plan.record(&record, out)
     }
 
     fn reject_value(
         &mut self,
         value: Value<'_>,
-        base: u64,
+        from: Origin<'_>,
         code: &'static str,
         location: &str,
         reason: &str,
         out: &mut dyn DecodedSink,
     ) -> Result<(), FormatError> {
-        self.reject(Piece { bytes: value.raw(), offset: base + value.offset() as u64 }, code, location, reason.to_owned(), out)
+        self.reject(from.of(value), code, location, reason.to_owned(), out)
     }
 
     fn reject(

@@ -1,14 +1,30 @@
-//! How a source is laid out: lines, or one document.
+//! How a source is laid out: lines, or one document, of JSON or XML.
 
 /// Bytes of the beginning that decide how a file is read. The engine shows a format as many.
 pub(super) const BEGINNING: usize = 256;
 /// UTF-8's byte order mark.
 pub(super) const BYTE_ORDER_MARK: &[u8] = b"\xEF\xBB\xBF";
 
+/// Whether a file that begins so is a document of XML. One that has a line of JSON among its first bytes is not: the line that looks like XML
+/// does not take the others with it.
+pub(crate) fn is_xml(beginning: &[u8]) -> bool {
+    let text = beginning_of(beginning);
+    let is_name = |byte: &u8| byte.is_ascii_alphabetic() || matches!(byte, b'?' | b'!');
+    text.first() == Some(&b'<') && text.get(1).is_some_and(is_name) && memchr::memmem::find(text, b"\n{").is_none()
+}
+
+/// What decides, without a byte order mark and blanks.
+fn beginning_of(bytes: &[u8]) -> &[u8] {
+    let beginning = &bytes[..bytes.len().min(BEGINNING)];
+    beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning).trim_ascii_start()
+}
+
 /// Whether a file that begins so holds one JSON value a line. The first bytes decide, as many as there are up to 256.
 pub(crate) fn is_lines(beginning: &[u8]) -> bool {
-    let beginning = &beginning[..beginning.len().min(BEGINNING)];
-    let text = beginning.strip_prefix(BYTE_ORDER_MARK).unwrap_or(beginning).trim_ascii_start();
+    if is_xml(beginning) {
+        return false;
+    }
+    let text = beginning_of(beginning);
     match text.first() {
         Some(b'{') => {}
         Some(b'[') => return false,

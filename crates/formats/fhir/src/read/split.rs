@@ -1,5 +1,7 @@
 //! Cutting a stream of bytes into units: lines, or the values of a document.
 //!
+//! A document of XML is one unit: nothing is cut out of it.
+//!
 //! A state machine without I/O. It holds the bytes of one unit at most; what is larger than the limit is
 //! hashed and passed over. Between the values of an array, and the entries of a Bundle, the commas are
 //! checked; otherwise only brackets, quotes and, on the outermost level, the names `resourceType` and `entry` are
@@ -13,7 +15,7 @@ use memchr::{memchr, memchr2, memchr3};
 use sutura_core::Sha256Hash;
 
 use super::{
-    layout::{BEGINNING, BYTE_ORDER_MARK, is_lines},
+    layout::{BEGINNING, BYTE_ORDER_MARK, is_lines, is_xml},
     skip::Skipping,
 };
 
@@ -29,6 +31,8 @@ const NAMES_OF_ENTRIES: [&[u8]; 6] = [b"fullUrl", b"resource", b"search", b"requ
 pub(crate) enum Unit {
     /// A line with its end.
     Line(Range<usize>),
+    /// A document of XML.
+    Xml(Range<usize>),
     /// A value on the outermost level of a document, or an element of an array there.
     Value(Range<usize>),
     /// An element of a Bundle's `entry`.
@@ -71,6 +75,7 @@ enum Layout {
     Unknown,
     Lines,
     Document,
+    Xml,
 }
 
 /// What surrounds the place between two values of a document; nothing: the outermost level.
@@ -239,7 +244,13 @@ impl Splitter {
             if self.bytes.len() < BEGINNING && !at_end {
                 return None;
             }
-            self.layout = if is_lines(&self.bytes) { Layout::Lines } else { Layout::Document };
+            self.layout = if is_xml(&self.bytes) {
+                Layout::Xml
+            } else if is_lines(&self.bytes) {
+                Layout::Lines
+            } else {
+                Layout::Document
+            };
             // A byte order mark is passed over; of a file of lines it belongs to the first one.
             if self.bytes.starts_with(BYTE_ORDER_MARK) {
                 self.at = BYTE_ORDER_MARK.len();
@@ -248,7 +259,25 @@ impl Splitter {
         if self.done {
             return None;
         }
-        if self.layout == Layout::Lines { self.next_line(at_end) } else { self.next_value(at_end) }
+        match self.layout {
+            Layout::Lines => self.next_line(at_end),
+            Layout::Xml => self.whole(at_end),
+            Layout::Unknown | Layout::Document => self.next_value(at_end),
+        }
+    }
+
+    /// The whole source as one unit.
+    fn whole(&mut self, at_end: bool) -> Option<Unit> {
+        let (start, len) = (self.from.unwrap_or(0), self.bytes.len());
+        self.at = len;
+        if at_end {
+            self.from = Some(len);
+            return (start < len || self.skipping.is_some()).then(|| self.complete(Unit::Xml(start..len), start, len));
+        }
+        if self.skip_if_large(start, len) {
+            self.from = Some(len);
+        }
+        None
     }
 
     fn next_line(&mut self, at_end: bool) -> Option<Unit> {

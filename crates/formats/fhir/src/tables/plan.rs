@@ -25,6 +25,8 @@ pub struct Record<'d> {
     pub source: &'d str,
     /// Offset of the resource in the source.
     pub offset: u64,
+    /// Its bytes in the source: those of its JSON, or of the XML that the JSON was made from.
+    pub sent: &'d [u8],
 }
 
 /// All requested tables.
@@ -201,7 +203,7 @@ impl TablePlan {
             match kind {
                 Kind::Computed(Computed::Source) => columns.append_text(column, Some(record.source)),
                 Kind::Computed(Computed::Offset) => columns.append_integer(column, i64::try_from(record.offset).ok()),
-                Kind::Computed(Computed::Length) => columns.append_integer(column, Some(record.resource.raw().len() as i64)),
+                Kind::Computed(Computed::Length) => columns.append_integer(column, Some(record.sent.len() as i64)),
                 Kind::Computed(Computed::Ordinal) => columns.append_integer(column, Some(ordinal)),
                 Kind::Computed(Computed::ResourceType) => columns.append_text(column, Some(record.resource_type)),
                 Kind::Computed(Computed::FullUrl) => {
@@ -209,7 +211,7 @@ impl TablePlan {
                 }
                 Kind::Computed(Computed::SearchMode) => columns.append_text(column, record.entry.and_then(search_mode)),
                 Kind::Computed(Computed::Sha256) => {
-                    let hash = hash.get_or_insert_with(|| Sha256Hash::of(record.resource.raw()).to_string());
+                    let hash = hash.get_or_insert_with(|| Sha256Hash::of(record.sent).to_string());
                     columns.append_text(column, Some(hash));
                 }
                 _ if self.patient_column == Some(column) && record.resource_type == "Patient" => {

@@ -37,7 +37,7 @@ use crate::{
 pub use engine::PathEngine;
 pub(crate) use issue::push_json_text;
 pub use issue::{Issue, IssueCode, IssueSeverity, operation_outcome, operation_outcome_at};
-pub use profile::{Package, PackageError, PackageLimits, ProfileStore};
+pub use profile::{Package, PackageError, PackageLimits, PackageProblem, ProfileStore};
 pub use report::{Checker, Finding, Summary, TypeCount, validate_ndjson};
 
 /// What an invariant is asked about.
@@ -204,6 +204,8 @@ struct Check<'v, 'd> {
     too_costly: bool,
     /// Required value sets whose codes are not known, as far as that was noted.
     unknown_sets: Vec<String>,
+    /// Rules of profiles that could not be evaluated, as far as that was noted: the profile and the key.
+    undecided: Vec<(String, String)>,
     /// Whether values conform to profiles, once that was asked: resources that refer to each other ask again and again.
     conformed: HashMap<(u32, usize), bool>,
 }
@@ -227,6 +229,7 @@ impl<'v, 'd> Check<'v, 'd> {
             steps: Cell::new(STEPS.0 + STEPS.1 * root.document().node_count() as u64),
             too_costly: false,
             unknown_sets: Vec::new(),
+            undecided: Vec::new(),
             conformed: HashMap::new(),
         }
     }

@@ -23,6 +23,8 @@ const MAX_SELECTS: usize = 512;
 
 /// Compiles a definition.
 pub(super) fn compile(definition: &[u8]) -> Result<Plan, ViewError> {
+    // Editors of some systems write a byte order mark.
+    let definition = definition.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(definition);
     let json: Json = serde_json::from_slice(definition).map_err(|error| ViewError::Json { line: error.line(), column: error.column() })?;
     let Json::Object(view) = &json else { return wrong("view", "must be an object") };
     if let Some(kind) = view.get("resourceType")

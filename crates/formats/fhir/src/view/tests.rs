@@ -242,6 +242,13 @@ fn what_is_not_asked_for_is_not_evaluated() {
     assert!(view.rows_of(&[0], &[number]).is_err(), "a text is no number");
 }
 
+#[test]
+fn a_byte_order_mark_is_no_part_of_a_view() {
+    let text = r#"{"resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}"#;
+    assert_eq!(View::from_json(format!("\u{FEFF}{text}").as_bytes()).unwrap().schema(), View::from_json(text.as_bytes()).unwrap().schema());
+    assert!(View::from_json(format!("\u{FEFF}\u{FEFF}{text}").as_bytes()).is_err());
+}
+
 fn view(select: &str) -> Result<View, ViewError> {
     View::from_json(format!("{{\"resource\":\"Patient\",\"select\":[{select}]}}").as_bytes())
 }

@@ -1,6 +1,6 @@
 //! A tree of XML elements as FHIR JSON, along the definitions.
 
-use std::{collections::HashMap, fmt::Write as _};
+use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
 use super::{FromXml, XmlError, XmlErrorKind, parse::Element};
 use crate::{
@@ -16,16 +16,17 @@ struct Writer<'x> {
     out: String,
     path: String,
     problems: Vec<(String, &'static str)>,
+    places: Vec<(usize, Range<usize>)>,
 }
 
 pub(super) fn resource(text: &str, root: &Element<'_>) -> Result<FromXml, XmlError> {
     if r4().resource_named(root.name).is_none() {
         return Err(XmlError { offset: root.range.start, kind: XmlErrorKind::NoResource });
     }
-    let mut writer = Writer { text, out: String::with_capacity(text.len()), path: String::new(), problems: Vec::new() };
+    let mut writer = Writer { text, out: String::with_capacity(text.len()), path: String::new(), problems: Vec::new(), places: Vec::new() };
     writer.path.push_str(root.name);
     writer.resource(root);
-    Ok(FromXml { json: writer.out, problems: writer.problems })
+    Ok(FromXml { json: writer.out, problems: writer.problems, places: writer.places })
 }
 
 /// The children of one name, in the order of the first of each name.
@@ -40,7 +41,12 @@ impl<'x> Writer<'x> {
         }
     }
 
+    fn place(&mut self, element: &Element<'_>) {
+        self.places.push((self.out.len(), element.range.clone()));
+    }
+
     fn resource(&mut self, element: &Element<'x>) {
+        self.place(element);
         self.out.push_str("{\"resourceType\":");
         push_json_text(&mut self.out, element.name);
         if let Some(def) = r4().resource_named(element.name) {
@@ -126,9 +132,15 @@ impl<'x> Writer<'x> {
                 if def.name == "Resource" {
                     match one.children.first() {
                         Some(inner) if one.children.len() == 1 => writer.resource(inner),
-                        _ => writer.out.push_str("null"),
+                        _ => {
+                            writer.place(one);
+                            writer.out.push_str("null");
+                        }
                     }
                 } else {
+                    if name == "entry" {
+                        writer.place(one);
+                    }
                     writer.out.push('{');
                     writer.members(one, def, false);
                     writer.out.push('}');

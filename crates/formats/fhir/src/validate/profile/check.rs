@@ -4,7 +4,7 @@ use std::{collections::HashMap, sync::Arc};
 
 use serde_json::Value as Json;
 
-use super::tree::{Node, NodeType, Profile, ProfileRef};
+use super::tree::{Node, NodeType, Profile, ProfileRef, Rule};
 use crate::{
     defs::{Strength, TypeId, TypeKind},
     json::{Kind, Value},
@@ -117,9 +117,10 @@ impl<'d> Check<'_, 'd> {
     /// Runs a check aside: the issues it found, none kept.
     pub(super) fn aside(&mut self, run: impl FnOnce(&mut Self)) -> Vec<Issue> {
         let kept = std::mem::take(&mut self.out);
-        let noted = self.unknown_sets.len();
+        let noted = (self.unknown_sets.len(), self.undecided.len());
         run(self);
-        self.unknown_sets.truncate(noted);
+        self.unknown_sets.truncate(noted.0);
+        self.undecided.truncate(noted.1);
         std::mem::replace(&mut self.out, kept)
     }
 
@@ -241,11 +242,31 @@ impl<'d> Check<'_, 'd> {
             };
             let kept = engine.holds(&rule.expression, focus);
             self.note_cost(at);
-            if kept == Some(false) {
-                let severity = if rule.warning { IssueSeverity::Warning } else { IssueSeverity::Error };
-                self.issue(severity, IssueCode::Invariant, at, format!("the rule {} is broken ({url})", rule.key));
+            match kept {
+                Some(false) => {
+                    let severity = if rule.warning { IssueSeverity::Warning } else { IssueSeverity::Error };
+                    self.issue(severity, IssueCode::Invariant, at, format!("the rule {} is broken ({url})", rule.key));
+                }
+                // What has no steps left is said once for all rules.
+                None if !self.too_costly => self.undecided(rule, at, url),
+                _ => {}
             }
         }
+    }
+
+    /// Says once for each rule and resource that it was not checked.
+    fn undecided(&mut self, rule: &Rule, at: Value<'d>, url: &str) {
+        if self.undecided.iter().any(|(known, key)| known == url && *key == rule.key) {
+            return;
+        }
+        self.undecided.push((url.to_owned(), rule.key.clone()));
+        let severity = if rule.warning { IssueSeverity::Information } else { IssueSeverity::Warning };
+        self.issue(
+            severity,
+            IssueCode::Invariant,
+            at,
+            format!("the rule {} could not be evaluated, so it was not checked ({url})", rule.key),
+        );
     }
 
     /// A primitive that has extensions only.

@@ -9,6 +9,7 @@ mod check;
 mod context;
 mod differential;
 mod package;
+mod problem;
 mod slice;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ use serde_json::Value as Json;
 use super::questionnaire::Form;
 pub(super) use check::{compare, same};
 pub use package::{Package, PackageError, PackageLimits};
+pub use problem::PackageProblem;
 pub(super) use tree::Profile;
 pub(super) use valueset::LocalSet;
 
@@ -54,6 +56,8 @@ pub struct ProfileStore {
     /// By canonical URL; several versions of one may be loaded.
     documents: HashMap<String, Vec<Document>>,
     packages: Vec<Package>,
+    /// What was not read of packages.
+    passed_over: Vec<PackageProblem>,
     /// Resource type and profile: what an implementation guide demands of every resource.
     globals: Vec<(String, String)>,
     below: Option<Arc<ProfileStore>>,

@@ -17,7 +17,8 @@ use flate2::read::MultiGzDecoder;
 use serde_json::Value as Json;
 use thiserror::Error;
 
-use super::ProfileStore;
+use super::{PackageProblem, ProfileStore};
+use crate::validate::IssueCode;
 
 /// Why a package could not be loaded.
 #[derive(Debug, Error)]
@@ -40,6 +41,12 @@ pub enum PackageError {
         line: usize,
         /// Where reading ended, from 1.
         column: usize,
+    },
+    /// A file is nested deeper than is read.
+    #[error("{file} is nested deeper than 128 levels, more than is read; take it out of the package or make it flatter")]
+    TooDeep {
+        /// Its name in the package.
+        file: String,
     },
     /// The archive is no tar file, or was cut.
     #[error("{file} is not a whole tar archive (at byte {offset} of its unpacked content); get the package again")]
@@ -134,6 +141,15 @@ fn is_json(name: &str) -> bool {
     Path::new(name).extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"))
 }
 
+fn unreadable(name: &str, error: &serde_json::Error) -> PackageError {
+    let file = name.to_owned();
+    // The library says this by its text only.
+    if error.to_string().starts_with("recursion limit exceeded") {
+        return PackageError::TooDeep { file };
+    }
+    PackageError::Json { file, line: error.line(), column: error.column() }
+}
+
 impl<'s> Loader<'s> {
     fn new(store: &'s mut ProfileStore, limits: PackageLimits) -> Self {
         Self { store, limits, bytes: limits.bytes, files: limits.files }
@@ -157,12 +173,14 @@ impl<'s> Loader<'s> {
     fn folder(&mut self, root: &Path) -> Result<(), PackageError> {
         let failed = |path: &Path, reason| PackageError::Io { file: path.display().to_string(), reason };
         let mut open = vec![root.to_owned()];
+        let mut links = 0;
         while let Some(folder) = open.pop() {
             let mut entries: Vec<PathBuf> = Vec::new();
             for entry in std::fs::read_dir(&folder).map_err(|reason| failed(&folder, reason))? {
                 let entry = entry.map_err(|reason| failed(&folder, reason))?;
                 // Links are not followed: they may lead anywhere, in circles too.
                 let kind = entry.file_type().map_err(|reason| failed(&entry.path(), reason))?;
+                links += usize::from(kind.is_symlink());
                 if kind.is_dir() {
                     open.push(entry.path());
                 } else if kind.is_file() && is_json(&entry.file_name().to_string_lossy()) {
@@ -178,7 +196,16 @@ impl<'s> Loader<'s> {
                 self.path(&path)?;
             }
         }
+        self.note_links(&name_of(root), links);
         Ok(())
+    }
+
+    fn note_links(&mut self, package: &str, links: usize) {
+        if links > 0 {
+            let what = format!("links are not followed ({links} of them): what they stand for is not loaded");
+            let place = package.to_owned();
+            self.store.passed_over.push(PackageProblem { place, element: String::new(), code: IssueCode::NotFound, what });
+        }
     }
 
     fn one_more(&mut self, name: &str) -> Result<(), PackageError> {
@@ -205,11 +232,7 @@ impl<'s> Loader<'s> {
 
     fn add(&mut self, name: &str, text: &[u8]) -> Result<(), PackageError> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
-        let json: Json = serde_json::from_slice(text).map_err(|error| PackageError::Json {
-            file: name.to_owned(),
-            line: error.line(),
-            column: error.column(),
-        })?;
+        let json: Json = serde_json::from_slice(text).map_err(|error| unreadable(name, &error))?;
         if name == "package.json" {
             self.store.packages.extend(Package::of(&json));
         } else {
@@ -222,6 +245,7 @@ impl<'s> Loader<'s> {
     fn archive(&mut self, archive: &str, from: impl Read) -> Result<(), PackageError> {
         let mut tar = Tar { file: archive, from: MultiGzDecoder::new(from), offset: 0 };
         let mut long_name: Option<String> = None;
+        let mut links = 0;
         while let Some(header) = tar.header()? {
             self.one_more(archive)?;
             self.take_bytes(archive, header.size)?;
@@ -250,9 +274,14 @@ impl<'s> Loader<'s> {
                         None => tar.pass_over(header.size)?,
                     }
                 }
+                b'1' | b'2' => {
+                    links += 1;
+                    tar.pass_over(header.size)?;
+                }
                 _ => tar.pass_over(header.size)?,
             }
         }
+        self.note_links(archive, links);
         Ok(())
     }
 }

@@ -55,6 +55,60 @@ fn cardinality_patterns_and_types() {
 }
 
 #[test]
+fn what_cannot_be_used_of_a_profile_is_told() {
+    let rule =
+        |key: &str, severity: &str, expression: &str| json!({"key": key, "severity": severity, "human": "x", "expression": expression});
+    let structure = profile(&json!([
+        {"id": "Observation", "path": "Observation", "constraint": [
+            rule("bad-1", "error", "status.noSuchFunction()"), rule("good-1", "error", "status.exists()"),
+            rule("bad-2", "warning", "(component | component.code) > 3")]},
+        {"id": "Observation.component", "path": "Observation.component", "constraint": [rule("bad-3", "error", "code.coding > 'a' and (1 > 'a')")]},
+        {"id": "Observation.colour", "path": "Observation.colour", "min": 1}
+    ]));
+    let mut store = ProfileStore::new();
+    store.add(structure);
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://q", "type": "Observation", "derivation": "constraint",
+        "baseDefinition": "http://not-loaded|1.0", "differential": {"element": [{"path": "Observation.subject", "min": 1}]}}));
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://r", "type": "Spaceship", "derivation": "constraint",
+        "baseDefinition": "http://not-loaded", "differential": {"element": [{"path": "Spaceship"}]}}));
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://s", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://s", "differential": {"element": [{"path": "Patient.name", "min": 1}]}}));
+    let told: Vec<String> = ProfileStore::over(std::sync::Arc::new(store)).problems().iter().map(ToString::to_string).collect();
+    let has = |start: &str, what: &str| assert!(told.iter().any(|one| one.starts_with(start) && one.contains(what)), "{start}: {told:#?}");
+    has("http://p Observation: ", "the rule bad-1 cannot be evaluated (unknown function `noSuchFunction`");
+    has("http://p Observation.colour: ", "no element of that path");
+    has("http://q: ", "the profile http://not-loaded|1.0 is not loaded");
+    has("http://r: ", "does not have the type");
+    has("http://s: ", "derives from itself");
+    assert!(!told.iter().any(|one| one.contains("good-1") || one.contains("bad-2")), "{told:#?}");
+}
+
+#[test]
+fn a_rule_that_cannot_be_evaluated_is_an_issue_once() {
+    let rule =
+        |key: &str, severity: &str, expression: &str| json!({"key": key, "severity": severity, "human": "x", "expression": expression});
+    let structure = profile(&json!([
+        {"id": "Observation", "path": "Observation", "constraint": [rule("bad-1", "error", "status.noSuchFunction()")]},
+        {"id": "Observation.component", "path": "Observation.component", "constraint": [rule("bad-2", "warning", "code.text > 3")]}
+    ]));
+    let mut store = ProfileStore::new();
+    store.add(structure);
+    let validator = Validator::new(Options::default()).with_profiles(store);
+    let component = json!({"code": {"text": "a"}});
+    let text = observation(&json!({"component": [component, component]})).to_string();
+    let mut parser = Parser::default();
+    let issues = validator.validate_against(parser.parse(text.as_bytes()).unwrap().root(), &["http://p"]);
+    let found: Vec<_> = issues.iter().filter(|issue| issue.diagnostics.contains("could not be evaluated")).collect();
+    let severities: Vec<_> = found.iter().map(|issue| (issue.severity, issue.code, issue.expression.as_str())).collect();
+    let code = crate::validate::IssueCode::Invariant;
+    assert_eq!(
+        severities,
+        [(IssueSeverity::Warning, code, "Observation"), (IssueSeverity::Information, code, "Observation.component[0]")],
+        "{issues:?}"
+    );
+}
+
+#[test]
 fn slices_by_pattern() {
     let structure = || {
         profile(&json!([

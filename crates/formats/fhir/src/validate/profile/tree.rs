@@ -4,9 +4,10 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use super::{ProfileStore, core_type};
+use super::{ProfileStore, core_type, problem::ElementProblem};
 use crate::{
     defs::{Strength, TypeId},
+    fhirpath::Expression,
     validate::r4,
 };
 
@@ -22,6 +23,8 @@ pub(crate) struct Profile {
     pub(crate) is_extension: bool,
     /// Whether that extension is a modifier, which stands in `modifierExtension` only.
     pub(crate) is_modifier: bool,
+    /// What it says that cannot be used.
+    pub(crate) problems: Vec<ElementProblem>,
 }
 
 /// What a profile says of one element, or of one slice of it.
@@ -160,7 +163,7 @@ fn text<'j>(json: &'j Json, name: &str) -> &'j str {
     json[name].as_str().unwrap_or("")
 }
 
-fn list<'j>(json: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
+pub(super) fn list<'j>(json: &'j Json, name: &str) -> impl Iterator<Item = &'j Json> {
     json[name].as_array().into_iter().flatten()
 }
 
@@ -175,12 +178,16 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
     };
     let differential = json["differential"]["element"].as_array();
     let snapshot = json["snapshot"]["element"].as_array();
+    let mut problems = Vec::new();
     let (mut root, elements) = match (inherited, differential, snapshot) {
         (Some(root), Some(elements), _) => (root, elements),
         (_, _, Some(elements)) => (Node::new(type_name), elements),
-        (Some(root), None, None) => return Some(finish(json, ty, root)),
+        (Some(root), None, None) => return Some(finish(json, ty, root, problems)),
         // The base is not known: what the differential says is checked, the rest cannot be.
-        (None, Some(elements), None) => (Node::new(type_name), elements),
+        (None, Some(elements), None) => {
+            problems.push(ElementProblem::base(base, store.contains(base)));
+            (Node::new(type_name), elements)
+        }
         (None, None, None) => return None,
     };
     let mut current: HashMap<String, Vec<Step>> = HashMap::new();
@@ -189,6 +196,7 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
         let steps = steps(element, path, ty, &current);
         if !exists(ty, &steps) {
             // The base has no such element: nothing can be said of it.
+            problems.push(ElementProblem::no_such_path(place_of(element)));
             continue;
         }
         current.insert(path.to_owned(), steps.clone());
@@ -208,12 +216,26 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
                 }
             }
         }
+        let rules = node.rules.len();
         apply(node, element);
+        for rule in &node.rules[rules..] {
+            if let Err(error) = Expression::parse(&rule.expression) {
+                problems.push(ElementProblem::rule(place_of(element), &rule.key, &error.to_string()));
+            }
+        }
     }
-    Some(finish(json, ty, root))
+    Some(finish(json, ty, root, problems))
 }
 
-fn finish(json: &Json, ty: TypeId, root: Node) -> Profile {
+/// How people find an element: by its id, else by its path.
+fn place_of(element: &Json) -> &str {
+    match text(element, "id") {
+        "" => text(element, "path"),
+        id => id,
+    }
+}
+
+fn finish(json: &Json, ty: TypeId, root: Node, problems: Vec<ElementProblem>) -> Profile {
     let context = list(json, "context").map(|one| (text(one, "type").to_owned(), text(one, "expression").to_owned())).collect();
     let is_extension = ty.name() == "Extension" && text(json, "url") != "http://hl7.org/fhir/StructureDefinition/Extension";
     let root_element = |part: &str| json[part]["element"].as_array().and_then(|elements| elements.first());
@@ -221,7 +243,7 @@ fn finish(json: &Json, ty: TypeId, root: Node) -> Profile {
         .into_iter()
         .filter_map(root_element)
         .any(|element| element["isModifier"] == true && !text(element, "path").contains('.'));
-    Profile { url: text(json, "url").to_owned(), ty, root, context, is_extension, is_modifier }
+    Profile { url: text(json, "url").to_owned(), ty, root, context, is_extension, is_modifier, problems }
 }
 
 /// One step from an element to the next.

@@ -115,8 +115,9 @@ fn profiles_that_are_not_loaded() {
         let mut parser = Parser::default();
         let document = parser.parse(text.as_bytes()).unwrap();
         let issues = Validator::default().validate(document.root());
-        assert!(issues.iter().all(|issue| issue.severity == IssueSeverity::Information), "{issues:?}");
-        issues.into_iter().map(|issue| (issue.expression, issue.diagnostics)).collect::<Vec<_>>()
+        assert!(issues.iter().all(|issue| issue.severity < IssueSeverity::Error), "{issues:?}");
+        let informations = issues.into_iter().filter(|issue| issue.severity == IssueSeverity::Information);
+        informations.map(|issue| (issue.expression, issue.diagnostics)).collect::<Vec<_>>()
     };
     assert_eq!(found(json!(["http://hl7.org/fhir/StructureDefinition/Patient"])), []);
     let core = "http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient|6.1.0";
@@ -146,9 +147,10 @@ fn value_sets_that_are_not_known() {
             "binding": {"strength": "required", "valueSet": "http://example.org/unknown-set"}}]}});
     let mut store = ProfileStore::new();
     store.add(profile);
-    let text = json!({"resourceType": "Patient", "meta": {"profile": ["http://example.org/p"]}, "maritalStatus": {"coding": [{"code": "x"}]},
+    let text =
+        json!({"resourceType": "Patient", "meta": {"profile": ["http://example.org/p"]}, "maritalStatus": {"coding": [{"code": "x"}]},
         "communication": [{"language": {"coding": [{"system": "urn:ietf:bcp:47", "code": "en"}]}}]})
-    .to_string();
+        .to_string();
     let mut parser = Parser::default();
     let document = parser.parse(text.as_bytes()).unwrap();
     let issues = Validator::default().with_profiles(store).validate(document.root());

@@ -102,6 +102,39 @@ fn a_package_as_registries_give_it() {
 }
 
 #[test]
+fn links_are_told_and_deep_files_are_not_called_broken() {
+    let archive = tgz(&[
+        entry("package/real.json", b'0', &value_set("http://a")),
+        entry("package/hard.json", b'1', b""),
+        entry("package/soft.json", b'2', b""),
+    ]);
+    let (store, result) = load(&archive, PackageLimits::default());
+    result.unwrap();
+    let problems = store.problems();
+    assert!(problems.len() == 1 && problems[0].to_string().contains("links are not followed (2 of them)"), "{problems:?}");
+
+    let deep = format!(
+        r#"{{"resourceType":"CodeSystem","url":"http://c","concept":{}{}}}"#,
+        r#"[{"concept":"#.repeat(200),
+        "[]".to_owned() + &"}]".repeat(200)
+    );
+    let told = error(&tgz(&[entry("package/deep.json", b'0', deep.as_bytes())]), PackageLimits::default());
+    assert!(matches!(told, PackageError::TooDeep { .. }) && told.to_string().contains("deep.json"), "{told}");
+
+    #[cfg(unix)]
+    {
+        let folder = std::env::temp_dir().join(format!("sutura-links-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        std::os::unix::fs::symlink("/nowhere", folder.join("linked.json")).unwrap();
+        let mut store = ProfileStore::new();
+        let loaded = store.load(&folder);
+        std::fs::remove_dir_all(&folder).unwrap();
+        loaded.unwrap();
+        assert!(store.problems()[0].what.contains("(1 of them)"), "{:?}", store.problems());
+    }
+}
+
+#[test]
 fn a_broken_file_is_named_with_its_place() {
     let archive = tgz(&[entry("package/good.json", b'0', &value_set("http://a")), entry("package/bad.json", b'0', b"{\n \"a\": }")]);
     let (store, result) = load(&archive, PackageLimits::default());
