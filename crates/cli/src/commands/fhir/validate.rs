@@ -172,7 +172,9 @@ impl Take for Check {
         };
         if !resource.as_sent {
             // The place in the JSON is none in the file: that of the resource has to do.
-            issues.iter_mut().for_each(|issue| issue.offset = 0);
+            for issue in &mut issues {
+                issue.offset = 0;
+            }
         }
         self.summary.record(kind, resource.json.len(), &issues);
         if self.outcomes {

@@ -404,7 +404,7 @@ impl<'d> Check<'_, 'd> {
         }
         // One issue a resource: claims must not take the place of errors.
         let Some((place, name)) = first else { return };
-        let named = if is_public_canonical(name) { format!("the profile {name}") } else { "a profile that is not loaded".to_owned() };
+        let named = if is_public_canonical(name) { format!("the profile {name}") } else { "a profile that it claims".to_owned() };
         let others = if not_loaded > 1 { format!(" (and {} more)", not_loaded - 1) } else { String::new() };
         let what = format!("{named}{others} was not checked: its package is not loaded");
         self.issue(IssueSeverity::Information, IssueCode::NotFound, place, what);
