@@ -3,7 +3,8 @@
 //! [`Feed`] writes HL7 v2 files as a group of hospitals would send them, and `truth.json`, which says
 //! what is in them: a reader, a query or a privacy filter can be checked against it to the last
 //! message. [`FhirExport`] writes the records of the same people as FHIR R4, as NDJSON and as Bundles.
-//! [`people`] is the population of both. Nobody in it exists.
+//! [`CcdaExport`] writes them as Continuity of Care Documents of several vendors. [`people`] is the population of all. Nobody in it
+//! exists.
 //!
 //! ```
 //! use sutura_synthetic::{Feed, FeedOptions};
@@ -33,6 +34,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod calendar;
+mod ccda;
 mod clinical;
 mod fhir;
 mod files;
@@ -43,6 +45,7 @@ mod rng;
 
 use std::{io, path::PathBuf};
 
+pub use ccda::{CcdaExport, CcdaOptions, CcdaStyle, CcdaTruth, OddEntry, SectionTruth};
 pub use fhir::{CLINICIAN_SYSTEM, FhirExport, FhirFileTruth, FhirOptions, FhirTruth, Layout, mrn_system};
 pub use hl7v2::{AbnormalCounts, Compression, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
 pub use lists::Place;

@@ -15,14 +15,17 @@ mod page;
 mod patient;
 mod prevention;
 mod problems;
-mod shared;
+pub(crate) mod shared;
 mod social;
 mod systems;
 mod truth;
 mod visits;
 mod vitals;
 
+pub(crate) use chart::{Frame, write as write_chart};
 pub use export::FhirExport;
 pub use options::{FhirOptions, Layout};
+pub(crate) use page::Page;
 pub use systems::{CLINICIAN_SYSTEM, mrn_system};
+pub(crate) use truth::Tally;
 pub use truth::{FhirFileTruth, FhirTruth};

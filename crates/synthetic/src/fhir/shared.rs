@@ -25,6 +25,16 @@ pub(crate) fn location_index(facility: usize, ward: Option<usize>) -> usize {
     facility * (WARDS.len() + 1) + ward.map_or(0, |ward| ward + 1)
 }
 
+/// The id of a facility's Organization.
+pub(crate) fn organization_id(facility: usize) -> String {
+    shared_id(Kind::Organization, facility).as_str().to_owned()
+}
+
+/// The id of a clinician's Practitioner.
+pub(crate) fn practitioner_id(facility: usize, clinician: u64) -> String {
+    shared_id(Kind::Practitioner, practitioner_index(facility, clinician)).as_str().to_owned()
+}
+
 const ORGANIZATION_TYPE: &str = "http://terminology.hl7.org/CodeSystem/organization-type";
 const LOCATION_TYPE: &str = "http://terminology.hl7.org/CodeSystem/v3-RoleCode";
 
