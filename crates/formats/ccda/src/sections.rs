@@ -200,7 +200,8 @@ fn section(element: Element<'_>, position: usize, parent: Option<usize>, entries
             notes.add("section-unknown", Severity::Info, place, message);
         }
     }
-    if element.child("text").is_none() && element.null_flavor().is_none() {
+    let is_frame = || element.child("component").is_some();
+    if element.child("text").is_none() && element.null_flavor().is_none() && !is_frame() {
         notes.add("section-text-missing", Severity::Warning, place, "the section has no narrative");
     }
     let first = entries.len();

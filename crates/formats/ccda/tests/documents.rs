@@ -194,6 +194,71 @@ fn all_tables_are_filled() {
     }
 }
 
+/// Steps of a sequence that is the same each time.
+fn next(state: &mut u64) -> usize {
+    *state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+    (*state >> 33) as usize
+}
+
+/// A document with bytes changed, a piece taken out, doubled or cut off.
+fn damaged(bytes: &[u8], state: &mut u64) -> Vec<u8> {
+    const PIECES: [&[u8]; 12] =
+        [b"<", b">", b"\"", b"&", b"</", b"/>", b"<![CDATA[", b"<!--", b"\xff\xfe", b"\0", b" xmlns='x'", b"<entry><act>"];
+    let mut out = bytes.to_vec();
+    for _ in 0..=next(state) % 3 {
+        let (at, other) = (next(state) % out.len(), next(state) % out.len());
+        let (low, high) = (at.min(other), (at.max(other)).min(at.min(other) + 2000));
+        match next(state) % 5 {
+            0 => out[at] = next(state) as u8,
+            1 => drop(out.drain(low..high)),
+            2 => {
+                let piece = out[low..high].to_vec();
+                drop(out.splice(other..other, piece));
+            }
+            3 => drop(out.splice(at..at, PIECES[next(state) % PIECES.len()].iter().copied())),
+            _ => out.truncate(at + 1),
+        }
+        if out.is_empty() {
+            out.push(b' ');
+        }
+    }
+    out
+}
+
+/// Damaged documents give an error with its place, or a document whose parts can all be read; never a panic.
+#[test]
+fn damage_costs_no_more_than_the_document() {
+    let Some(data) = data() else { return };
+    let (documents, _) = all(&data);
+    let (mut state, mut read, mut refused) = (7, 0, 0);
+    for (name, bytes) in documents {
+        for _ in 0..6 {
+            let bytes = damaged(&bytes, &mut state);
+            let document = match Document::parse_fragment(bytes.clone(), &Limits::default()) {
+                Ok(document) => document,
+                Err(error) => {
+                    refused += 1;
+                    assert!(error.offset <= bytes.len(), "{name}: {error}");
+                    continue;
+                }
+            };
+            read += 1;
+            for element in document.root().descendants() {
+                let (span, around) = (element.span(), element.parent().unwrap().span());
+                assert!(around.start <= span.start && span.end <= around.end && span.end <= bytes.len(), "{name}");
+            }
+            let requests: Vec<_> = Ccda.tables().iter().map(|table| TableRequest::whole(table.name.clone())).collect();
+            let options = serde_json::Value::Null;
+            let spec = DecoderSpec { source: name.as_str().into(), start: 0, end: None, options, requests, batch_rows: 100 };
+            let (mut decoder, mut out) = (Decoder::new(spec).unwrap(), Vec::new());
+            decoder.push(bytes.into(), &mut out).unwrap();
+            assert!(decoder.finish(&mut out).unwrap().balances(), "{name}");
+        }
+    }
+    println!("{read} damaged documents read, {refused} refused");
+    assert!(read > 50 && refused > 100);
+}
+
 /// Fragments: as they are, and as the body of a document.
 #[test]
 fn all_fragments_are_read() {

@@ -11,7 +11,7 @@ use arrow::{
 };
 use bytes::Bytes;
 use proptest::prelude::*;
-use sutura_ccda::{Ccda, Decoder};
+use sutura_ccda::{Ccda, CcdaErrorKind, Decoder};
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, ReadStats, Reject, Sha256Hash, TableRequest};
 
 const DOCUMENT: &str = r##"<?xml version="1.0" encoding="UTF-8"?>
@@ -161,6 +161,19 @@ fn columns_are_unique_described_and_classed() {
         for field in table.schema().fields() {
             assert!(field.metadata().contains_key("sutura.phi"), "{}.{}", table.name, field.name());
         }
+    }
+}
+
+/// The reference names every table and every code of a reject.
+#[test]
+fn the_reference_page_is_whole() {
+    let page = include_str!("../../../../docs/src/reference/ccda.md");
+    for table in Ccda.tables() {
+        assert!(page.contains(&format!("| `{}` |", table.name)), "{}", table.name);
+    }
+    use CcdaErrorKind::*;
+    for kind in [Malformed, Unbalanced, Trailing, TooLarge, TooDeep, TooMany, TooLong, Encoding, NotCda] {
+        assert!(page.contains(&format!("`{}`", kind.code())), "{}", kind.code());
     }
 }
 
