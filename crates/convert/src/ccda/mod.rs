@@ -182,10 +182,15 @@ impl Converter {
     fn sections(&self, cx: &mut Context<'_>, converted: &mut Converted, feed: &mut Feed) -> Vec<json::Json> {
         let document = cx.doc;
         let mut bodies = vec![Obj::new(); document.sections().len()];
-        // Encounters first: others say in which of them they were found.
-        let is_first = |section: &&Section| section.kind == SectionKind::Encounters;
-        let (first, rest): (Vec<_>, Vec<_>) = document.sections().iter().partition(is_first);
-        for section in first.into_iter().chain(rest) {
+        // Encounters first: others say in which of them they were found. Last what points to other entries.
+        let rank = |section: &Section| match section.kind {
+            SectionKind::Encounters => 0,
+            SectionKind::HealthConcerns | SectionKind::Interventions | SectionKind::Outcomes | SectionKind::Notes => 2,
+            _ => 1,
+        };
+        let mut order: Vec<&Section> = document.sections().iter().collect();
+        order.sort_by_key(|section| rank(section));
+        for section in order {
             cx.enter_section(section.kind);
             let mut body = cx.make_section(section);
             for entry in section.entries(document) {

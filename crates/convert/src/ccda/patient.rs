@@ -152,9 +152,9 @@ impl<'d> Context<'d> {
                     part.put("valueCoding", coding);
                     let is_category = omb.contains(&value) && own;
                     if is_category {
-                        categories.push(part)
+                        categories.push(part);
                     } else if own {
-                        details.push(part)
+                        details.push(part);
                     }
                     push_word(&mut text, shown.as_deref().unwrap_or(value));
                 }

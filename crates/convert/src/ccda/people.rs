@@ -98,6 +98,9 @@ impl<'d> Context<'d> {
             return Actor { person: Some(self.patient.clone()), organization, ..Actor::default() };
         }
         let (practitioner, display) = self.practitioner(role, person);
+        if practitioner.is_none() {
+            self.contact_of_organization(role, organization.as_ref());
+        }
         if let (Some(practitioner), Some(organization)) = (&practitioner, &organization) {
             self.practitioner_role(role, practitioner, organization);
         }
@@ -136,6 +139,21 @@ impl<'d> Context<'d> {
             }
         };
         (Some(reference), display)
+    }
+
+    /// A role without a person: where it can be reached is where the organization can be.
+    fn contact_of_organization(&mut self, role: Element<'d>, organization: Option<&Ref>) {
+        if let Some(organization) = organization {
+            let telecoms = self.telecoms(role);
+            let addresses = self.addresses(role);
+            if let Some(body) = self.body_mut(organization) {
+                body.extend("telecom", telecoms.into_iter().map(away_from_home));
+                body.extend("address", addresses.into_iter().map(away_from_home));
+            }
+        }
+        for part in role.children().filter(|part| matches!(part.name(), "addr" | "telecom" | "id" | "code")) {
+            self.account.dropped_all(part, Why::Void);
+        }
     }
 
     fn practitioner_role(&mut self, role: Element<'d>, practitioner: &Ref, organization: &Ref) {
@@ -228,15 +246,6 @@ impl<'d> Context<'d> {
         body.opt("name", name.clone());
         body.extend("telecom", self.telecoms(element));
         // An organization has no home (org-2, org-3).
-        let away_from_home = |part: Json| match part {
-            Json::Object(mut part) => {
-                if part.get("use").and_then(Json::as_str) == Some("home") {
-                    part.remove("use");
-                }
-                Json::Object(part)
-            }
-            other => other,
-        };
         let telecoms = body.take_list("telecom");
         body.extend("telecom", telecoms.into_iter().map(away_from_home));
         let addresses: Vec<Json> = self.addresses(element).into_iter().map(away_from_home).collect();
@@ -315,6 +324,19 @@ impl<'d> Context<'d> {
             self.took(part);
         }
         Some(text)
+    }
+}
+
+/// An organization has no home (org-2, org-3).
+fn away_from_home(part: Json) -> Json {
+    match part {
+        Json::Object(mut part) => {
+            if part.get("use").and_then(Json::as_str) == Some("home") {
+                part.remove("use");
+            }
+            Json::Object(part)
+        }
+        other => other,
     }
 }
 

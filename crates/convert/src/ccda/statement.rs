@@ -37,6 +37,8 @@ pub(super) enum Kind {
     Tribe,
     Pregnancy,
     Note,
+    /// An act that refers to a document elsewhere.
+    External,
     CareTeam,
     Goal,
     Family,
@@ -200,6 +202,9 @@ pub(super) fn kind(element: Element<'_>, entry: EntryKind, section: SectionKind)
         | EntryKind::Outcome
         | EntryKind::HealthStatus => Some(Kind::Status),
         EntryKind::FamilyHistoryObservation => Some(Kind::FamilyObservation),
+        // Alone in a section of indications it is a problem like others.
+        EntryKind::Indication => Some(Kind::Problem),
+        EntryKind::ProcedureContext => Some(Kind::Procedure),
         EntryKind::Intervention | EntryKind::PlannedIntervention => Some(Kind::Wrapper),
         _ => None,
     };
@@ -242,6 +247,7 @@ fn of_structure(element: Element<'_>, section: SectionKind) -> Option<Kind> {
                 Kind::Encounter
             }
         }
+        "act" if element.children_named("reference").any(|reference| reference.child("externalDocument").is_some()) => Kind::External,
         "act" if planned => Kind::Planned,
         _ => return None,
     })
@@ -281,9 +287,19 @@ pub(super) fn says_nothing(observation: Element<'_>) -> bool {
     observation.name() == "observation" && empty(observation.child("code")) && empty(observation.child("value"))
 }
 
+/// Whether an act, procedure or encounter has a nullFlavor for a code, and nothing else.
+fn is_bare(element: Element<'_>) -> bool {
+    matches!(element.name(), "act" | "procedure" | "encounter")
+        && element.child("code").is_some_and(|code| code.null_flavor().is_some() && code.children().next().is_none())
+        && element
+            .children()
+            .all(|child| matches!(child.name(), "templateId" | "id" | "code" | "statusCode") || child.null_flavor().is_some())
+}
+
 /// Whether the statement has no content at all.
 pub(super) fn is_void(element: Element<'_>) -> bool {
     says_nothing(element)
+        || is_bare(element)
         || element.null_flavor().is_some()
             && element.child("code").is_none_or(|code| code.attr("code").is_none())
             && element.child("consumable").is_none()

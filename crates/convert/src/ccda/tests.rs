@@ -7,6 +7,7 @@ use sutura_fhir::validate::Options as ValidatorOptions;
 use super::*;
 
 mod corpus;
+mod pairs;
 
 /// A document around the entries of one section.
 fn wrapped(section: &str, entries: &str) -> String {
@@ -75,8 +76,8 @@ fn base64_has_padding() {
 
 #[test]
 fn a_bad_entry_costs_that_entry_only() {
-    let entries = r##"<entry><observation classCode="OBS" moodCode="EVN" negationInd="true"><code code="1" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">x</value></observation></entry>
-      <entry><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.38"/><id root="1.5" extension="9"/><code code="2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="ST">y</value></observation></entry>"##;
+    let entries = r#"<entry><observation classCode="OBS" moodCode="EVN" negationInd="true"><code code="1" codeSystem="2.16.840.1.113883.6.1"/><value xsi:type="ST">x</value></observation></entry>
+      <entry><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.38"/><id root="1.5" extension="9"/><code code="2" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="ST">y</value></observation></entry>"#;
     let text = wrapped("29762-2", entries);
     let (bundle, converted) = convert(&text);
     assert_eq!(resources(&bundle, "Observation").len(), 1);

@@ -14,7 +14,7 @@ use super::{
 };
 
 /// Root and extension of the element's first identifier that says something.
-pub(super) fn primary_id<'d>(element: Element<'d>) -> Option<(&'d str, &'d str)> {
+pub(super) fn primary_id(element: Element<'_>) -> Option<(&str, &str)> {
     element.children_named("id").find_map(identity)
 }
 
@@ -58,12 +58,9 @@ impl<'d> Context<'d> {
 
     /// One `II`.
     pub(super) fn identifier(&mut self, id: Element<'d>) -> Option<Obj> {
-        let (root, extension) = match identity(id) {
-            Some(parts) => parts,
-            None => {
-                self.left(id, Why::Void);
-                return None;
-            }
+        let Some((root, extension)) = identity(id) else {
+            self.left(id, Why::Void);
+            return None;
         };
         let mut identifier = Obj::new();
         match (oid::uri_of_root(root), extension) {
@@ -123,14 +120,15 @@ impl<'d> Context<'d> {
         let text = self.original_text(coded).or_else(|| translations.iter().find_map(|translation| self.original_text(*translation)));
         match text {
             Some(text) => concept.put("text", text),
-            // Without a code the name is all there is.
-            None if !concept.has("coding") => {
-                if let Some(name) = attr(coded, "displayName").map(folded).or_else(|| plain_text(coded)) {
+            // Without text of its own the concept is called what its code is called, and without a code that is all there is.
+            None => {
+                let name = attr(coded, "displayName").map(folded);
+                let name = if concept.has("coding") { name } else { name.or_else(|| plain_text(coded)) };
+                if let Some(name) = name {
                     self.took(coded);
                     concept.put("text", name);
                 }
             }
-            None => {}
         }
         for qualifier in coded.children_named("qualifier") {
             self.account.dropped_all(qualifier, Why::NoTarget);
@@ -142,9 +140,10 @@ impl<'d> Context<'d> {
     pub(super) fn coding(&mut self, coded: Element<'d>) -> Option<Obj> {
         let code = folded(attr(coded, "code")?);
         let mut coding = Obj::new();
-        let system = attr(coded, "codeSystem")
-            .map(|system| self.system_uri(system, coded))
-            .unwrap_or_else(|| attr(coded, "codeSystemName").and_then(oid::uri_of_name).map(Cow::Borrowed));
+        let system = attr(coded, "codeSystem").map_or_else(
+            || attr(coded, "codeSystemName").and_then(oid::uri_of_name).map(Cow::Borrowed),
+            |system| self.system_uri(system, coded),
+        );
         coding.opt("system", system.map(Cow::into_owned));
         if coding.has("system") {
             coding.opt("version", attr(coded, "codeSystemVersion").map(folded));
@@ -460,7 +459,7 @@ impl<'d> Context<'d> {
             self.took(part);
             match part.name() {
                 "streetAddressLine" | "additionalLocator" | "unitID" | "postBox" | "careOf" | "deliveryAddressLine" => {
-                    address.push("line", text)
+                    address.push("line", text);
                 }
                 "houseNumber" | "houseNumberNumeric" | "direction" | "streetName" | "streetNameBase" | "streetNameType" => {
                     if !street.is_empty() {

@@ -60,7 +60,7 @@ impl<'d> Context<'d> {
         let substance = self.substance(allergy);
         let value = allergy.child("value");
         let value_code = value.and_then(|value| attr(value, "code"));
-        let absence = if negated { self.absence(allergy, value_code) } else { None };
+        let absence = if negated { absence(allergy, value_code) } else { None };
         let unknown_risk = negated && absence.is_none() && substance.is_some();
         if unknown_risk {
             // Not allergic to one substance: R4 says it in an extension, and then has no code.
@@ -167,15 +167,6 @@ impl<'d> Context<'d> {
         None
     }
 
-    /// The code that says that there is no allergy of a kind, for a negated observation without one substance.
-    fn absence(&mut self, allergy: Element<'d>, value: Option<&'d str>) -> Option<&'static str> {
-        let code = allergy.path(&["participant", "participantRole", "playingEntity", "code"]);
-        match code.and_then(|code| attr(code, "code")) {
-            Some(substance) => maps::map("AllergyIntoleranceAbsentCode", substance),
-            None => value.and_then(|value| maps::map("NoKnownAllergies", value)),
-        }
-    }
-
     fn allergy_status(&mut self, allergy: Element<'d>, act: Option<Element<'d>>, over: bool) -> &'static str {
         if let Some(status) = part(allergy, STATUS) {
             self.left_frame(status);
@@ -205,6 +196,9 @@ impl<'d> Context<'d> {
     fn severity(&mut self, element: Element<'d>) -> Option<&'static str> {
         let severity = part(element, SEVERITY)?;
         self.left_frame(severity);
+        for code in severity.children_named("interpretationCode") {
+            self.account.dropped_all(code, Why::Repeated);
+        }
         if let Some(text) = severity.child("text") {
             self.account.dropped_all(text, Why::Repeated);
         }
@@ -246,5 +240,14 @@ impl<'d> Context<'d> {
         self.notes(reaction, &mut notes);
         body.extend("note", notes.take_list("note"));
         Some(body)
+    }
+}
+
+/// The code that says that there is no allergy of a kind, for a negated observation without one substance.
+fn absence(allergy: Element<'_>, value: Option<&str>) -> Option<&'static str> {
+    let code = allergy.path(&["participant", "participantRole", "playingEntity", "code"]);
+    match code.and_then(|code| attr(code, "code")) {
+        Some(substance) => maps::map("AllergyIntoleranceAbsentCode", substance),
+        None => value.and_then(|value| maps::map("NoKnownAllergies", value)),
     }
 }

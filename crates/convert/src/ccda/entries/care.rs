@@ -148,6 +148,9 @@ impl<'d> Context<'d> {
             body.put("expressedBy", person.with_display(author.display));
         }
         self.notes(goal, &mut body);
+        for performer in goal.children_named("performer") {
+            self.account.dropped_all(performer, Why::NoTarget);
+        }
         // What is planned for it, what it is for and how far it is.
         let mut about = Vec::new();
         for relation in goal.children_named("entryRelationship") {

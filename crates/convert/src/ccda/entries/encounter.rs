@@ -52,7 +52,7 @@ impl<'d> Context<'d> {
                 if inner.templates().any(|(root, _)| DIAGNOSIS.contains(&root))
                     || inner.name() == "act" && related(inner, "SUBJ").any(|problem| problem.child("value").is_some())
                 {
-                    diagnoses.extend(self.nested_diagnosis(inner)?);
+                    diagnoses.extend(self.nested_diagnosis(inner));
                 } else if attr(relation, "typeCode") != Some("RSON") {
                     let others = self.nested(inner);
                     diagnoses.extend(others.into_iter().filter(|other| other.is("Condition")));
@@ -101,10 +101,10 @@ impl<'d> Context<'d> {
         Ok(self.add("Encounter", encounter, body))
     }
 
-    fn nested_diagnosis(&mut self, act: Element<'d>) -> Mapped<Vec<Ref>> {
+    fn nested_diagnosis(&mut self, act: Element<'d>) -> Vec<Ref> {
         let mut found = Vec::new();
         for problem in related(act, "SUBJ").filter(|problem| problem.name() == "observation").collect::<Vec<_>>() {
-            found.push(self.problem(problem, Some(act), Some("encounter-diagnosis"))?);
+            found.extend(self.isolated(problem, |this| this.problem(problem, Some(act), Some("encounter-diagnosis"))));
         }
         self.left_frame(act);
         if let Some(text) = act.child("text") {
@@ -113,7 +113,7 @@ impl<'d> Context<'d> {
         if let Some(time) = act.child("effectiveTime") {
             self.account.dropped_all(time, Why::Wrapper);
         }
-        Ok(found)
+        found
     }
 
     /// The status that was sent; without one an encounter that has taken place is finished.

@@ -32,19 +32,15 @@ impl<'d> Context<'d> {
         let relative = organizer.path(&["subject", "relatedSubject"]);
         let mut died = None;
         self.relative(relative, &mut body, &mut died);
-        let mut dead = None;
+        let mut dead = Obj::new();
         for observation in organizer.children_named("component").filter_map(|component| component.child("observation")) {
             if let Some(condition) = self.condition_of(observation, &mut dead) {
                 body.push("condition", condition);
             }
         }
-        match (died, dead) {
-            (Some((key, value)), _) => body.put(key, value),
-            (None, Some(age)) => match age {
-                Some(age) => body.put("deceasedAge", age),
-                None => body.put("deceasedBoolean", true),
-            },
-            (None, None) => {}
+        match died {
+            Some((key, value)) => body.put(key, value),
+            None => body.absorb(dead),
         }
         Ok(self.add("FamilyMemberHistory", organizer, body))
     }
@@ -59,12 +55,13 @@ impl<'d> Context<'d> {
         let relative = observation.path(&["subject", "relatedSubject"]);
         let mut died = None;
         self.relative(relative, &mut body, &mut died);
-        let mut dead = None;
+        let mut dead = Obj::new();
         if let Some(condition) = self.condition_of(observation, &mut dead) {
             body.push("condition", condition);
         }
-        if let Some((key, value)) = died {
-            body.put(key, value);
+        match died {
+            Some((key, value)) => body.put(key, value),
+            None => body.absorb(dead),
         }
         Ok(self.add("FamilyMemberHistory", observation, body))
     }
@@ -109,7 +106,7 @@ impl<'d> Context<'d> {
     }
 
     /// A disease of the relative; whether they died of it, and at what age, goes to `dead`.
-    fn condition_of(&mut self, observation: Element<'d>, dead: &mut Option<Option<Obj>>) -> Option<Obj> {
+    fn condition_of(&mut self, observation: Element<'d>, dead: &mut Obj) -> Option<Obj> {
         if observation.is_negated() {
             // The relative did not have it: R4 has no element for that.
             self.account.dropped_all(observation, Why::NoTarget);
@@ -122,7 +119,7 @@ impl<'d> Context<'d> {
         if let Some(death) = part(observation, DEATH) {
             condition.put("contributedToDeath", true);
             age_at_death = true;
-            *dead = Some(None);
+            dead.put("deceasedBoolean", true);
             self.left_frame(death);
             if let Some(value) = death.child("value") {
                 self.account.mapped(value);
@@ -133,7 +130,7 @@ impl<'d> Context<'d> {
             let quantity = age.child("value").and_then(|value| self.quantity(value)).and_then(super::problem::age_of);
             if let Some(quantity) = quantity {
                 if age_at_death {
-                    *dead = Some(Some(quantity.clone()));
+                    *dead = Obj::of("deceasedAge", quantity.clone());
                 }
                 condition.put("onsetAge", quantity);
             }

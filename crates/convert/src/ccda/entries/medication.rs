@@ -41,13 +41,13 @@ impl<'d> Context<'d> {
         if negated {
             body.put("doNotPerform", true);
         }
-        put_medication(&mut body, &medication, concept, activity);
+        put_medication(&mut body, medication.as_ref(), concept, activity);
         body.put("subject", self.patient.clone());
         let encounter = self.encounter_of(activity);
         body.opt("encounter", encounter.or_else(|| self.encounter.clone().filter(|_| order)));
         self.recorded(activity, &mut body, "authoredOn", "requester");
         let performer = self.performers(activity);
-        body.opt("performer", performer.iter().find_map(|actor| actor.reference()));
+        body.opt("performer", performer.iter().find_map(super::super::people::Actor::reference));
         self.reasons(activity, &mut body, "reasonCode");
         self.notes(activity, &mut body);
         self.dosage(activity, &mut body, order);
@@ -151,9 +151,9 @@ impl<'d> Context<'d> {
         let repeats = activity.child("repeatNumber").and_then(|number| {
             let count = attr(number, "value").and_then(|value| value.parse::<u32>().ok())?;
             if order {
-                self.took(number)
+                self.took(number);
             } else {
-                self.left(number, Why::NoTarget)
+                self.left(number, Why::NoTarget);
             }
             order.then_some(count)
         });
@@ -273,7 +273,7 @@ impl<'d> Context<'d> {
         {
             (medication, concept) = self.product(activity);
         }
-        put_medication(&mut body, &medication, concept, dispense);
+        put_medication(&mut body, medication.as_ref(), concept, dispense);
         body.put("subject", self.patient.clone());
         for actor in self.performers(dispense) {
             if let Some(reference) = actor.reference() {
@@ -304,7 +304,7 @@ impl<'d> Context<'d> {
         let status = self.status(activity, "AdministrationStatus").unwrap_or("unknown");
         body.put("status", if negated { "not-done" } else { status });
         let (medication, concept) = self.product(activity);
-        put_medication(&mut body, &medication, concept, activity);
+        put_medication(&mut body, medication.as_ref(), concept, activity);
         body.put("subject", self.patient.clone());
         body.opt("context", self.encounter.clone());
         let times = self.times(activity);
@@ -340,10 +340,10 @@ impl<'d> Context<'d> {
     }
 }
 
-fn put_medication(body: &mut Obj, medication: &Option<Ref>, concept: Option<Obj>, activity: Element<'_>) {
+fn put_medication(body: &mut Obj, medication: Option<&Ref>, concept: Option<Obj>, activity: Element<'_>) {
     match (medication, concept) {
         (Some(medication), concept) => {
-            body.put("medicationReference", medication.with_display(concept.as_ref().and_then(crate::ccda::people::shown_concept)))
+            body.put("medicationReference", medication.with_display(concept.as_ref().and_then(crate::ccda::people::shown_concept)));
         }
         (None, Some(concept)) => body.put("medicationCodeableConcept", concept),
         (None, None) => {

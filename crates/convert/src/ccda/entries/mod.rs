@@ -1,4 +1,5 @@
 //! Entries: one map for each kind of statement.
+#![allow(clippy::unnecessary_wraps, reason = "the maps of statements have one shape, whether they can fail or not")]
 
 mod allergy;
 mod care;
@@ -132,6 +133,7 @@ impl<'d> Context<'d> {
             Kind::Pregnancy => one(self.pregnancy(element)?),
             Kind::BirthSex | Kind::Sex | Kind::GenderIdentity | Kind::Tribe => self.about_patient(element, kind)?,
             Kind::Note => one(self.note(element)?),
+            Kind::External => self.external_documents(element),
             Kind::CareTeam => one(self.care_team(element)?),
             Kind::Goal => one(self.goal(element)?),
             Kind::Family => one(self.family(element)?),

@@ -2,7 +2,7 @@
 
 use sutura_ccda::{Element, EntryKind};
 
-use super::{Context, Mapped, Ref, fault};
+use super::{Context, EntryFate, Mapped, Ref, fault};
 use crate::ccda::{
     base64,
     json::Obj,
@@ -124,5 +124,37 @@ impl<'d> Context<'d> {
             attachment.put("url", target.to_owned());
             contents.push(attachment);
         }
+    }
+
+    /// Documents elsewhere that an act refers to.
+    pub(super) fn external_documents(&mut self, act: Element<'d>) -> EntryFate {
+        let mut found = Vec::new();
+        for document in act.children_named("reference").filter_map(|reference| reference.child("externalDocument")) {
+            let mut body = Obj::new();
+            body.extend("identifier", self.identifiers(document));
+            body.put("status", "current");
+            let kind = document.child("code").and_then(|code| self.concept(code));
+            let title = kind.as_ref().and_then(crate::ccda::people::shown_concept);
+            body.opt("type", kind);
+            body.put("subject", self.patient.clone());
+            let mut attachment = Obj::new();
+            if let Some(text) = document.child("text") {
+                attachment.opt("contentType", attr(text, "mediaType").map(str::to_owned));
+                if let Some(reference) = text.child("reference")
+                    && let Some(target) = attr(reference, "value")
+                {
+                    self.took(reference);
+                    attachment.put("url", crate::ccda::types::folded(target).replace(' ', "%20"));
+                }
+            }
+            attachment.opt("title", title);
+            if attachment.is_empty() {
+                attachment = crate::ccda::types::absent("unknown");
+            }
+            body.push("content", Obj::of("attachment", attachment));
+            found.push(self.add("DocumentReference", document, body));
+        }
+        self.left_frame(act);
+        if found.is_empty() { EntryFate::Unmapped } else { EntryFate::Mapped(found) }
     }
 }

@@ -92,14 +92,10 @@ impl<'d> Context<'d> {
             concept.push("coding", coding);
             body.put("dataAbsentReason", concept);
         }
-        // FHIR has one value; the rest are components of the same code.
-        let code = body.get("code").cloned();
+        // FHIR has one value, and no components of the same code (obs-7).
         for value in values {
-            let mut component = Obj::new();
-            component.opt("code", code.clone());
-            if self.value(value, &mut component) {
-                body.push("component", component);
-            }
+            self.account.dropped_all(value, Why::NoTarget);
+            self.find("ccda-several-values", Severity::Warning, value, "FHIR has one value for an observation; the first is kept");
         }
     }
 
@@ -252,8 +248,15 @@ impl<'d> Context<'d> {
     /// Supporting observations as components, others as members.
     pub(super) fn components(&mut self, element: Element<'d>, body: &mut Obj) -> Mapped<()> {
         for inner in related(element, "COMP").filter(|inner| inner.name() == "observation").collect::<Vec<_>>() {
-            let mut component = Obj::new();
             let code = inner.child("code");
+            // A component of the same code would be the same observation again (obs-7).
+            if code.and_then(|code| attr(code, "code")) == element.child("code").and_then(|code| attr(code, "code")) {
+                for member in self.nested(inner).into_iter().filter(|member| member.is("Observation")) {
+                    body.push("hasMember", member);
+                }
+                continue;
+            }
+            let mut component = Obj::new();
             component.put("code", code.and_then(|code| self.concept(code)).unwrap_or_else(|| absent_concept(code)));
             if let Some(value) = inner.child("value")
                 && !self.value(value, &mut component)

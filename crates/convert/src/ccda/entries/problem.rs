@@ -21,16 +21,22 @@ const PROBLEM: [&str; 2] = ["55607006", "64572001"];
 impl<'d> Context<'d> {
     /// A concern or diagnosis act with its problem observations: a Condition for each.
     pub(super) fn problem_concern(&mut self, act: Element<'d>) -> Mapped<EntryFate> {
-        let mut found = Vec::new();
+        let (mut found, mut refused) = (Vec::new(), false);
         let problems: Vec<Element<'d>> = related(act, "SUBJ")
             .chain(related(act, "COMP"))
             .chain(related(act, "REFR"))
             .filter(|inner| inner.name() == "observation" && inner.child("value").is_some())
             .collect();
         for problem in problems {
-            found.push(self.problem(problem, Some(act), None)?);
+            match self.isolated(problem, |this| this.problem(problem, Some(act), None)) {
+                Some(condition) => found.push(condition),
+                None => refused = true,
+            }
         }
         if found.is_empty() {
+            if refused {
+                return Err(fault("ccda-entry-refused", "entryRelationship", "none of the problems could be converted"));
+            }
             return Ok(EntryFate::Unmapped);
         }
         self.concern_frame(act, &found);
@@ -262,14 +268,16 @@ impl<'d> Context<'d> {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
                 let kind = sutura_ccda::EntryKind::of_statement(inner);
                 if kind == Some(sutura_ccda::EntryKind::ProblemObservation) {
-                    found.push(self.problem(inner, Some(act), Some("health-concern"))?);
+                    found.extend(self.isolated(inner, |this| this.problem(inner, Some(act), Some("health-concern"))));
                 } else {
                     found.extend(self.nested(inner));
                 }
             }
         }
         if found.is_empty() {
-            return Ok(EntryFate::Unmapped);
+            // It only points to other entries, or says no more than that it is one.
+            let refers = act.children_named("entryRelationship").next().is_some();
+            return Ok(EntryFate::Dropped(if refers { Why::Reference } else { Why::Void }));
         }
         self.concern_frame(act, &found);
         if let Some(text) = act.child("text") {

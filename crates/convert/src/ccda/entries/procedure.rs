@@ -110,10 +110,10 @@ impl<'d> Context<'d> {
     fn focal_devices(&mut self, procedure: Element<'d>, body: &mut Obj) {
         for participant in procedure.children_named("participant").filter(|participant| attr(*participant, "typeCode") != Some("LOC")) {
             let Some(role) = participant.child("participantRole") else { continue };
-            if role.has_template(DEVICE) || role.child("playingDevice").is_some() {
-                if let Some(device) = self.device(role) {
-                    body.push("focalDevice", Obj::of("manipulated", device));
-                }
+            if (role.has_template(DEVICE) || role.child("playingDevice").is_some())
+                && let Some(device) = self.device(role)
+            {
+                body.push("focalDevice", Obj::of("manipulated", device));
             }
         }
     }

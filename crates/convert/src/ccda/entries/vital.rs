@@ -15,10 +15,13 @@ const DIASTOLIC: &str = "8462-4";
 const OXIMETRY: [&str; 2] = ["59408-5", "2708-6"];
 const OXYGEN: [&str; 2] = ["3151-8", "3150-0"];
 
+/// A sign: its LOINC code, where it stands, and what it gives.
+type Sign<'d> = (&'d str, Element<'d>, Obj);
+
 impl<'d> Context<'d> {
     /// An organizer of vital signs: the signs, and a panel that has them as members.
     pub(super) fn vital_organizer(&mut self, organizer: Element<'d>) -> Mapped<EntryFate> {
-        let mut signs: Vec<(&'d str, Element<'d>, Obj)> = Vec::new();
+        let mut signs: Vec<Sign<'d>> = Vec::new();
         let mut members = Vec::new();
         for inner in
             organizer.children_named("component").flat_map(|component| component.children()).filter(|child| statement::is_statement(*child))
@@ -35,11 +38,11 @@ impl<'d> Context<'d> {
                 signs.push((loinc(inner), inner, body));
             }
         }
-        for (element, body) in self.blood_pressures(&mut signs) {
+        for (element, body) in blood_pressures(&mut signs) {
             let id = self.panel_id(element);
             members.push(self.add_as("Observation", id, element, body));
         }
-        self.oximetry(&mut signs);
+        oximetry(&mut signs);
         for (_, element, body) in signs {
             members.push(self.add("Observation", element, body));
         }
@@ -97,108 +100,108 @@ impl<'d> Context<'d> {
         Ok(body)
     }
 
-    /// Systolic and diastolic pressures of one time as one Observation each.
-    fn blood_pressures(&mut self, signs: &mut Vec<(&'d str, Element<'d>, Obj)>) -> Vec<(Element<'d>, Obj)> {
-        let mut made = Vec::new();
-        while let Some(at) = signs.iter().position(|(code, _, _)| *code == SYSTOLIC) {
-            let time = signs[at].2.get("effectiveDateTime").cloned();
-            let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && body.get("effectiveDateTime").cloned() == time)
-            else {
-                // A pressure without its other half stays as it is.
-                break;
-            };
-            let (first, second) = (at.max(other), at.min(other));
-            let (one, two) = (signs.remove(first), signs.remove(second));
-            let (systolic, diastolic) = if one.0 == SYSTOLIC { (one, two) } else { (two, one) };
-            let mut body = Obj::new();
-            let mut parts = Vec::new();
-            let mut shared = systolic.2;
-            let mut other = diastolic.2;
-            // The narrative of either half says half of it.
-            let texts = (shared.remove("text"), other.remove("text"));
-            if let Some(text) = joined(texts.0.as_ref(), texts.1.as_ref()) {
-                body.put("text", text);
-            }
-            for half in [&mut shared, &mut other] {
-                let mut component = Obj::new();
-                component.opt("code", half.remove("code"));
-                for key in VALUES.iter().chain(&["dataAbsentReason", "interpretation", "referenceRange"]) {
-                    if let Some(value) = half.remove(key) {
-                        let key: &'static str = key;
-                        component.put(key, value);
-                    }
-                }
-                parts.push(component);
-            }
-            for identifier in other.take_list("identifier") {
-                shared.push("identifier", identifier);
-            }
-            let mut ordered = Obj::new();
-            for key in ["identifier", "status", "category"] {
-                ordered.opt(key, shared.remove(key));
-            }
-            body.absorb(ordered);
-            body.put("code", coded("http://loinc.org", "85354-9", "Blood pressure panel with all children optional"));
-            body.absorb(shared);
-            body.fill_from(other, &["performer", "note"]);
-            body.extend("component", parts);
-            made.push((systolic.1, body));
-        }
-        made
-    }
-
-    /// Flow and concentration of oxygen as components of the saturation.
-    fn oximetry(&mut self, signs: &mut Vec<(&'d str, Element<'d>, Obj)>) {
-        let Some(at) = signs.iter().position(|(code, _, _)| OXIMETRY.contains(code)) else { return };
-        let mut parts = Vec::new();
-        let mut identifiers = Vec::new();
-        let mut saturation = signs.remove(at);
-        signs.retain_mut(|(code, _, body)| {
-            if !OXYGEN.contains(code) {
-                return true;
-            }
-            let mut component = Obj::new();
-            component.opt("code", body.remove("code"));
-            for key in VALUES.iter().chain(&["dataAbsentReason", "interpretation", "referenceRange"]) {
-                if let Some(value) = body.remove(key) {
-                    let key: &'static str = key;
-                    component.put(key, value);
-                }
-            }
-            identifiers.extend(body.take_list("identifier"));
-            parts.push(component);
-            false
-        });
-        // US Core wants both codes on it.
-        if let Some(Json::Object(mut code)) = saturation.2.remove("code") {
-            for (loinc, display) in
-                [("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"), ("2708-6", "Oxygen saturation in Arterial blood")]
-            {
-                let known = code
-                    .get("coding")
-                    .map(Json::items)
-                    .unwrap_or_default()
-                    .iter()
-                    .any(|coding| coding.as_object().and_then(|coding| coding.get("code")).and_then(Json::as_str) == Some(loinc));
-                if !known {
-                    let mut coding = Obj::of("system", "http://loinc.org");
-                    coding.put("code", loinc);
-                    coding.put("display", display);
-                    code.push("coding", coding);
-                }
-            }
-            saturation.2.put("code", code);
-        }
-        saturation.2.extend("identifier", identifiers);
-        saturation.2.extend("component", parts);
-        signs.push(saturation);
-    }
-
     /// A blood pressure has two identifiers; neither names the pair.
     fn panel_id(&self, systolic: Element<'d>) -> crate::ids::Id {
         let id = self.id_of("Observation", systolic);
         crate::ids::IdBuilder::new("Observation").part("blood-pressure").part(id.as_str()).finish()
     }
+}
+
+/// Systolic and diastolic pressures of one time as one Observation each.
+fn blood_pressures<'d>(signs: &mut Vec<Sign<'d>>) -> Vec<(Element<'d>, Obj)> {
+    let mut made = Vec::new();
+    while let Some(at) = signs.iter().position(|(code, _, _)| *code == SYSTOLIC) {
+        let time = signs[at].2.get("effectiveDateTime").cloned();
+        let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && body.get("effectiveDateTime").cloned() == time)
+        else {
+            // A pressure without its other half stays as it is.
+            break;
+        };
+        let (first, second) = (at.max(other), at.min(other));
+        let (one, two) = (signs.remove(first), signs.remove(second));
+        let (systolic, diastolic) = if one.0 == SYSTOLIC { (one, two) } else { (two, one) };
+        let mut body = Obj::new();
+        let mut parts = Vec::new();
+        let mut shared = systolic.2;
+        let mut other = diastolic.2;
+        // The narrative of either half says half of it.
+        let texts = (shared.remove("text"), other.remove("text"));
+        if let Some(text) = joined(texts.0.as_ref(), texts.1.as_ref()) {
+            body.put("text", text);
+        }
+        for half in [&mut shared, &mut other] {
+            let mut component = Obj::new();
+            component.opt("code", half.remove("code"));
+            for key in VALUES.iter().chain(&["dataAbsentReason", "interpretation", "referenceRange"]) {
+                if let Some(value) = half.remove(key) {
+                    let key: &'static str = key;
+                    component.put(key, value);
+                }
+            }
+            parts.push(component);
+        }
+        for identifier in other.take_list("identifier") {
+            shared.push("identifier", identifier);
+        }
+        let mut ordered = Obj::new();
+        for key in ["identifier", "status", "category"] {
+            ordered.opt(key, shared.remove(key));
+        }
+        body.absorb(ordered);
+        body.put("code", coded("http://loinc.org", "85354-9", "Blood pressure panel with all children optional"));
+        body.absorb(shared);
+        body.fill_from(other, &["performer", "note"]);
+        body.extend("component", parts);
+        made.push((systolic.1, body));
+    }
+    made
+}
+
+/// Flow and concentration of oxygen as components of the saturation.
+fn oximetry(signs: &mut Vec<Sign<'_>>) {
+    let Some(at) = signs.iter().position(|(code, _, _)| OXIMETRY.contains(code)) else { return };
+    let mut parts = Vec::new();
+    let mut identifiers = Vec::new();
+    let mut saturation = signs.remove(at);
+    signs.retain_mut(|(code, _, body)| {
+        if !OXYGEN.contains(code) {
+            return true;
+        }
+        let mut component = Obj::new();
+        component.opt("code", body.remove("code"));
+        for key in VALUES.iter().chain(&["dataAbsentReason", "interpretation", "referenceRange"]) {
+            if let Some(value) = body.remove(key) {
+                let key: &'static str = key;
+                component.put(key, value);
+            }
+        }
+        identifiers.extend(body.take_list("identifier"));
+        parts.push(component);
+        false
+    });
+    // US Core wants both codes on it.
+    if let Some(Json::Object(mut code)) = saturation.2.remove("code") {
+        for (loinc, display) in
+            [("59408-5", "Oxygen saturation in Arterial blood by Pulse oximetry"), ("2708-6", "Oxygen saturation in Arterial blood")]
+        {
+            let known = code
+                .get("coding")
+                .map(Json::items)
+                .unwrap_or_default()
+                .iter()
+                .any(|coding| coding.as_object().and_then(|coding| coding.get("code")).and_then(Json::as_str) == Some(loinc));
+            if !known {
+                let mut coding = Obj::of("system", "http://loinc.org");
+                coding.put("code", loinc);
+                coding.put("display", display);
+                code.push("coding", coding);
+            }
+        }
+        saturation.2.put("code", code);
+    }
+    saturation.2.extend("identifier", identifiers);
+    saturation.2.extend("component", parts);
+    signs.push(saturation);
 }
 
 /// The LOINC code of a sign, among its translations too.
