@@ -15,7 +15,7 @@ use crate::{
 const TABLE: &str = include_str!("../data/lab.tsv");
 
 /// How the values of one LOINC code are normalised.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Rule {
     /// The LOINC code.
     pub loinc: &'static str,
@@ -30,6 +30,18 @@ pub struct Rule {
     /// Where the molar mass or factor comes from.
     pub source: &'static str,
     hba1c: bool,
+    parsed: OnceLock<Unit>,
+}
+
+impl Rule {
+    /// The canonical unit, parsed when first wanted.
+    fn target(&self) -> Result<&Unit> {
+        if let Some(unit) = self.parsed.get() {
+            return Ok(unit);
+        }
+        let unit = Unit::parse(self.unit)?;
+        Ok(self.parsed.get_or_init(|| unit))
+    }
 }
 
 /// A result in the canonical unit.
@@ -60,7 +72,7 @@ fn rule(line: &'static str) -> Option<Rule> {
     let (valence, source) = (fields.next()?, fields.next()?);
     let hba1c = mass == "hba1c";
     let molar_mass = Some(mass).filter(|mass| !mass.is_empty() && !hba1c);
-    Some(Rule { loinc, analyte, unit, molar_mass, valence: valence.parse().unwrap_or(1), source, hba1c })
+    Some(Rule { loinc, analyte, unit, molar_mass, valence: valence.parse().unwrap_or(1), source, hba1c, parsed: OnceLock::new() })
 }
 
 /// All rules, in the order of the table.
@@ -89,12 +101,12 @@ pub fn rule_of(loinc: &str) -> Option<&'static Rule> {
 pub fn normalise(loinc: &str, value: &str, unit: &str) -> Result<Normalised> {
     let rule = rule_of(loinc).ok_or(TerminologyError::NoLabRule)?;
     let code = ucum::from_common(unit).ok_or(TerminologyError::Unit { offset: 0, reason: "neither UCUM nor a known spelling" })?;
-    let (from, to) = (Unit::parse(&code)?, Unit::parse(rule.unit)?);
+    let (from, to) = (Unit::parse(&code)?, rule.target()?);
     let decimal = Decimal::parse(value)?;
     if rule.hba1c {
         return hba1c(rule, &from, &decimal);
     }
-    let mut linear = ucum::molar(&from, &to, rule.molar_mass)?;
+    let mut linear = ucum::molar(&from, to, rule.molar_mass)?;
     if rule.valence > 1 && from.has_atom("eq") {
         let charges = Number::from_i64(i64::from(rule.valence));
         linear.factor = linear.factor.checked_div(charges).ok_or(TerminologyError::Number { reason: "the result is outside the scale" })?;

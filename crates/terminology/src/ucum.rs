@@ -7,7 +7,7 @@
 //! As in UCUM, the mole is a number (6.02214076e23), arbitrary units such as `[IU]` convert to themselves only, and special units (`Cel`, `[pH]`)
 //! convert on their own and are refused inside products.
 
-use std::{borrow::Cow, collections::HashMap, fmt, sync::OnceLock};
+use std::{borrow::Cow, cell::RefCell, collections::HashMap, fmt, sync::OnceLock};
 
 use octofhir_ucum::{ErrorKind, EvalResult, Number, SpecialKind, UcumError, evaluate, parse_expression};
 
@@ -303,7 +303,29 @@ fn significant(value: f64, digits: usize) -> String {
 /// assert!(!ucum::is_valid("mmHg") && !ucum::is_valid("mg / dL") && !ucum::is_valid(""));
 /// ```
 pub fn is_valid(code: &str) -> bool {
-    code.len() <= LONGEST && parse_expression(code).is_ok_and(|parsed| evaluate(&parsed).is_ok())
+    // A feed has a few dozen units, each thousands of times: what was found is kept, up to a bound.
+    const KEPT: usize = 512;
+    const LONGEST_KEPT: usize = 32;
+    thread_local! {
+        static FOUND: RefCell<HashMap<Box<str>, bool>> = RefCell::new(HashMap::new());
+    }
+    if code.len() > LONGEST_KEPT {
+        return code.len() <= LONGEST && parses(code);
+    }
+    if let Some(known) = FOUND.with_borrow(|found| found.get(code).copied()) {
+        return known;
+    }
+    let valid = parses(code);
+    FOUND.with_borrow_mut(|found| {
+        if found.len() < KEPT {
+            found.insert(code.into(), valid);
+        }
+    });
+    valid
+}
+
+fn parses(code: &str) -> bool {
+    parse_expression(code).is_ok_and(|parsed| evaluate(&parsed).is_ok())
 }
 
 /// A value in another unit.
