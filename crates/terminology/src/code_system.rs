@@ -163,7 +163,12 @@ impl CodeSystem {
     }
 
     /// The concept whose code differs in case only, in a system where case counts: a hint for the sender.
+    /// Systems of more than 20,000 concepts are not searched for it.
     pub fn concept_in_other_case(&self, code: &str) -> Option<Concept<'_>> {
+        const MOST: usize = 20_000;
+        if self.len() > MOST {
+            return None;
+        }
         self.concepts().find(|concept| concept.code().eq_ignore_ascii_case(code) && concept.code() != code)
     }
 

@@ -235,7 +235,7 @@ impl<'t> Walk<'t> {
             take(found)
         };
         if !rule.codes.is_empty() {
-            for listed in &rule.codes {
+            for listed in rule.codes.iter() {
                 let concept = known.and_then(|known| known.concept(&listed.code));
                 // A listed code that a whole code system does not have is a mistake of the definition: it is no member.
                 if concept.is_none() && known.is_some_and(|known| known.content() == Content::Complete) {
@@ -453,7 +453,7 @@ mod tests {
         let listed = |code: &str| ListedCode { code: code.to_owned(), display: Some("Own".to_owned()) };
         all.add_value_set(set(
             "urn:list",
-            vec![Rule { codes: vec![listed("red"), listed("green"), listed("grey")], ..Rule::system("urn:c") }],
+            vec![Rule { codes: vec![listed("red"), listed("green"), listed("grey")].into(), ..Rule::system("urn:c") }],
             Vec::new(),
         ));
         all.add_value_set(set("urn:both", vec![import(&["urn:reds", "urn:list"])], Vec::new()));
@@ -466,6 +466,15 @@ mod tests {
         assert!(matches!(all.expand("urn:a", &default), Err(TerminologyError::ImportCycle { .. })));
         assert!(matches!(all.contains("urn:a", "urn:c", "red"), Err(TerminologyError::ImportCycle { .. })));
         assert!(matches!(all.expand("urn:none", &default), Err(TerminologyError::UnknownValueSet { .. })));
+    }
+
+    #[test]
+    fn a_long_list_is_found_by_code() {
+        let mut all = Terminology::empty();
+        let listed = (0..5_000).map(|number| ListedCode { code: format!("x{number}"), display: None }).collect::<Vec<_>>();
+        all.add_value_set(set("urn:long", vec![Rule { codes: listed.into(), ..Rule::system("urn:unknown") }], Vec::new()));
+        assert!(all.contains("urn:long", "urn:unknown", "x4999").unwrap() && !all.contains("urn:long", "urn:unknown", "x5000").unwrap());
+        assert_eq!(all.expand("urn:long", &ExpandOptions::default()).unwrap().total, 5_000);
     }
 
     #[test]

@@ -44,4 +44,4 @@ pub use load::{AthenaOptions, Limits, Loaded};
 pub use oid::{oid_of_uri, uri_of_oid};
 pub use terminology::{Terminology, Translation};
 pub use validate::{Coding, Issue, IssueSeverity, ValidateOptions, Validation};
-pub use value_set::{Filter, FilterOp, ListedCode, Rule, ValueSet};
+pub use value_set::{Codes, Filter, FilterOp, ListedCode, Rule, ValueSet};

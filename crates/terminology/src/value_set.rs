@@ -7,6 +7,7 @@ use regex::{Regex, RegexBuilder};
 use crate::{
     code_system::Concept,
     error::{Result, TerminologyError},
+    store::Index,
 };
 
 /// What a filter asks of a property (FHIR `FilterOperator`).
@@ -184,6 +185,62 @@ pub struct ListedCode {
     pub display: Option<String>,
 }
 
+/// The codes that a rule lists, in order, found by code however many they are.
+#[derive(Debug, Clone, Default)]
+pub struct Codes {
+    list: Vec<ListedCode>,
+    index: OnceLock<Index>,
+}
+
+impl PartialEq for Codes {
+    fn eq(&self, other: &Self) -> bool {
+        self.list == other.list
+    }
+}
+
+impl std::ops::Deref for Codes {
+    type Target = [ListedCode];
+
+    fn deref(&self) -> &[ListedCode] {
+        &self.list
+    }
+}
+
+impl From<Vec<ListedCode>> for Codes {
+    fn from(list: Vec<ListedCode>) -> Self {
+        Self { list, index: OnceLock::new() }
+    }
+}
+
+impl Codes {
+    /// Adds a code behind the others.
+    pub fn push(&mut self, code: ListedCode) {
+        self.list.push(code);
+        self.index = OnceLock::new();
+    }
+
+    /// The first that is spelled so.
+    pub fn find(&self, code: &str) -> Option<&ListedCode> {
+        // Few are looked through faster than an index is built.
+        const FEW: usize = 16;
+        if self.list.len() <= FEW {
+            return self.list.iter().find(|listed| listed.code == code);
+        }
+        let text_of = |at: u32| self.list.get(at as usize).map(|listed| listed.code.as_bytes()).unwrap_or_default();
+        let index = self.index.get_or_init(|| {
+            let mut index = Index::default();
+            for (at, listed) in self.list.iter().enumerate() {
+                let key = listed.code.as_bytes();
+                if index.find(key, text_of).is_none() {
+                    index.insert(key, at as u32, text_of);
+                }
+            }
+            index
+        });
+        index.find(code.as_bytes(), text_of).and_then(|at| self.list.get(at as usize))
+    }
+}
+
 /// One include or exclude of a value set. All parts that are given must hold.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Rule {
@@ -192,7 +249,7 @@ pub struct Rule {
     /// The version of the code system.
     pub version: Option<String>,
     /// The codes; empty for all that the filters take.
-    pub codes: Vec<ListedCode>,
+    pub codes: Codes,
     /// The conditions, all of which must hold.
     pub filters: Vec<Filter>,
     /// Value sets, in all of which a code must be.
@@ -212,7 +269,11 @@ impl Rule {
     }
 
     pub(crate) fn lists(&self, code: &str, fold_case: bool) -> Option<&ListedCode> {
-        self.codes.iter().find(|listed| listed.code == code || (fold_case && listed.code.eq_ignore_ascii_case(code)))
+        let exact = self.codes.find(code);
+        if exact.is_some() || !fold_case {
+            return exact;
+        }
+        self.codes.iter().find(|listed| listed.code.eq_ignore_ascii_case(code))
     }
 }
 
