@@ -40,7 +40,7 @@ pub use concept_map::{ConceptMap, ConceptMapBuilder, Equivalence, Target, Unmapp
 pub use coverage::{Coverage, SystemCoverage};
 pub use error::{Result, TerminologyError};
 pub use expand::{ExpandOptions, Expansion, Member};
-pub use load::{AthenaOptions, Limits, Loaded};
+pub use load::{AthenaOptions, Limits, Loaded, SnomedOptions};
 pub use oid::{oid_of_uri, uri_of_oid};
 pub use terminology::{Terminology, Translation};
 pub use validate::{Coding, Issue, IssueSeverity, ValidateOptions, Validation};

@@ -2,13 +2,13 @@
 
 use std::{
     collections::HashMap,
-    io::{BufRead, BufReader, Read, Seek},
+    io::{Read, Seek},
 };
 
 use super::{
     Batch, Limits,
     archive::{self, ZipFile},
-    read_error,
+    lines::each_line,
 };
 use crate::{
     code_system::CodeSystemBuilder,
@@ -17,7 +17,7 @@ use crate::{
 };
 
 const VOCABULARIES: &str = include_str!("../../data/athena_vocabularies.tsv");
-const LONGEST_LINE: usize = 64 << 10;
+const WHAT: &str = "the Athena download";
 
 /// How an Athena download is loaded.
 #[derive(Debug, Clone, Default)]
@@ -53,7 +53,7 @@ pub(super) fn read(mut zip: impl Read + Seek, options: &AthenaOptions, batch: &m
     let files = archive::zip_files(&mut zip)?;
     let file = |name: &str| files.iter().find(|file| file.name.rsplit('/').next().is_some_and(|last| last.eq_ignore_ascii_case(name)));
     let concepts = file("CONCEPT.csv").ok_or_else(|| TerminologyError::Format {
-        what: "the Athena download",
+        what: WHAT,
         place: "CONCEPT.csv".to_owned(),
         reason: "the archive has no such file".to_owned(),
     })?;
@@ -71,70 +71,6 @@ pub(super) fn read(mut zip: impl Read + Seek, options: &AthenaOptions, batch: &m
     }
     batch.systems.extend(systems.into_iter().map(CodeSystemBuilder::finish));
     batch.check(&options.limits)
-}
-
-/// Reads a tab separated file line by line; `take` gets the wanted columns.
-fn each_line<const N: usize>(
-    zip: &mut (impl Read + Seek),
-    file: &ZipFile,
-    limits: &Limits,
-    wanted: [&str; N],
-    mut take: impl FnMut([&str; N]) -> Result<()>,
-) -> Result<()> {
-    archive::read_zip_file(zip, file, limits, |input| {
-        let mut input = BufReader::with_capacity(1 << 18, input);
-        let wrong = |line: u64, reason: &str| TerminologyError::Format {
-            what: "the Athena download",
-            place: format!("{} line {line}", file.name),
-            reason: reason.to_owned(),
-        };
-        let mut line = Vec::new();
-        let mut columns: Option<[usize; N]> = None;
-        let mut number = 0;
-        loop {
-            line.clear();
-            let read = input
-                .by_ref()
-                .take(LONGEST_LINE as u64 + 1)
-                .read_until(b'\n', &mut line)
-                .map_err(|error| read_error(file.name.clone(), &error))?;
-            if read == 0 {
-                return columns.map(|_| ()).ok_or_else(|| wrong(1, "the file is empty"));
-            }
-            number += 1;
-            if read > LONGEST_LINE {
-                return Err(wrong(number, "a line is longer than 64 KiB"));
-            }
-            let text = std::str::from_utf8(&line).map_err(|_| wrong(number, "the line is not UTF-8"))?.trim_end_matches(['\r', '\n']);
-            if text.is_empty() {
-                continue;
-            }
-            let Some(columns) = columns else {
-                let names: Vec<String> = text.trim_start_matches('\u{feff}').split('\t').map(str::to_ascii_lowercase).collect();
-                let mut found = [0; N];
-                for (at, name) in found.iter_mut().zip(wanted) {
-                    *at = names
-                        .iter()
-                        .position(|known| known == name)
-                        .ok_or_else(|| wrong(number, "the header does not name all columns, split by tabs"))?;
-                }
-                columns = Some(found);
-                continue;
-            };
-            let mut values = [None; N];
-            for (at, field) in text.split('\t').enumerate() {
-                for (value, column) in values.iter_mut().zip(columns) {
-                    if column == at {
-                        *value = Some(field);
-                    }
-                }
-            }
-            if values.iter().any(Option::is_none) {
-                return Err(wrong(number, "the line has too few fields"));
-            }
-            take(values.map(Option::unwrap_or_default))?;
-        }
-    })
 }
 
 fn read_concepts(
@@ -159,7 +95,7 @@ fn read_concepts(
     let mut by_name: HashMap<String, Option<u16>> = HashMap::new();
     let mut by_uri: HashMap<String, u16> = HashMap::new();
     let mut places: Vec<Place> = Vec::new();
-    each_line(zip, file, &options.limits, COLUMNS, |[id, name, domain, vocabulary, class, standard, code, invalid]| {
+    each_line(WHAT, zip, file, &options.limits, COLUMNS, |[id, name, domain, vocabulary, class, standard, code, invalid]| {
         let system = match by_name.get(vocabulary) {
             Some(known) => *known,
             None => {
@@ -183,7 +119,7 @@ fn read_concepts(
             return Ok(());
         };
         let id: u32 = id.parse().map_err(|_| TerminologyError::Format {
-            what: "the Athena download",
+            what: WHAT,
             place: file.name.clone(),
             reason: "a concept_id is not a number".to_owned(),
         })?;
@@ -233,7 +169,7 @@ fn read_ancestors(
 ) -> Result<u64> {
     const COLUMNS: [&str; 3] = ["ancestor_concept_id", "descendant_concept_id", "min_levels_of_separation"];
     let mut edges = 0;
-    each_line(zip, file, &options.limits, COLUMNS, |[ancestor, descendant, levels]| {
+    each_line(WHAT, zip, file, &options.limits, COLUMNS, |[ancestor, descendant, levels]| {
         if levels != "1" {
             return Ok(());
         }
@@ -267,7 +203,7 @@ fn read_relationships(
     const COLUMNS: [&str; 4] = ["concept_id_1", "concept_id_2", "relationship_id", "invalid_reason"];
     let mut map = ConceptMapBuilder::new("athena/maps-to");
     let (mut edges, mut mappings) = (0, 0_u64);
-    each_line(zip, file, &options.limits, COLUMNS, |[one, other, relationship, invalid]| {
+    each_line(WHAT, zip, file, &options.limits, COLUMNS, |[one, other, relationship, invalid]| {
         if !invalid.is_empty() || !(relationship == "Maps to" || with_parents && relationship == "Is a") {
             return Ok(());
         }

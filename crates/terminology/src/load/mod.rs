@@ -6,8 +6,12 @@ mod archive;
 mod athena;
 mod csv;
 mod fhir;
+mod lines;
+mod loinc;
+mod rf2;
 
 pub use athena::AthenaOptions;
+pub use rf2::SnomedOptions;
 
 use std::{io, sync::Arc};
 
@@ -138,6 +142,22 @@ impl Terminology {
     pub fn load_athena(&mut self, zip: impl io::Read + io::Seek, options: &AthenaOptions) -> Result<Loaded> {
         let mut batch = Batch::default();
         athena::read(zip, options, &mut batch)?;
+        Ok(batch.add_to(self))
+    }
+
+    /// Loads a SNOMED CT release (ZIP with RF2 snapshot files) of your own as `http://snomed.info/sct`: concepts, preferred terms, fully specified
+    /// names (designations with the use `900000000000003001`), and "is a" as parents.
+    pub fn load_snomed(&mut self, zip: impl io::Read + io::Seek, options: &SnomedOptions) -> Result<Loaded> {
+        let mut batch = Batch::default();
+        rf2::read(zip, options, &mut batch)?;
+        Ok(batch.add_to(self))
+    }
+
+    /// Loads a LOINC release (ZIP with `Loinc.csv`) of your own as `http://loinc.org`: long common names, short names (designations with the use
+    /// `SHORTNAME`), and the parts of the name as properties (`COMPONENT`, `PROPERTY`, `TIME_ASPCT`, `SYSTEM`, `SCALE_TYP`, `METHOD_TYP`, `CLASS`, `STATUS`).
+    pub fn load_loinc(&mut self, zip: impl io::Read + io::Seek, limits: &Limits) -> Result<Loaded> {
+        let mut batch = Batch::default();
+        loinc::read(zip, limits, &mut batch)?;
         Ok(batch.add_to(self))
     }
 }
