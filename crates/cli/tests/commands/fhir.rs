@@ -220,6 +220,28 @@ fn a_query_says_what_it_passed_over() {
     );
 }
 
+#[test]
+fn a_view_over_bundles_shows_what_stands_around_resources() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = |id: u8, mode: &str| format!(r#"{{"resource":{{"resourceType":"Patient","id":"{id}"}},"search":{{"mode":"{mode}"}}}}"#);
+    write(
+        folder.path(),
+        "search.json",
+        &format!(r#"{{"resourceType":"Bundle","type":"searchset","total":9,"entry":[{},{}]}}"#, entry(1, "match"), entry(2, "include")),
+    );
+    let view = r#"{"name":"found","resource":"Bundle","select":[{"column":[{"name":"total","path":"total"}]},
+        {"forEach":"entry","column":[{"name":"mode","path":"search.mode"}]}]}"#;
+    write(folder.path(), "found.json", view);
+    let output = run(folder.path(), &["fhir", "view", "search.json", "--view", "found.json", "--format", "csv"]);
+    expect(&output, 0);
+    assert_eq!(stdout(&output), "total,mode\n9,match\n9,include\n");
+    let query = "select f.total, r.search_mode, count(*) as n from read_fhir('search.json', 'found.json') f \
+                 join read_fhir('search.json') r on r.search_mode = f.mode group by 1, 2 order by 2";
+    let output = run(folder.path(), &["sql", query, "--format", "csv"]);
+    expect(&output, 0);
+    assert_eq!((stdout(&output).as_str(), stderr(&output).as_str()), ("total,search_mode,n\n9,include,1\n9,match,1\n", ""));
+}
+
 /// One odd record does not end a query, and is not passed over in silence.
 #[test]
 fn an_expression_that_does_not_fit_a_record_gives_null() {

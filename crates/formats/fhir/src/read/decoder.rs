@@ -21,6 +21,10 @@ use crate::{
     xml::{self, FromXml, XmlErrorKind},
 };
 
+const BUNDLE: &str = "Bundle";
+/// Of a Bundle that was asked for whole and is read by its entries.
+const CODE_NOT_WHOLE: &str = "bundle-not-whole";
+
 /// Reads one byte range.
 #[derive(Debug)]
 pub struct Decoder {
@@ -44,8 +48,9 @@ impl Decoder {
     /// As [`Decoder::new`], with views that serve some of the requests.
     pub(super) fn with_views(spec: DecoderSpec, views: Views) -> Result<Self, FormatError> {
         let options = Options::from_json(&spec.options)?;
+        let held = if views.show(BUNDLE) { Some(options.most_of_bundle()) } else { options.whole_bundle() };
         Ok(Self {
-            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes).with_whole_bundles(options.whole_bundle()),
+            splitter: Splitter::new(spec.start, spec.end, options.max_record_bytes).with_whole_bundles(held),
             parser: Parser::new(options.limits()),
             skeleton: Skeleton::new(options.limits()),
             records: Records {
@@ -89,10 +94,7 @@ impl Decoder {
                     records.reject(piece, "json-syntax", "", fault.reason().to_owned(), out)
                 }
                 Unit::Head(_, None) => match skeleton.head(piece.bytes) {
-                    Ok(()) => {
-                        records.note_entered();
-                        Ok(())
-                    }
+                    Ok(()) => records.entered(piece, out),
                     Err(error) => records.reject(piece, error.kind.code(), "Bundle", json_reason(error), out),
                 },
                 Unit::Tail(_) => match skeleton.tail(piece.bytes) {
@@ -206,12 +208,16 @@ impl Records {
         Ok(())
     }
 
-    /// A Bundle is read by its entries.
-    fn note_entered(&mut self) {
-        if self.whole_bundles {
-            let what = "the Bundle is too large to be read whole, or does not end: it was read by its entries";
-            self.stats.count_finding(&Finding::new("bundle-not-whole", Severity::Warning, "Bundle", what));
+    /// A Bundle with that head is read by its entries: for a view over Bundles it is lost.
+    fn entered(&mut self, head: Piece<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
+        let what = "the Bundle is too large to be read whole, or does not end: it was read by its entries";
+        if self.views.show(BUNDLE) {
+            return self.reject(head, CODE_NOT_WHOLE, BUNDLE, what.to_owned(), out);
         }
+        if self.whole_bundles {
+            self.stats.count_finding(&Finding::new(CODE_NOT_WHOLE, Severity::Warning, BUNDLE, what));
+        }
+        Ok(())
     }
 
     /// A document of XML, as the JSON that it stands for.
@@ -284,7 +290,11 @@ impl Records {
             let reason = "resourceType is none of FHIR R4's resource types";
             return self.reject_value(value, from, "resource-type-unknown", "resourceType", reason, out);
         };
-        if name == "Bundle" && above < 2 && !self.whole_bundles {
+        if name == BUNDLE && above < 2 && !self.whole_bundles {
+            // What a view over Bundles shows of it; what counts are its entries all the same.
+            if let Some(refusal) = self.views.record(value, name, out)? {
+                return self.reject_value(value, from, CODE_VIEW_REFUSED, &refusal.location, &refusal.reason, out);
+            }
             let Some(entries) = value.get("entry") else { return Ok(()) };
             if entries.kind() != Kind::Array {
                 return self.reject_value(value, from, "not-a-resource", "Bundle.entry", "Bundle.entry has to be an array", out);

@@ -66,7 +66,12 @@ impl Options {
 
     /// Up to how many bytes a Bundle is one record; none if it never is.
     pub(super) fn whole_bundle(&self) -> Option<usize> {
-        (self.bundles == Bundles::Whole).then(|| self.max_record_bytes.min(Self::WHOLE_BUNDLE))
+        (self.bundles == Bundles::Whole).then(|| self.most_of_bundle())
+    }
+
+    /// Up to how many bytes a Bundle can be held whole.
+    pub(super) fn most_of_bundle(&self) -> usize {
+        self.max_record_bytes.min(Self::WHOLE_BUNDLE)
     }
 
     /// The bounds on one document. A value takes two bytes at least, most take many more.

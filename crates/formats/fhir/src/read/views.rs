@@ -179,6 +179,11 @@ impl Views {
         self.requests.contains(&position)
     }
 
+    /// Whether one of them is over resources of that type.
+    pub(super) fn show(&self, resource_type: &str) -> bool {
+        self.shapes.iter().any(|(_, shape)| shape.resource() == resource_type)
+    }
+
     /// Adds the rows of a resource to every view of its type, or to none: then it says why. Batches that are full go out.
     pub(super) fn record(
         &mut self,
