@@ -190,6 +190,8 @@ fn what_a_package_has_that_cannot_be_checked_is_said() {
     assert!(all.contains("warning invariant at Patient: the rule odd-1 could not be evaluated"), "{all}");
     let report: serde_json::Value = serde_json::from_slice(&run(folder.path(), &[&command[..], &["--json"]].concat()).stdout).unwrap();
     assert_eq!(report["packages"]["problems"].as_array().unwrap().len(), 2, "{report}");
+    let enrich = ["fhir", "enrich", "feed.ndjson", "--package", "odd.json", "--reference-date", "2026-01-01", "-o", "out"];
+    assert!(stderr(&run(folder.path(), &[&enrich[..], &LEAVE].concat())).contains("the rule odd-1 cannot be evaluated"));
     let lines = stdout(&run(folder.path(), &[&command[..], &["--outcomes"]].concat()));
     let first: serde_json::Value = serde_json::from_str(lines.lines().next().unwrap()).unwrap();
     assert_eq!(
@@ -439,6 +441,9 @@ fn test_files_of_views_make_the_official_report() {
     assert_eq!(report["ids.json"]["tests"][0]["result"]["passed"], true, "{report}");
     fs::write(folder.path().join("ids.json"), file("b")).unwrap();
     expect(&run(folder.path(), &command), 1);
+    let output = run(folder.path(), &["fhir", "test-views", "ids.json", "-o", "."]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("is a folder"), "{}", stderr(&output));
     fs::write(folder.path().join("ids.json"), "{}").unwrap();
     expect(&run(folder.path(), &command), 2);
 }

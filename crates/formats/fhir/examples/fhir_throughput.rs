@@ -71,7 +71,7 @@ fn reader(feed: &[u8], views: &[ViewText]) -> Result<(u64, usize), Box<dyn Error
     let block = std::env::var("SUTURA_BLOCK").ok().map_or(Ok(4 << 20), |text| text.parse::<usize>())?;
     let format = Fhir.with_views(views)?;
     let requests =
-        (0..views.len()).map(|view| TableRequest { table: format!("view_{view}"), columns: None, filter: Default::default() }).collect();
+        (0..views.len()).map(|view| TableRequest { table: format!("view_{view}"), columns: None, filter: Vec::default() }).collect();
     let spec = DecoderSpec { source: "feed".into(), start: 0, end: None, options: serde_json::Value::Null, requests, batch_rows: 8192 };
     let mut decoder: Box<dyn BlockDecoder> = format.decoder(spec)?;
     let mut count = Count::default();

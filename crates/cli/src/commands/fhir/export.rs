@@ -15,6 +15,7 @@ use super::{
     places::require_folder,
     refusals::Refusals,
     resources::{Done, Reading, Resource, Take, account, account_json, each},
+    validate::note_packages,
 };
 use crate::{
     args::fhir_resources::{FhirEnrichArgs, FhirExportArgs, Folder},
@@ -44,6 +45,9 @@ pub(crate) fn enrich(args: &FhirEnrichArgs, console: Console) -> Outcome {
         ..enrich::Options::new(args.reference_date)
     };
     let store = profiles(&args.packages)?;
+    if let Some(store) = &store {
+        note_packages(&store.problems(), &store.missing_packages(), console);
+    }
     let index = PatientIndex::new().with_service_bases(args.service_bases.clone());
     let index = each(&args.paths, reading(&args.folder, true), Index { index, parser: Parser::default() }, console)?.work.index;
     let persons = index.len();

@@ -29,11 +29,14 @@ pub(super) fn require_folder(folder: &Path) -> Outcome<()> {
     }
 }
 
-/// A file that is going to be written: a link that leads nowhere is no place for it, and its folder has to be one.
+/// A file that is going to be written: a folder or a link that leads nowhere is no place for it, and its own folder has to be one.
 pub(super) fn require_file(file: &Path) -> Outcome<()> {
     if file.is_symlink() && !file.exists() {
         let message = format!("{}: is a link that leads nowhere; take it away, or give another file", file.display());
         return Err(Failure::configuration(message));
+    }
+    if file.is_dir() {
+        return Err(Failure::configuration(format!("{}: is a folder; give a file", file.display())));
     }
     match file.parent() {
         Some(parent) if parent != Path::new("") => require_folder(parent),
@@ -127,6 +130,7 @@ mod tests {
             let (code, message) = why(&path).unwrap_err();
             assert!(code == 2 && message.contains("is a file") && message.contains("file"), "{message}");
         }
+        assert!(require_file(folder.path()).unwrap_err().message.contains("is a folder"));
         #[cfg(unix)]
         {
             std::os::unix::fs::symlink(place("nowhere"), place("link")).unwrap();

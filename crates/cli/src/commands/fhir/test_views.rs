@@ -4,6 +4,7 @@ use std::{fs, io::Write, path::PathBuf};
 
 use sutura_fhir::view::suite;
 
+use super::places::require_file;
 use crate::{
     args::fhir_resources::FhirTestViewsArgs,
     failure::{CLEAN, FAILED, Failure, Outcome},
@@ -12,6 +13,9 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(args: &FhirTestViewsArgs, console: Console) -> Outcome {
+    if let Some(report) = &args.output {
+        require_file(report)?;
+    }
     let mut files = Vec::new();
     for path in &args.paths {
         if path.is_dir() {

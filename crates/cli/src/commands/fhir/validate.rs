@@ -98,12 +98,13 @@ pub(crate) fn run(args: &FhirValidateArgs, console: Console) -> Outcome {
 /// Packages say so much at most on the screen; all of it is in the JSON and the outcomes.
 const SHOWN_PROBLEMS: usize = 20;
 
-fn note_packages(problems: &[PackageProblem], missing: &[String], console: Console) {
+/// Says on standard error what packages hold that cannot be used, and what they lack.
+pub(super) fn note_packages(problems: &[PackageProblem], missing: &[String], console: Console) {
     for problem in problems.iter().take(SHOWN_PROBLEMS) {
         console.note(&format!("package: {problem}"));
     }
     if problems.len() > SHOWN_PROBLEMS {
-        console.note(&format!("package: {} more; --json lists them all", problems.len() - SHOWN_PROBLEMS));
+        console.note(&format!("package: {} more; `sutura fhir validate --json` lists them all", problems.len() - SHOWN_PROBLEMS));
     }
     if !missing.is_empty() {
         console.note(&format!("the packages build on others that are not loaded: {}; name them with --package", missing.join(", ")));
