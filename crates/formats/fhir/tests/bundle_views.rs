@@ -85,6 +85,18 @@ fn a_view_over_bundles_has_their_rows_and_the_tables_have_theirs() {
     }
 }
 
+/// In a Bundle the resources that others refer to are at hand.
+#[test]
+fn references_between_entries_are_resolved() {
+    let view = r#"{"name":"found","resource":"Bundle","select":[{"forEach":"entry.resource.ofType(Condition)","column":[
+        {"name":"id","path":"id"},{"name":"patient","path":"subject.resolve().id"}]}]}"#;
+    let bundle = r#"{"resourceType":"Bundle","type":"transaction","entry":[
+        {"fullUrl":"urn:uuid:8c3d1a52-0000-4000-8000-000000000001","resource":{"resourceType":"Patient","id":"p"}},
+        {"resource":{"resourceType":"Condition","id":"c","subject":{"reference":"urn:uuid:8c3d1a52-0000-4000-8000-000000000001"}}}]}"#;
+    let got = read(bundle.as_bytes(), view, &[("found", &[0, 1])], 1 << 16, 1 << 20);
+    assert_eq!(got.rows[0], ["c p"]);
+}
+
 #[test]
 fn a_bundle_that_a_view_cannot_show_is_a_reject() {
     let resources = resources();
