@@ -6,8 +6,8 @@ use std::io::Cursor;
 
 use proptest::prelude::*;
 use sutura_terminology::{
-    AthenaOptions, CodeSystemBuilder, ConceptMapBuilder, Equivalence, ExpandOptions, Filter, FilterOp, Limits, Rule, Terminology, ValueSet,
-    oid, ucum, v2,
+    AthenaOptions, CodeSystemBuilder, ConceptMapBuilder, Equivalence, ExpandOptions, Filter, FilterOp, Limits, Rule, SnomedOptions,
+    Terminology, ValueSet, oid, ucum, v2,
 };
 
 /// Text made of pieces of units, so that many of them are units.
@@ -89,6 +89,8 @@ proptest! {
             let _ = all.load_csv("n", input, &limits);
             let _ = all.load_fhir_package(input, &limits);
             let _ = all.load_athena(Cursor::new(input), &AthenaOptions::default());
+            let _ = all.load_snomed(Cursor::new(input), &SnomedOptions::default());
+            let _ = all.load_loinc(Cursor::new(input), &limits);
         }
     }
 
