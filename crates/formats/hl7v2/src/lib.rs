@@ -32,5 +32,5 @@ pub use lex::Delimiters;
 pub use message::{Field, Message, MessageError, Part, Repetition, Segment, State};
 pub use options::Options;
 pub use path::{Path, PathError};
-pub use read::Decoder;
+pub use read::{Decoder, MessageTap, RawMessage, Refusal};
 pub use write::{MessageBuf, MessageBuilder, SegmentWriter, WriteError};

@@ -25,6 +25,46 @@ use crate::{
     },
 };
 
+/// A message as the reader found it, for a [`MessageTap`].
+#[derive(Clone, Copy)]
+pub struct RawMessage<'m> {
+    /// URI of the source.
+    pub source: &'m Arc<str>,
+    /// Byte offset in the (decompressed) source.
+    pub offset: u64,
+    /// Its bytes as sent.
+    pub raw: &'m [u8],
+    /// Its text: `raw` itself where that is UTF-8 already.
+    pub text: &'m str,
+}
+
+impl std::fmt::Debug for RawMessage<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("RawMessage").field("offset", &self.offset).field("length", &self.raw.len()).finish_non_exhaustive()
+    }
+}
+
+/// Why a tap does not take a message, in the words of a reject.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// [`Reject::code`].
+    pub code: &'static str,
+    /// [`Reject::location`].
+    pub location: String,
+    /// [`Reject::reason`].
+    pub reason: String,
+}
+
+/// Takes whole messages in place of tables: for those who make something else of them. It is called on the reader's thread, in the order of
+/// the bytes.
+pub trait MessageTap: Send {
+    /// Takes one. A refused message is a reject in the account.
+    fn take(&mut self, message: &RawMessage<'_>, out: &mut dyn DecodedSink) -> Result<Option<Refusal>, FormatError>;
+
+    /// Gives out what is left at the end of the range.
+    fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<(), FormatError>;
+}
+
 /// What a stretch of a unit turned out to be.
 #[derive(Clone, Copy)]
 struct Piece {
@@ -33,7 +73,6 @@ struct Piece {
 }
 
 /// Reads one byte range.
-#[derive(Debug)]
 pub struct Decoder {
     source: Arc<str>,
     options: Resolved,
@@ -51,6 +90,13 @@ pub struct Decoder {
     /// Messages since the last batch envelope segment.
     messages_in_batch: u64,
     encoding: SourceEncoding,
+    tap: Option<Box<dyn MessageTap>>,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Decoder").field("source", &self.source).field("stats", &self.stats).finish_non_exhaustive()
+    }
 }
 
 /// How the bytes of the source are written.
@@ -84,7 +130,14 @@ impl Decoder {
             in_frame: false,
             breaks_off: false,
             messages_in_batch: 0,
+            tap: None,
         })
+    }
+
+    /// A decoder that gives whole messages to `tap`; the tables of `spec` are left alone.
+    pub fn with_tap(spec: DecoderSpec, tap: Box<dyn MessageTap>) -> Result<Self, FormatError> {
+        let decoder = Self::new(DecoderSpec { requests: Vec::new(), ..spec })?;
+        Ok(Self { tap: Some(tap), ..decoder })
     }
 
     /// Passes bytes to the splitter, by way of the transcoder when the source is UTF-16.
@@ -325,12 +378,23 @@ impl Decoder {
             }
             return Ok(());
         }
+        if let Some(mut tap) = self.tap.take() {
+            let message = RawMessage { source: &self.source, offset: splitter.offset_of(record.start), raw, text };
+            let taken = tap.take(&message, out);
+            self.tap = Some(tap);
+            if let Some(refusal) = taken? {
+                return self.reject(splitter, record, refusal.code, &refusal.location, &refusal.reason, out);
+            }
+        }
         for finding in &self.findings {
             self.stats.count_finding(finding);
         }
         self.stats.records += 1;
         self.stats.accepted += 1;
         self.stats.accepted_bytes += raw.len() as u64;
+        if self.tap.is_some() {
+            return Ok(());
+        }
         self.work.begin();
         let (work, bytes) = (&mut self.work, text.as_bytes());
         let add = |start, end| work.add(bytes, start, end, delimiters);
@@ -486,6 +550,9 @@ impl BlockDecoder for Decoder {
     fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
         self.feed(Bytes::new(), true);
         self.drain(true, out)?;
+        if let Some(tap) = &mut self.tap {
+            tap.finish(out)?;
+        }
         for table in &mut self.plan.tables {
             if table.columns.rows() > 0 {
                 out.emit(Decoded::Batch { request: table.request, batch: table.columns.finish()? })?;
