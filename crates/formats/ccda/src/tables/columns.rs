@@ -11,11 +11,9 @@ use arrow::{
     error::ArrowError,
 };
 
-/// Text bytes of a buffer of a column.
-const BUFFER_BYTES: u32 = 1 << 20;
 /// A batch with so much text is full, however few its rows.
 const BATCH_BYTES: usize = 16 << 20;
-/// Rows that builders make room for at once: most files have few.
+/// Rows that builders make room for at once: a decoder reads one file, and most files have few.
 const FIRST_ROWS: usize = 64;
 
 /// What a column of a row holds.
@@ -60,7 +58,7 @@ impl Columns {
                 DataType::Timestamp(_, _) => {
                     Builder::Instant(TimestampMicrosecondBuilder::with_capacity(room).with_data_type(field.data_type().clone()))
                 }
-                _ => Builder::Text(StringViewBuilder::with_capacity(room).with_fixed_block_size(BUFFER_BYTES)),
+                _ => Builder::Text(StringViewBuilder::with_capacity(room)),
             })
             .collect();
         Self { schema, builders, rows: 0, bytes: 0, capacity: capacity.max(1) }

@@ -9,6 +9,7 @@ use sutura_core::{
 
 use super::spec::{Column, Read, Row, Rows, Table, column, table};
 use crate::{
+    document::Document,
     header::{EncompassingEncounter, Header, Patient},
     value::{Address, Code, EncapsulatedData, Identifier, Name, TelecomKind},
 };
@@ -45,9 +46,10 @@ fn patient<'d>(row: &Row<'d>) -> Option<Patient<'d>> {
 }
 
 /// The patient's first identifier that has an extension, else the first.
-fn patient_id<'d>(row: &Row<'d>) -> Option<Identifier<'d>> {
-    let patient = patient(row)?;
-    patient.ids().find(|id| id.extension.is_some()).or_else(|| patient.ids().find(|id| id.root.is_some()))
+pub(super) fn patient_id(document: &Document) -> Option<&str> {
+    let patient = document.header().patient()?;
+    let found = patient.ids().find(|id| id.extension.is_some()).or_else(|| patient.ids().find(|id| id.root.is_some()))?;
+    found.extension.or(found.root)
 }
 
 /// The columns that lead every table.
@@ -57,21 +59,27 @@ pub(super) fn common() -> Vec<Column> {
         column(COL_SOURCE, "", OtherId, "URI of the file the document came from", Read::Text(|row| Some(row.record.source.into()))),
         column(COL_OFFSET, "", OtherId, "byte offset of the document in its file: 0", Read::Integer(|_| Some(0))),
         column(COL_LENGTH, "", OtherId, "length of the document in bytes", Read::Integer(|row| Some(row.record.bytes.len() as i64))),
-        column(COL_SHA256, "", OtherId, HASH, Read::Text(|row| Some((row.hash)().into()))),
-        column("document_id", "ClinicalDocument.id", OtherId, "identifier of the document: root, bar, extension", Read::Text(document_id)),
+        column(COL_SHA256, "", OtherId, HASH, Read::Text(|row| Some(row.shared.sha256().into()))),
+        column(
+            "document_id",
+            "ClinicalDocument.id",
+            OtherId,
+            "identifier of the document: root, bar, extension",
+            Read::Text(|row| row.shared.document_id().map(Cow::Borrowed)),
+        ),
         column(
             "patient_id",
             "recordTarget.patientRole.id.extension",
             Mrn,
             "identifier of the patient: the first that has an extension",
-            Read::Text(|row| patient_id(row).and_then(|id| id.extension.or(id.root)).map(Cow::Borrowed)),
+            Read::Text(|row| row.shared.patient_id().map(Cow::Borrowed)),
         )
         .of_patient(),
     ]
 }
 
-fn document_id<'d>(row: &Row<'d>) -> Option<Cow<'d, str>> {
-    token(&row.document().header().id()?)
+pub(super) fn document_id(document: &Document) -> Option<Cow<'_, str>> {
+    token(&document.header().id()?)
 }
 
 fn text(

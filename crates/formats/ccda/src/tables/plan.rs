@@ -1,12 +1,13 @@
 //! From requested columns to a plan, and from a document to rows.
 
-use std::{cell::OnceCell, sync::Arc};
+use std::{borrow::Cow, cell::OnceCell, sync::Arc};
 
 use arrow::datatypes::Schema;
 use sutura_core::{Decoded, DecodedSink, FormatError, Sha256Hash, TableRequest};
 
 use super::{
     columns::Columns,
+    documents,
     spec::{self, Column, Rows},
 };
 use crate::document::Document;
@@ -20,6 +21,28 @@ pub(crate) struct Record<'d> {
     pub(crate) bytes: &'d [u8],
     /// The document in it.
     pub(crate) document: &'d Document,
+}
+
+/// What every row of a document shows, worked out once, and only if asked for.
+pub(super) struct Shared<'d> {
+    sha256: OnceCell<String>,
+    document_id: OnceCell<Option<Cow<'d, str>>>,
+    patient_id: OnceCell<Option<&'d str>>,
+    record: &'d Record<'d>,
+}
+
+impl<'d> Shared<'d> {
+    pub(super) fn sha256(&self) -> &str {
+        self.sha256.get_or_init(|| Sha256Hash::of(self.record.bytes).to_string())
+    }
+
+    pub(super) fn document_id(&self) -> Option<&str> {
+        self.document_id.get_or_init(|| documents::document_id(self.record.document)).as_deref()
+    }
+
+    pub(super) fn patient_id(&self) -> Option<&'d str> {
+        *self.patient_id.get_or_init(|| documents::patient_id(self.record.document))
+    }
 }
 
 /// All requested tables.
@@ -51,11 +74,10 @@ impl Plan {
 
     /// Adds the rows of a document. Batches that are full go out at once.
     pub(crate) fn record(&mut self, record: &Record<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
-        let sha256 = OnceCell::new();
-        let hash = || sha256.get_or_init(|| Sha256Hash::of(record.bytes).to_string()).as_str();
+        let shared = Shared { sha256: OnceCell::new(), document_id: OnceCell::new(), patient_id: OnceCell::new(), record };
         for table in &mut self.tables {
             let TablePlan { request, rows, wanted, columns } = table;
-            rows.each(record, &hash, &mut |row| {
+            rows.each(record, &shared, &mut |row| {
                 for (position, column) in wanted.iter().enumerate() {
                     columns.append(position, column.read.cell(row));
                 }
@@ -86,7 +108,8 @@ impl TablePlan {
             table: wanted.table.clone(),
             known: spec::tables().iter().map(|table| table.name).collect::<Vec<_>>().join(", "),
         })?;
-        let (table, definition) = (&spec::tables()[at], &spec::definitions()[at]);
+        // A decoder reads one file: fields with their metadata are shared, not made again.
+        let (table, schema) = (&spec::tables()[at], spec::definitions()[at].schema());
         let indexes = wanted.columns.clone().unwrap_or_else(|| (0..table.columns.len()).collect());
         let (mut fields, mut columns) = (Vec::new(), Vec::new());
         for index in indexes {
@@ -97,7 +120,7 @@ impl TablePlan {
                     reason: format!("table {} has no column {index}", table.name),
                 });
             };
-            fields.push(definition.columns[index].field());
+            fields.push(Arc::clone(&schema.fields()[index]));
             columns.push(column);
         }
         let capacity = batch_rows.clamp(1, 8192);

@@ -5,7 +5,12 @@ use std::{borrow::Cow, sync::LazyLock};
 use arrow::datatypes::{DataType, TimeUnit};
 use sutura_core::{ColumnDef, Finding, FormatError, PartialDateTime, PhiClass, TableDef};
 
-use super::{clinical, columns::Cell, documents, parts, plan::Record};
+use super::{
+    clinical,
+    columns::Cell,
+    documents, parts,
+    plan::{Record, Shared},
+};
 use crate::{
     document::Document,
     element::Element,
@@ -16,7 +21,7 @@ use crate::{
 #[derive(Clone, Copy)]
 pub(super) struct Row<'d> {
     pub(super) record: &'d Record<'d>,
-    pub(super) hash: &'d dyn Fn() -> &'d str,
+    pub(super) shared: &'d Shared<'d>,
     pub(super) section: Option<&'d Section>,
     pub(super) entry: Option<&'d Entry>,
     /// The statement that the row is: of an entry, or within one.
@@ -105,11 +110,11 @@ impl Rows {
     pub(super) fn each<'d>(
         self,
         record: &'d Record<'d>,
-        hash: &'d dyn Fn() -> &'d str,
+        shared: &'d Shared<'d>,
         add: &mut dyn FnMut(&Row<'d>) -> Result<(), FormatError>,
     ) -> Result<(), FormatError> {
         let document = record.document;
-        let row = Row { record, hash, section: None, entry: None, statement: None, finding: None };
+        let row = Row { record, shared, section: None, entry: None, statement: None, finding: None };
         let of_entry = |entry: &'d Entry| {
             let section = document.sections().get(entry.section);
             Row { section, entry: Some(entry), statement: Some(entry.element(document)), ..row }

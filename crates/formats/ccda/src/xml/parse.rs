@@ -363,7 +363,9 @@ impl Parser<'_> {
 
     /// What a prefix stands for. Senders forget to declare the two that everybody knows.
     fn namespace(&mut self, prefix: &str) -> Namespace {
-        if let Some((_, namespace)) = self.declarations.iter().rev().find(|(known, _)| *known == prefix) {
+        // Most elements have none. Two empty texts are not handed to the library: comparing nothing at no place is slow on some machines.
+        let is_it = |known: &str| known.len() == prefix.len() && (prefix.is_empty() || known == prefix);
+        if let Some((_, namespace)) = self.declarations.iter().rev().find(|(known, _)| is_it(known)) {
             return *namespace;
         }
         match prefix {
