@@ -23,6 +23,7 @@
 mod account;
 mod bundle;
 mod composition;
+mod contact;
 mod context;
 mod entries;
 mod json;
