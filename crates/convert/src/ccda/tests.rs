@@ -8,6 +8,7 @@ use super::*;
 
 mod corpus;
 mod pairs;
+mod statements;
 
 /// A document around the entries of one section.
 fn wrapped(section: &str, entries: &str) -> String {

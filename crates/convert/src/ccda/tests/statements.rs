@@ -1,0 +1,324 @@
+//! What single statements become.
+
+use proptest::prelude::*;
+use serde_json::{Value, json};
+
+use super::*;
+
+const SNOMED: &str = r#"codeSystem="2.16.840.1.113883.6.96""#;
+
+/// The only resource of a kind that the entry gives; the whole Bundle has to be valid.
+fn only(section: &str, entry: &str, kind: &str) -> Value {
+    let (bundle, converted) = convert(&wrapped(section, &format!("<entry>{entry}</entry>")));
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    assert_eq!(converted.entries_refused, 0, "{:?}", converted.findings);
+    let found = resources(&bundle, kind);
+    assert_eq!(found.len(), 1, "{bundle:#}");
+    found[0].clone()
+}
+
+fn medication(times: &str, more: &str) -> Value {
+    only(
+        "10160-0",
+        &format!(
+            r#"<substanceAdministration classCode="SBADM" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.16"/><id root="1.9" extension="m"/><statusCode code="active"/>{times}
+            <doseQuantity value="1"/><administrationUnitCode code="C48542" codeSystem="2.16.840.1.113883.3.26.1.1" displayName="Tablet"/>
+            <consumable><manufacturedProduct><manufacturedMaterial><code code="197361" codeSystem="2.16.840.1.113883.6.88" displayName="X"/></manufacturedMaterial></manufacturedProduct></consumable>{more}</substanceAdministration>"#
+        ),
+        "MedicationRequest",
+    )
+}
+
+#[test]
+fn times_of_dosages() {
+    let repeat = |times: &str| medication(times, "")["dosageInstruction"][0]["timing"]["repeat"].clone();
+    let bounds = r#"<effectiveTime xsi:type="IVL_TS"><low value="20230101"/><high nullFlavor="NI"/></effectiveTime>"#;
+    let every = |inner: &str| format!(r#"{bounds}<effectiveTime xsi:type="PIVL_TS" operator="A">{inner}</effectiveTime>"#);
+    assert_eq!(
+        repeat(&every(r#"<period value="12" unit="h"/>"#)),
+        json!({"boundsPeriod": {"start": "2023-01-01"}, "frequency": 1, "period": 12, "periodUnit": "h"})
+    );
+    assert_eq!(
+        repeat(&every(r#"<period><low value="4" unit="h"/><high value="6" unit="h"/></period>"#)),
+        json!({"boundsPeriod": {"start": "2023-01-01"}, "frequency": 1, "period": 4, "periodMax": 6, "periodUnit": "h"})
+    );
+    let event = |inner: &str| format!(r#"<effectiveTime xsi:type="EIVL_TS" operator="A">{inner}</effectiveTime>"#);
+    assert_eq!(repeat(&event(r#"<event code="HS"/>"#)), json!({"when": ["HS"]}));
+    assert_eq!(repeat(&event(r#"<event code="PCM"/><offset value="1" unit="h"/>"#)), json!({"when": ["PCM"], "offset": 60}));
+    let both = r#"<effectiveTime xsi:type="SXPR_TS"><comp xsi:type="PIVL_TS"><period value="1" unit="d"/></comp><comp xsi:type="EIVL_TS"><event code="HS"/></comp></effectiveTime>"#;
+    assert_eq!(repeat(both), json!({"frequency": 1, "period": 1, "periodUnit": "d", "when": ["HS"]}));
+    // A period that is none leaves only the bounds.
+    assert_eq!(repeat(&every(r#"<period value="0" unit="h"/>"#)), json!({"boundsPeriod": {"start": "2023-01-01"}}));
+    assert_eq!(repeat(&every(r#"<period value="2" unit="furlong"/>"#)), json!({"boundsPeriod": {"start": "2023-01-01"}}));
+    let once = medication(r#"<effectiveTime value="202301011200+0000"/>"#, "");
+    assert_eq!(once["dosageInstruction"][0]["timing"]["event"], json!(["2023-01-01T12:00:00+00:00"]));
+}
+
+#[test]
+fn doses_and_conditions_of_medications() {
+    let request = medication(
+        "",
+        r#"<precondition><criterion><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/></criterion></precondition>"#,
+    );
+    let dosage = &request["dosageInstruction"][0];
+    assert_eq!(dosage["asNeededBoolean"], true);
+    assert_eq!(dosage["doseAndRate"][0]["doseQuantity"]["unit"], "Tablet");
+    assert_eq!(request["intent"], "order");
+    let pain = format!(
+        r#"<precondition><criterion><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><value xsi:type="CD" code="22253000" {SNOMED}/></criterion></precondition>"#
+    );
+    assert_eq!(medication("", &pain)["dosageInstruction"][0]["asNeededCodeableConcept"]["coding"][0]["code"], "22253000");
+    let order = r#"<entryRelationship typeCode="REFR"><supply classCode="SPLY" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.17"/><repeatNumber value="2"/><quantity value="30"/></supply></entryRelationship>"#;
+    assert_eq!(medication("", order)["dispenseRequest"], json!({"numberOfRepeatsAllowed": 2, "quantity": {"value": 30}}));
+}
+
+fn allergy(negated: bool, value: &str, participant: &str) -> Value {
+    let substance = if participant.is_empty() {
+        String::new()
+    } else {
+        format!(
+            r#"<participant typeCode="CSM"><participantRole classCode="MANU"><playingEntity classCode="MMAT">{participant}</playingEntity></participantRole></participant>"#
+        )
+    };
+    only(
+        "48765-2",
+        &format!(
+            r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.30"/><statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN" negationInd="{negated}">
+            <templateId root="2.16.840.1.113883.10.20.22.4.7"/><id root="1.8" extension="a"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/><statusCode code="completed"/><effectiveTime><low nullFlavor="UNK"/></effectiveTime>
+            <value xsi:type="CD" code="{value}" {SNOMED}/>{substance}</observation></entryRelationship></act>"#
+        ),
+        "AllergyIntolerance",
+    )
+}
+
+#[test]
+fn allergies_that_are_and_are_not() {
+    let peanut = format!(r#"<code code="256349002" {SNOMED} displayName="Peanut"/>"#);
+    let has = allergy(false, "414285001", &peanut);
+    assert_eq!((&has["type"], &has["category"][0], &has["code"]["text"]), (&json!("allergy"), &json!("food"), &json!("Peanut")));
+    let none = allergy(true, "419199007", "");
+    assert_eq!(none["code"]["coding"][0]["code"], "716186003");
+    assert_eq!(none.get("verificationStatus"), None);
+    assert_eq!(allergy(true, "416098002", r#"<code nullFlavor="NA"/>"#)["code"]["coding"][0]["code"], "409137002");
+    let not_one = allergy(true, "414285001", &peanut);
+    assert_eq!(not_one.get("code"), None);
+    assert_eq!(not_one["extension"][0]["extension"][1]["valueCodeableConcept"]["coding"][0]["code"], "no-known-reaction-risk");
+}
+
+fn problem(negated: bool, value: &str, times: &str, status: &str) -> Value {
+    only(
+        "11450-4",
+        &format!(
+            r#"<act classCode="ACT" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.3"/><statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation classCode="OBS" moodCode="EVN" negationInd="{negated}">
+            <templateId root="2.16.840.1.113883.10.20.22.4.4"/><id root="1.7" extension="p"/><code code="55607006" {SNOMED}/><statusCode code="completed"/><effectiveTime>{times}</effectiveTime>{value}{status}</observation></entryRelationship></act>"#
+        ),
+        "Condition",
+    )
+}
+
+#[test]
+fn problems_and_their_status() {
+    let asthma = format!(r#"<value xsi:type="CD" code="195967001" {SNOMED}/>"#);
+    let status = |condition: &Value| condition["clinicalStatus"]["coding"][0]["code"].clone();
+    let low = r#"<low value="2010"/>"#;
+    assert_eq!(status(&problem(false, &asthma, low, "")), "active");
+    let over = problem(false, &asthma, r#"<low value="2010"/><high nullFlavor="UNK"/>"#, "");
+    assert_eq!(status(&over), "resolved");
+    assert_eq!(over["_abatementDateTime"]["extension"][0]["valueCode"], "unknown");
+    let said = format!(
+        r#"<entryRelationship typeCode="REFR"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.6"/><code code="33999-4"/><statusCode code="completed"/><value xsi:type="CD" code="55561003" {SNOMED}/></observation></entryRelationship>"#
+    );
+    let open = problem(false, &asthma, r#"<low value="2010"/><high nullFlavor="UNK"/>"#, &said);
+    assert_eq!((status(&open), open.get("_abatementDateTime")), (json!("active"), None));
+    assert_eq!(status(&problem(false, &asthma, r#"<low value="2010"/><high value="2012"/>"#, &said)), "resolved");
+    let refuted = problem(true, &asthma, low, "");
+    assert_eq!(refuted["verificationStatus"]["coding"][0]["code"], "refuted");
+    let none = problem(true, &format!(r#"<value xsi:type="CD" code="55607006" {SNOMED}/>"#), low, "");
+    assert_eq!(none["code"]["coding"][0]["code"], "160245001");
+    let text =
+        problem(false, r##"<value xsi:type="CD" nullFlavor="OTH"><originalText><reference value="#t1"/></originalText></value>"##, low, "");
+    assert_eq!(text["code"], json!({"text": "Some text"}));
+    assert_eq!(problem(false, r#"<value xsi:type="CD" nullFlavor="ASKU"/>"#, low, "")["code"]["coding"][0]["code"], "asked-unknown");
+}
+
+fn result(value: &str) -> Value {
+    only(
+        "30954-2",
+        &format!(
+            r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="1.6" extension="r"/><code code="5811-5" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime value="20150622"/>{value}</observation>"#
+        ),
+        "Observation",
+    )
+}
+
+#[test]
+fn values_of_every_type() {
+    let pq = result(r#"<value xsi:type="PQ" value=".5" unit="mg/dL"/>"#);
+    assert_eq!(pq["valueQuantity"], json!({"value": 0.5, "unit": "mg/dL", "system": "http://unitsofmeasure.org", "code": "mg/dL"}));
+    let low = result(r#"<value xsi:type="IVL_PQ"><low value="60" unit="mL/min"/></value>"#);
+    assert_eq!((&low["valueQuantity"]["comparator"], &low["valueQuantity"]["value"]), (&json!(">="), &json!(60)));
+    let under = result(r#"<value xsi:type="IVL_PQ"><high value="5" unit="mg/dL" inclusive="false"/></value>"#);
+    assert_eq!(under["valueQuantity"]["comparator"], "<");
+    assert_eq!(
+        result(r#"<value xsi:type="IVL_PQ"><low value="1"/><high value="2"/></value>"#)["valueRange"],
+        json!({"low": {"value": 1}, "high": {"value": 2}})
+    );
+    assert_eq!(result(r#"<value xsi:type="ST">neg</value>"#)["valueString"], "neg");
+    assert_eq!(result(r#"<value xsi:type="INT" value="7"/>"#)["valueInteger"], 7);
+    assert_eq!(result(r#"<value xsi:type="BL" value="true"/>"#)["valueBoolean"], true);
+    assert_eq!(result(r#"<value xsi:type="TS" value="20230214"/>"#)["valueDateTime"], "2023-02-14");
+    assert_eq!(
+        result(r#"<value xsi:type="RTO_PQ_PQ"><numerator value="1"/><denominator value="128"/></value>"#)["valueRatio"]["denominator"]["value"],
+        128
+    );
+    assert_eq!(result(r#"<value xsi:type="PQ" value="many" unit="1"/>"#)["valueString"], "many");
+    assert_eq!(result(r#"<value xsi:type="PQ" nullFlavor="ASKU"/>"#)["dataAbsentReason"]["coding"][0]["code"], "asked-unknown");
+    let ranged = result(
+        r#"<value xsi:type="PQ" value="1"/><referenceRange><observationRange><text>low</text><value xsi:type="IVL_PQ"><low value="1"/></value></observationRange></referenceRange>"#,
+    );
+    assert_eq!(ranged["referenceRange"], json!([{"low": {"value": 1}, "text": "low"}]));
+}
+
+#[test]
+fn blood_pressure_is_one_observation() {
+    let sign = |code: &str, value: &str| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.27"/><id root="1.5" extension="{code}"/><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime value="20140520"/><value xsi:type="PQ" value="{value}" unit="mm[Hg]"/></observation></component>"#
+        )
+    };
+    let organizer = |inner: &str| {
+        format!(
+            r#"<entry><organizer classCode="CLUSTER" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.26"/><id root="1.5" extension="o"/><code code="46680005" {SNOMED}/><statusCode code="completed"/><effectiveTime value="20140520"/>{inner}</organizer></entry>"#
+        )
+    };
+    let (bundle, _) =
+        convert(&wrapped("8716-3", &organizer(&format!("{}{}{}", sign("8480-6", "120"), sign("8867-4", "80"), sign("8462-4", "80")))));
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    let found = resources(&bundle, "Observation");
+    let pressure = found.iter().find(|found| found["code"]["coding"][0]["code"] == "85354-9").unwrap();
+    assert_eq!(found.len(), 3);
+    assert_eq!(pressure["component"][0]["valueQuantity"]["value"], 120);
+    assert_eq!(pressure["component"][1]["code"]["coding"][0]["code"], "8462-4");
+    // One half alone stays what it is.
+    let (bundle, _) = convert(&wrapped("8716-3", &organizer(&sign("8480-6", "120"))));
+    assert!(resources(&bundle, "Observation").iter().all(|found| found["code"]["coding"][0]["code"] != "85354-9"));
+}
+
+#[test]
+fn one_bad_result_of_a_panel_costs_that_result() {
+    let one = |code: &str, negated: bool| {
+        format!(
+            r#"<component><observation classCode="OBS" moodCode="EVN" negationInd="{negated}"><templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="1.4" extension="{code}"/><code code="{code}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime value="20150622"/><value xsi:type="ST">x</value></observation></component>"#
+        )
+    };
+    let entry = format!(
+        r#"<entry><organizer classCode="BATTERY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.1"/><id root="1.4" extension="p"/><code code="24357-6" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{}{}</organizer></entry>"#,
+        one("1", false),
+        one("2", true)
+    );
+    let (bundle, converted) = convert(&wrapped("30954-2", &entry));
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    assert_eq!(resources(&bundle, "DiagnosticReport")[0]["result"].as_array().unwrap().len(), 1);
+    assert_eq!((converted.entries_mapped, converted.entries_refused), (1, 0));
+    assert!(converted.findings.iter().any(|finding| finding.code == "ccda-negated-observation"));
+}
+
+#[test]
+fn narrative_becomes_safe_xhtml() {
+    let table = r#"<table onclick="x" border="1"><caption>C</caption><thead><tr><th>A</th></tr></thead><tbody><tr><td ID="a" colspan="2" styleCode="Bold">1 &lt; 2 &amp; 3</td></tr></tbody></table>
+        <list listType="ordered"><caption>L</caption><item>one</item></list><paragraph>p<br/>q</paragraph><linkHtml href="javascript:alert(1)">l</linkHtml><script>bad()</script><renderMultiMedia referencedObject="m"/>"#;
+    let text = wrapped("29762-2", "").replace(r#"<content ID="t1">Some text</content>"#, table);
+    let (bundle, _) = convert(&text);
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    let div = resources(&bundle, "Composition")[0]["section"][0]["text"]["div"].as_str().unwrap().to_owned();
+    for part in
+        [r#"<td id="a" class="Bold" colspan="2">1 &lt; 2 &amp; 3</td>"#, "<ol><li>one</li></ol>", "<p>L</p>", "<p>p<br/>q</p>", "<a>l</a>"]
+    {
+        assert!(div.contains(part), "{part} in {div}");
+    }
+    assert!(!div.contains("onclick") && !div.contains("<script"));
+}
+
+/// Pieces that random documents are made of.
+fn piece() -> impl Strategy<Value = String> {
+    let code = prop_oneof![
+        Just(r#"<code code="8480-6" codeSystem="2.16.840.1.113883.6.1"/>"#.to_owned()),
+        Just(r#"<code nullFlavor="UNK"/>"#.to_owned()),
+        Just(r#"<code code="ASSERTION" codeSystem="nonsense"/>"#.to_owned()),
+        Just(String::new()),
+    ];
+    let value = prop_oneof![
+        "[-0-9a-zA-Z.<> ]{0,6}".prop_map(|text| format!(r#"<value xsi:type="PQ" value="{}" unit="mg"/>"#, text.replace('<', "&lt;"))),
+        "[a-z ]{0,6}".prop_map(|text| format!(r#"<value xsi:type="ST">{text}</value>"#)),
+        Just(format!(r#"<value xsi:type="CD" code="55607006" {SNOMED}/>"#)),
+        Just(r#"<value xsi:type="IVL_PQ"><low value="9"/><high value="1"/></value>"#.to_owned()),
+        Just(r#"<value/>"#.to_owned()),
+    ];
+    let time = "[0-9+-]{0,16}"
+        .prop_map(|time| format!(r#"<effectiveTime value="{time}"><low value="{time}"/><high value="2010"/></effectiveTime>"#));
+    let template = (1_u16..150).prop_map(|arc| format!(r#"<templateId root="2.16.840.1.113883.10.20.22.4.{arc}"/>"#));
+    let name = prop_oneof![
+        Just("act"),
+        Just("observation"),
+        Just("organizer"),
+        Just("procedure"),
+        Just("encounter"),
+        Just("substanceAdministration"),
+        Just("supply")
+    ];
+    let mood = prop_oneof![Just("EVN"), Just("INT"), Just("GOL"), Just("RQO")];
+    let leaf = (name, mood, template, code, time, value, any::<bool>()).boxed();
+    let leaf = leaf.prop_map(|(name, mood, template, code, time, value, negated)| {
+        let head = format!(r#"<{name} classCode="OBS" moodCode="{mood}" negationInd="{negated}">{template}<id root="1.2.3" extension="{mood}"/>{code}<statusCode code="completed"/>{time}{value}"#);
+        format!("{head}|</{name}>")
+    });
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        (
+            inner.clone(),
+            prop::collection::vec(inner, 0..3),
+            prop_oneof![Just("SUBJ"), Just("COMP"), Just("REFR"), Just("RSON"), Just("MFST")],
+        )
+            .prop_map(|(outer, inner, kind)| {
+                let held: String = inner
+                    .iter()
+                    .map(|statement| {
+                        format!(r#"<entryRelationship typeCode="{kind}">{statement}</entryRelationship><component>{statement}</component>"#)
+                    })
+                    .collect();
+                outer.replacen('|', &format!("{}|", held.replace('|', "")), 1)
+            })
+    })
+    .prop_map(|text| text.replace('|', ""))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_statement_gives_valid_fhir_and_a_whole_account(
+        section in prop_oneof![Just("11450-4"), Just("48765-2"), Just("10160-0"), Just("30954-2"), Just("8716-3"), Just("29762-2"), Just("10157-6"), Just("48768-6"), Just("18776-5"), Just("0")],
+        entries in prop::collection::vec(piece(), 1..4),
+    ) {
+        let entries: String = entries.iter().map(|entry| format!("<entry>{entry}</entry>")).collect();
+        let text = wrapped(section, &entries);
+        let document = Document::parse(text.clone().into_bytes(), &Limits::default()).unwrap();
+        let (bundle, converted) = convert(&text);
+        prop_assert_eq!(errors(&bundle), Vec::<String>::new());
+        prop_assert_eq!(converted.leaves, count_leaves(document.root()));
+        prop_assert_eq!(converted.leaves, converted.mapped + converted.dropped + converted.unmapped);
+        let entries = converted.entries_mapped + converted.entries_dropped + converted.entries_unmapped + converted.entries_refused;
+        prop_assert_eq!(entries, document.entries().len() as u64);
+    }
+
+    #[test]
+    fn broken_bytes_never_stop_it(at in 0_usize..3_000, with in "[<>\"&a-z0-9]{0,4}") {
+        let mut bytes = wrapped("11450-4", r#"<entry><act classCode="ACT" moodCode="EVN"><code code="CONC"/></act></entry>"#).into_bytes();
+        let at = at.min(bytes.len());
+        bytes.splice(at..(at + with.len()).min(bytes.len()), with.bytes());
+        if let Ok(document) = Document::parse(bytes.clone(), &Limits::default()) {
+            let (mut report, mut out) = (Report::new(), Vec::new());
+            Converter::new(Options::default()).convert(&document, &source(&bytes), &mut report, &mut out).unwrap();
+            prop_assert!(report.balances());
+        }
+    }
+}
