@@ -84,10 +84,13 @@ def memory_section(part):
 
 def fhir_section(part):
     def verdict(row):
-        target = row["target_times"]
+        target, whole, alike = row["target_times"], row["times_slower"], row["times_slower_in_memory"]
         if target is None:
             return ""
-        return f"{target:g}: " + ("met" if row["times_slower"] >= target else f"**missed**, {row['times_slower']:.1f}")
+        if whole >= target:
+            return f"{target:g}: met"
+        beside = f"**missed** by the whole process, {whole:.1f}"
+        return f"{target:g}: {beside}" + (f"; met in memory, {alike:.1f}" if alike and alike >= target else f"; in memory {alike:.1f}" if alike else "")
 
     head = ["side", "how", "cores", "runs", "s median", "s best", "rows/s", "MB/s", "peak MiB", "slower than sutura, times", "target, times"]
     text = ["### SQL on FHIR views", "",
