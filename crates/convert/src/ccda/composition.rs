@@ -9,7 +9,7 @@ use super::{
     json::{Json, Obj},
     maps, narrative,
     people::Actor,
-    types::{absent, absent_concept, attr, folded},
+    types::{absent, absent_concept, attr, folded, is_language, media_type},
 };
 
 /// Where the guide defines the extensions of its Composition.
@@ -286,11 +286,14 @@ impl<'d> Context<'d> {
     pub(super) fn make_unstructured(&mut self, composition: &mut Obj) {
         let Some(text) = self.doc.non_xml_body() else { return };
         let mut attachment = Obj::new();
-        attachment.opt("contentType", attr(text, "mediaType").map(str::to_owned));
+        attachment.opt("contentType", media_type(text));
         if attr(text, "representation") == Some("B64") {
             let data: String = text.text().chars().filter(|letter| !letter.is_whitespace()).collect();
             if is_base64(&data) {
                 self.took(text);
+                if !attachment.has("contentType") {
+                    attachment.put("contentType", "application/octet-stream");
+                }
                 attachment.put("data", data);
             } else {
                 self.left(text, Why::Invalid);
@@ -378,12 +381,6 @@ impl<'d> Context<'d> {
             section.push("entry", reference.clone());
         }
     }
-}
-
-fn is_language(code: &str) -> bool {
-    let mut parts = code.split('-');
-    parts.next().is_some_and(|language| (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic()))
-        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 fn is_base64(text: &str) -> bool {

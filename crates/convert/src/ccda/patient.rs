@@ -214,10 +214,14 @@ impl<'d> Context<'d> {
             let Some(language) = communication.child("languageCode") else { continue };
             let Some(code) = attr(language, "code") else { continue };
             self.took(language);
-            let mut coding = Obj::of("system", "urn:ietf:bcp:47");
-            coding.put("code", super::types::folded(code));
             let mut concept = Obj::new();
-            concept.push("coding", coding);
+            if super::types::is_language(code) {
+                let mut coding = Obj::of("system", "urn:ietf:bcp:47");
+                coding.put("code", code.to_owned());
+                concept.push("coding", coding);
+            } else {
+                concept.put("text", super::types::folded(code));
+            }
             let mut entry = Obj::new();
             let mut proficiency = Obj::new();
             for (name, part) in [("proficiencyLevelCode", "level"), ("modeCode", "type")] {

@@ -1,4 +1,4 @@
-use std::{fs, path::PathBuf};
+use std::{fs, path::PathBuf, sync::LazyLock};
 
 use sutura_ccda::{Document, Element, Limits};
 use sutura_core::Sha256Hash;
@@ -21,6 +21,10 @@ fn wrapped(section: &str, entries: &str) -> String {
     )
 }
 
+static DEFAULT: LazyLock<Converter> = LazyLock::new(|| Converter::new(Options::default()));
+static VALIDATOR: LazyLock<Validator> =
+    LazyLock::new(|| Validator::new(ValidatorOptions { missing_targets: Some(IssueSeverity::Error), ..ValidatorOptions::default() }));
+
 fn source(bytes: &[u8]) -> Source<'static> {
     Source { uri: "file:///document.xml", offset: 0, length: bytes.len() as u64, sha256: Sha256Hash::of(bytes) }
 }
@@ -28,7 +32,14 @@ fn source(bytes: &[u8]) -> Source<'static> {
 fn convert_with(options: Options, bytes: &[u8]) -> (serde_json::Value, Converted, Report) {
     let document = Document::parse(bytes.to_vec(), &Limits::default()).unwrap();
     let (mut report, mut out) = (Report::new(), Vec::new());
-    let converted = Converter::new(options).convert(&document, &source(bytes), &mut report, &mut out).unwrap();
+    let made;
+    let converter = if options == Options::default() {
+        &*DEFAULT
+    } else {
+        made = Converter::new(options);
+        &made
+    };
+    let converted = converter.convert(&document, &source(bytes), &mut report, &mut out).unwrap();
     (serde_json::from_slice(&out).unwrap(), converted, report)
 }
 
@@ -44,10 +55,9 @@ fn resources<'b>(bundle: &'b serde_json::Value, kind: &str) -> Vec<&'b serde_jso
 /// Errors of a bundle's resources, as `Type: expression: text`.
 fn errors(bundle: &serde_json::Value) -> Vec<String> {
     let json = serde_json::to_vec(bundle).unwrap();
-    let validator = Validator::new(ValidatorOptions { missing_targets: Some(IssueSeverity::Error), ..ValidatorOptions::default() });
     let mut parser = Parser::default();
     let document = parser.parse(&json).unwrap();
-    let issues = validator.validate(document.root());
+    let issues = VALIDATOR.validate(document.root());
     issues
         .iter()
         .filter(|issue| matches!(issue.severity, IssueSeverity::Error | IssueSeverity::Fatal))

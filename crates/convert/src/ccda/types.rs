@@ -416,6 +416,20 @@ pub(super) fn put_unit(quantity: &mut Obj, unit: Option<&str>) {
     }
 }
 
+/// Whether a text is a language tag of BCP 47.
+pub(super) fn is_language(code: &str) -> bool {
+    let mut parts = code.split('-');
+    parts.next().is_some_and(|language| (2..=3).contains(&language.len()) && language.bytes().all(|byte| byte.is_ascii_alphabetic()))
+        && parts.all(|part| (1..=8).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
+}
+
+/// The `mediaType` of an `ED`, if it is one.
+pub(super) fn media_type(text: Element<'_>) -> Option<String> {
+    let (kind, sub) = attr(text, "mediaType")?.split_once('/')?;
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"!#$&-^_.+".contains(&byte));
+    (token(kind) && token(sub.split(';').next().unwrap_or("").trim_end())).then(|| format!("{kind}/{}", folded(sub)))
+}
+
 /// An extension that says why there is no value.
 pub(super) fn absent(reason: &str) -> Obj {
     let mut extension = Obj::of("url", "http://hl7.org/fhir/StructureDefinition/data-absent-reason");

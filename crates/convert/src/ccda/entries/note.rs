@@ -7,7 +7,7 @@ use crate::ccda::{
     base64,
     json::Obj,
     narrative, statement,
-    types::{absent_concept, attr, coded},
+    types::{absent_concept, attr, coded, media_type},
 };
 
 impl<'d> Context<'d> {
@@ -75,7 +75,7 @@ impl<'d> Context<'d> {
 
     /// The text of a note: embedded data as sent, references into the narrative as plain text.
     fn note_contents(&mut self, text: Element<'d>, contents: &mut Vec<Obj>) {
-        let media = attr(text, "mediaType");
+        let media = media_type(text);
         if attr(text, "representation") == Some("B64") {
             let data: String = text
                 .content()
@@ -88,7 +88,7 @@ impl<'d> Context<'d> {
             {
                 self.took(text);
                 let mut attachment = Obj::new();
-                attachment.put("contentType", media.unwrap_or("application/octet-stream").to_owned());
+                attachment.put("contentType", media.clone().unwrap_or_else(|| "application/octet-stream".to_owned()));
                 attachment.put("data", data);
                 contents.push(attachment);
             }
@@ -120,7 +120,7 @@ impl<'d> Context<'d> {
                 self.took(reference);
             }
             let mut attachment = Obj::new();
-            attachment.opt("contentType", media.map(str::to_owned));
+            attachment.opt("contentType", media);
             attachment.put("url", target.to_owned());
             contents.push(attachment);
         }
@@ -139,7 +139,7 @@ impl<'d> Context<'d> {
             body.put("subject", self.patient.clone());
             let mut attachment = Obj::new();
             if let Some(text) = document.child("text") {
-                attachment.opt("contentType", attr(text, "mediaType").map(str::to_owned));
+                attachment.opt("contentType", media_type(text));
                 if let Some(reference) = text.child("reference")
                     && let Some(target) = attr(reference, "value")
                 {

@@ -95,7 +95,7 @@ struct Sums {
 }
 
 fn run(sums: &mut Sums, path: &std::path::Path, bytes: &[u8]) {
-    let converter = Converter::new(Options::default());
+    let converter = &*DEFAULT;
     let document = match Document::parse(bytes.to_vec(), &Limits::default()) {
         Ok(document) => document,
         Err(error) => {

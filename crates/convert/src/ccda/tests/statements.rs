@@ -252,7 +252,7 @@ fn piece() -> impl Strategy<Value = String> {
         "[a-z ]{0,6}".prop_map(|text| format!(r#"<value xsi:type="ST">{text}</value>"#)),
         Just(format!(r#"<value xsi:type="CD" code="55607006" {SNOMED}/>"#)),
         Just(r#"<value xsi:type="IVL_PQ"><low value="9"/><high value="1"/></value>"#.to_owned()),
-        Just(r#"<value/>"#.to_owned()),
+        Just("<value/>".to_owned()),
     ];
     let time = "[0-9+-]{0,16}"
         .prop_map(|time| format!(r#"<effectiveTime value="{time}"><low value="{time}"/><high value="2010"/></effectiveTime>"#));
@@ -279,12 +279,10 @@ fn piece() -> impl Strategy<Value = String> {
             prop_oneof![Just("SUBJ"), Just("COMP"), Just("REFR"), Just("RSON"), Just("MFST")],
         )
             .prop_map(|(outer, inner, kind)| {
-                let held: String = inner
-                    .iter()
-                    .map(|statement| {
-                        format!(r#"<entryRelationship typeCode="{kind}">{statement}</entryRelationship><component>{statement}</component>"#)
-                    })
-                    .collect();
+                let open = format!(r#"<entryRelationship typeCode="{kind}">"#);
+                let held = inner.iter().fold(String::new(), |held, statement| {
+                    held + &open + statement + "</entryRelationship><component>" + statement + "</component>"
+                });
                 outer.replacen('|', &format!("{}|", held.replace('|', "")), 1)
             })
     })
@@ -299,7 +297,7 @@ proptest! {
         section in prop_oneof![Just("11450-4"), Just("48765-2"), Just("10160-0"), Just("30954-2"), Just("8716-3"), Just("29762-2"), Just("10157-6"), Just("48768-6"), Just("18776-5"), Just("0")],
         entries in prop::collection::vec(piece(), 1..4),
     ) {
-        let entries: String = entries.iter().map(|entry| format!("<entry>{entry}</entry>")).collect();
+        let entries = format!("<entry>{}</entry>", entries.join("</entry><entry>"));
         let text = wrapped(section, &entries);
         let document = Document::parse(text.clone().into_bytes(), &Limits::default()).unwrap();
         let (bundle, converted) = convert(&text);
@@ -317,8 +315,45 @@ proptest! {
         bytes.splice(at..(at + with.len()).min(bytes.len()), with.bytes());
         if let Ok(document) = Document::parse(bytes.clone(), &Limits::default()) {
             let (mut report, mut out) = (Report::new(), Vec::new());
-            Converter::new(Options::default()).convert(&document, &source(&bytes), &mut report, &mut out).unwrap();
+            DEFAULT.convert(&document, &source(&bytes), &mut report, &mut out).unwrap();
             prop_assert!(report.balances());
         }
+    }
+}
+
+/// Values that headers have and ought not to have.
+fn junk() -> impl Strategy<Value = String> {
+    prop_oneof![
+        Just(String::new()),
+        "[ -~]{0,12}".prop_map(|text| text.replace(['<', '&', '"'], "")),
+        Just("20120000".to_owned()),
+        Just("2.16.840.1.113883.5.1".to_owned()),
+        Just("UNK".to_owned())
+    ]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(128))]
+
+    #[test]
+    fn any_header_gives_valid_fhir(values in prop::collection::vec(junk(), 24)) {
+        let v = |at: usize| values[at].as_str();
+        let text = format!(
+            r#"<ClinicalDocument xmlns="urn:hl7-org:v3" xmlns:sdtc="urn:hl7-org:sdtc" xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"><id root="{}" extension="{}"/><code code="{}" codeSystem="{}"/><title>{}</title>
+            <effectiveTime value="{}"/><confidentialityCode code="{}"/><languageCode code="{}"/><setId root="1.2"/><versionNumber value="{}"/>
+            <recordTarget><patientRole><id root="{}" extension="{}"/><addr use="{}"><streetAddressLine>{}</streetAddressLine><postalCode>{}</postalCode></addr><telecom use="{}" value="{}"/>
+            <patient><name use="{}"><given>{}</given><family qualifier="BR">{}</family></name><administrativeGenderCode code="{}"/><birthTime value="{}"/><raceCode code="{}" codeSystem="2.16.840.1.113883.6.238"/>
+            <languageCommunication><languageCode code="{}"/></languageCommunication><guardian><guardianPerson><name>{}</name></guardianPerson></guardian></patient></patientRole></recordTarget>
+            <author><time value="{}"/><assignedAuthor><id root="{}" extension="{}"/><telecom value="{}"/><assignedPerson><name>{}</name></assignedPerson><representedOrganization><name>{}</name></representedOrganization></assignedAuthor></author>
+            <custodian><assignedCustodian><representedCustodianOrganization><id root="{}"/><name>{}</name><addr use="H"><city>{}</city></addr></representedCustodianOrganization></assignedCustodian></custodian>
+            <documentationOf><serviceEvent classCode="PCPR"><effectiveTime><low value="{}"/><high value="{}"/></effectiveTime></serviceEvent></documentationOf>
+            <componentOf><encompassingEncounter><id root="{}" extension="{}"/><code code="{}" codeSystem="2.16.840.1.113883.5.4"/><effectiveTime><low value="{}"/></effectiveTime></encompassingEncounter></componentOf>
+            <component><nonXMLBody><text mediaType="{}" representation="B64">{}</text></nonXMLBody></component></ClinicalDocument>"#,
+            v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7), v(8), v(9), v(10), v(11), v(12), v(13), v(14), v(15), v(16), v(17), v(18), v(19), v(20), v(21), v(22), v(23), v(0), v(1), v(2), v(3), v(4), v(5), v(6), v(7),
+            v(8), v(9), v(10), v(11), v(12), v(13), v(14), v(15), v(16)
+        );
+        let (bundle, converted) = convert(&text);
+        prop_assert_eq!(errors(&bundle), Vec::<String>::new());
+        prop_assert_eq!(converted.leaves, converted.mapped + converted.dropped + converted.unmapped);
     }
 }
