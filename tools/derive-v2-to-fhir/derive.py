@@ -235,7 +235,10 @@ def target(text):
     text = re.sub(r"line\[1-3\]", "$this", text)
     text = re.sub(r"^Quantity\.", "", text)
     text = re.sub(r"\.reference\(", "(", text)
-    text = re.sub(r"valueReference\(", "valueReference(", text)
+    text = re.sub(r"\(Annotation\.(\w+)\)", r".\1", text)
+    text = re.sub(r"(extension(?:\[\d+\])?)\.uri$", r"\1.url", text)
+    # One item that RXE, RXR and TQ1 share.
+    text = text.replace("dosageInstruction.", "dosageInstruction[0].")
     out, depth = "", 0
     at = 0
     while at < len(text):
@@ -338,7 +341,7 @@ def read_maps(folder, owner_is_type, left_out):
             except (Unclear, ValueError, IndexError) as problem:
                 left_out.append((name, field, to, str(problem), narrative))
                 continue
-            if narrative:
+            if narrative and not when:
                 left_out.append((name, field, to, "condition in words", narrative))
                 done["narrative"] = True
             rows.append(done)
@@ -378,7 +381,7 @@ COLUMNS = ["field", "target", "cond", "map", "codes", "assign"]
 
 def overlay(path, maps, owner_is_type):
     """Applies a file of our own: `@map`, then `+` adds a row, `-` takes the rows of a field and target away, `?` takes a row whose
-    condition is in words as it is, `=` replaces. `@a <- b` makes a map a copy of another one."""
+    condition is in words as it is, `=` replaces. `@a <- b` makes a map a copy of another one, `@a <- none` an empty one."""
     name = None
     used = 0
     for number, line in enumerate(open(path, encoding="utf-8"), 1):
@@ -388,7 +391,9 @@ def overlay(path, maps, owner_is_type):
         where = f"{path}:{number}"
         if line.startswith("@"):
             name, _, source = (part.strip() for part in line[1:].partition("<-"))
-            if source:
+            if source == "none":
+                maps[name] = []
+            elif source:
                 maps[name] = [dict(row) for row in maps[source]]
             maps.setdefault(name, [])
             continue
@@ -419,7 +424,7 @@ def overlay(path, maps, owner_is_type):
             elif op == "-":
                 before = len(maps[name])
                 maps[name] = [known for known in maps[name] if not key(known)]
-                if before == len(maps[name]):
+                if before == len(maps[name]) and given["target"] != "*":
                     raise Unclear("nothing to take away")
             elif op == "?":
                 found = False
@@ -427,7 +432,7 @@ def overlay(path, maps, owner_is_type):
                     if key(known) and known.get("narrative"):
                         known["narrative"] = False
                         found = True
-                if not found:
+                if not found and given["target"] != "*":
                     raise Unclear("no such row")
             else:
                 raise Unclear(f"unknown operation {op!r}")
@@ -439,6 +444,9 @@ def overlay(path, maps, owner_is_type):
 
 def order_of(field):
     return [int(digits) for digits in re.findall(r"\d+", field)] or [0]
+
+
+DROPS = "drops.txt"
 
 
 def write_maps(path, maps, title):
@@ -483,6 +491,11 @@ def main():
     os.makedirs(target_folder, exist_ok=True)
     write_maps(os.path.join(target_folder, "segments.tsv"), segments, "Segments to resources")
     write_maps(os.path.join(target_folder, "datatypes.tsv"), datatypes, "Data types to data types")
+    with open(os.path.join(target_folder, "drops.tsv"), "w", encoding="utf-8") as out:
+        out.write("# Fields that are left out on purpose: field, reason\n")
+        for line in open(os.path.join(HERE, "own", DROPS), encoding="utf-8"):
+            if line.strip() and not line.startswith("#"):
+                out.write("\t".join(part.strip() for part in line.split("|")) + "\n")
     with open(os.path.join(target_folder, "codes.tsv"), "w", encoding="utf-8") as out:
         out.write(f"# Codes to codes\n# {SOURCE}\n# @map, then: code, code, display, system\n")
         for name in sorted(codes):

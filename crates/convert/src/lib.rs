@@ -18,5 +18,6 @@ mod error;
 pub mod fhir;
 pub mod ids;
 pub mod report;
+pub mod v2;
 
 pub use error::ConvertError;

@@ -11,7 +11,10 @@ use arrow::{
     datatypes::DataType,
     error::ArrowError,
 };
-use serde::{Serialize, Serializer, ser::SerializeMap};
+use serde::{
+    Serialize, Serializer,
+    ser::{SerializeMap, SerializeStruct},
+};
 use sutura_core::{ColumnDef, Finding, PhiClass, TableDef};
 
 /// Name of a place that is counted: `PID-5.1`, `entry:ProblemObservation/value`.
@@ -43,7 +46,7 @@ impl Counts {
 }
 
 /// The counts of one feed.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Feed {
     /// Records that came in.
     pub records: u64,
@@ -52,8 +55,10 @@ pub struct Feed {
     /// Records that did not, by the code of the reason.
     pub rejected: BTreeMap<&'static str, u64>,
     /// What became of each place.
-    #[serde(serialize_with = "sorted")]
     pub places: Places,
+    /// The fields of HL7 v2 among the places; [`Feed::all_places`] has both.
+    #[doc(hidden)]
+    pub fields: Fields,
     /// Resources by type.
     pub resources: BTreeMap<&'static str, u64>,
     /// Findings by code.
@@ -65,14 +70,37 @@ pub struct Feed {
 /// Counts by place.
 pub type Places = std::collections::HashMap<Place, Counts>;
 
-fn sorted<S: Serializer>(places: &Places, serializer: S) -> Result<S::Ok, S::Error> {
-    let mut list: Vec<_> = places.iter().collect();
-    list.sort_unstable_by(|a, b| natural(a.0).cmp(natural(b.0)));
-    let mut map = serializer.serialize_map(Some(list.len()))?;
-    for (place, counts) in list {
-        map.serialize_entry(place, counts)?;
+/// Places in their natural order, as a map of JSON.
+struct Sorted<'p>(&'p Places);
+
+impl Serialize for Sorted<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut list: Vec<_> = self.0.iter().collect();
+        list.sort_unstable_by(|a, b| natural(a.0).cmp(natural(b.0)));
+        let mut map = serializer.serialize_map(Some(list.len()))?;
+        for (place, counts) in list {
+            map.serialize_entry(place, counts)?;
+        }
+        map.end()
     }
-    map.end()
+}
+
+impl Serialize for Feed {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let (mapped, dropped, unmapped) = self.totals();
+        let mut out = serializer.serialize_struct("Feed", 10)?;
+        out.serialize_field("records", &self.records)?;
+        out.serialize_field("converted", &self.converted)?;
+        out.serialize_field("rejected", &self.rejected)?;
+        out.serialize_field("mapped", &mapped)?;
+        out.serialize_field("dropped", &dropped)?;
+        out.serialize_field("unmapped", &unmapped)?;
+        out.serialize_field("places", &Sorted(&self.all_places()))?;
+        out.serialize_field("resources", &self.resources)?;
+        out.serialize_field("findings", &self.findings)?;
+        out.serialize_field("unmapped_codes", &self.unmapped_codes)?;
+        out.end()
+    }
 }
 
 /// Orders `PID-5` before `PID-11`.
@@ -89,7 +117,99 @@ fn natural(place: &str) -> impl Iterator<Item = (bool, u64, char)> + '_ {
     })
 }
 
+/// A field or component of HL7 v2, cheap to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct FieldPlace {
+    pub segment: [u8; 3],
+    pub field: u16,
+    /// 0 is the field.
+    pub component: u8,
+}
+
+impl FieldPlace {
+    fn name(self) -> Place {
+        let segment = String::from_utf8_lossy(&self.segment);
+        Place::Owned(match self.component {
+            0 => format!("{segment}-{}", self.field),
+            component => format!("{segment}-{}.{component}", self.field),
+        })
+    }
+}
+
+/// The counts of a field.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct FieldCounts {
+    mapped: u64,
+    unmapped: u64,
+    dropped: Vec<(&'static str, u64)>,
+}
+
+impl FieldCounts {
+    pub(crate) fn map(&mut self) {
+        self.mapped += 1;
+    }
+
+    pub(crate) fn leave(&mut self) {
+        self.unmapped += 1;
+    }
+
+    pub(crate) fn drop_for(&mut self, reason: &'static str) {
+        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.dropped.push((reason, 1)),
+        }
+    }
+}
+
+/// Counts by field, found by a number that is the place.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Fields(std::collections::HashMap<u64, FieldCounts, std::hash::BuildHasherDefault<PlaceHasher>>);
+
+/// Multiplies: the keys are small numbers that nobody can choose freely enough to matter, since they are bounded.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct PlaceHasher(u64);
+
+impl std::hash::Hasher for PlaceHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 29);
+    }
+}
+
 impl Feed {
+    /// The counts of a field of HL7 v2.
+    pub(crate) fn field(&mut self, place: FieldPlace) -> &mut FieldCounts {
+        let [a, b, c] = place.segment;
+        let key = u64::from_be_bytes([0, 0, a, b, c, (place.field >> 8) as u8, place.field as u8, place.component]);
+        self.fields.0.entry(key).or_default()
+    }
+
+    /// What became of each place, the fields of HL7 v2 among them.
+    pub fn all_places(&self) -> Places {
+        let mut all = self.places.clone();
+        for (key, counts) in &self.fields.0 {
+            let [_, _, a, b, c, high, low, component] = key.to_be_bytes();
+            let place = FieldPlace { segment: [a, b, c], field: u16::from(high) << 8 | u16::from(low), component };
+            let into = all.entry(place.name()).or_default();
+            into.mapped += counts.mapped;
+            into.unmapped += counts.unmapped;
+            for (reason, count) in &counts.dropped {
+                *into.dropped.entry(reason).or_default() += count;
+            }
+        }
+        all
+    }
+
     /// Counts a value that went into a resource.
     pub fn mapped(&mut self, place: impl Into<Place>) {
         self.place(place).mapped += 1;
@@ -127,9 +247,9 @@ impl Feed {
 
     /// Mapped, dropped and unmapped values over all places.
     pub fn totals(&self) -> (u64, u64, u64) {
-        self.places.values().fold((0, 0, 0), |(mapped, dropped, unmapped), counts| {
-            (mapped + counts.mapped, dropped + counts.dropped.values().sum::<u64>(), unmapped + counts.unmapped)
-        })
+        let places = self.places.values().map(|counts| (counts.mapped, counts.dropped.values().sum::<u64>(), counts.unmapped));
+        let fields = self.fields.0.values().map(|counts| (counts.mapped, counts.dropped.iter().map(|(_, count)| count).sum(), counts.unmapped));
+        places.chain(fields).fold((0, 0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1, sum.2 + counts.2))
     }
 
     fn merge(&mut self, other: &Self) {
@@ -138,6 +258,17 @@ impl Feed {
         add_all(&mut self.rejected, &other.rejected);
         for (place, counts) in &other.places {
             self.places.entry(place.clone()).or_default().merge(counts);
+        }
+        for (key, counts) in &other.fields.0 {
+            let into = self.fields.0.entry(*key).or_default();
+            into.mapped += counts.mapped;
+            into.unmapped += counts.unmapped;
+            for (reason, count) in &counts.dropped {
+                match into.dropped.iter_mut().find(|(known, _)| known == reason) {
+                    Some((_, sum)) => *sum += count,
+                    None => into.dropped.push((reason, *count)),
+                }
+            }
         }
         add_all(&mut self.resources, &other.resources);
         add_all(&mut self.findings, &other.findings);
@@ -197,7 +328,8 @@ impl Report {
         let mut text: [Vec<&str>; 4] = Default::default();
         let mut counted = Vec::new();
         for (name, feed) in &self.feeds {
-            let mut places: Vec<_> = feed.places.iter().collect();
+            let all = feed.all_places();
+            let mut places: Vec<_> = all.iter().collect();
             places.sort_unstable_by(|a, b| natural(a.0).cmp(natural(b.0)));
             for (place, counts) in places {
                 let dropped = counts.dropped.iter().map(|(reason, count)| ("dropped", *reason, *count));

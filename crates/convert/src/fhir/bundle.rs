@@ -33,19 +33,18 @@ const SOURCE_LENGTH: &str = "https://sutura.dev/fhir/StructureDefinition/source-
 /// System of the identifier that is the SHA-256 of the record's bytes.
 const SOURCE_SHA256: &str = "https://sutura.dev/fhir/identifier/source-sha256";
 
-/// Adds a Provenance: all resources of the tree up to now were assembled from the bytes of `source`. `recorded` is an instant; `id_kind` tells
+/// Adds a Provenance: `targets` were assembled from the bytes of `source`. `recorded` is an instant, `activity` a code that tells
 /// Provenances of one record apart.
 ///
 /// `entity.what` has the URI of the source as `reference`, extensions for offset and length, and the hash as `identifier`.
-pub fn provenance(tree: &mut Tree, source: &Source<'_>, recorded: &str, activity: &str) -> Option<ResourceId> {
+pub fn provenance(tree: &mut Tree, source: &Source<'_>, recorded: &str, activity: &str, targets: &[ResourceId]) -> Option<ResourceId> {
     let hash = source.sha256.to_hex();
     let hash = std::str::from_utf8(&hash).unwrap_or("");
     let id = IdBuilder::new("Provenance").part("source").part(hash).part(activity).finish();
-    let targets = tree.resources();
     let (resource, root) = tree.resource("Provenance", id)?;
     for target in targets {
         let node = tree.push(root, "target")?;
-        tree.set_link(node, target);
+        tree.set_link(node, *target);
     }
     tree.set(root, "recorded", recorded);
     tree.set(root, "activity.coding[0].system", "http://hl7.org/fhir/uv/v2mappings/CodeSystem/provenance-activity-type-v2-to-fhir");
@@ -86,15 +85,21 @@ fn decimal(mut number: u64, digits: &mut [u8; 20]) -> &str {
 
 impl Tree {
     /// Writes all resources as one transaction Bundle: each is put under its own id, so that sending it again changes nothing.
-    /// Resources that `keep` refuses are left out.
+    /// Resources that `keep` refuses are left out. Elements of a Bundle in the tree (identifier, timestamp) are written in front of the
+    /// entries.
     pub fn write_transaction(&mut self, options: &BundleOptions, keep: impl Fn(ResourceId) -> bool, out: &mut Vec<u8>) {
-        out.extend_from_slice(b"{\"resourceType\":\"Bundle\",\"type\":\"transaction\"");
+        out.extend_from_slice(b"{\"resourceType\":\"Bundle\"");
+        if let Some(head) = self.resources().find(|resource| self.type_of(*resource) == "Bundle" && keep(*resource)) {
+            self.settle();
+            self.write_below(head, out);
+        }
+        out.extend_from_slice(b",\"type\":\"transaction\"");
         let mut written = 0;
         for resource in self.resources() {
-            if !keep(resource) {
+            let name = self.type_of(resource);
+            if !keep(resource) || name == "Bundle" {
                 continue;
             }
-            let name = self.type_of(resource);
             let id = self.id_of(resource);
             let id = id.as_ref().map_or("", |id| id.as_str());
             out.extend_from_slice(if written == 0 { b",\"entry\":[{" } else { b",{" });

@@ -64,7 +64,8 @@ fn a_transaction_with_its_provenance_is_valid() {
     tree.set(observation, "code.text", "x");
     assert!(tree.link(observation, "subject", patient));
     let source = Source { uri: "file:///a.hl7", offset: 7, length: 9, sha256: Sha256Hash::of(b"x") };
-    provenance(&mut tree, &source, "2026-01-01T00:00:00Z", "v2-fhir-transformation").unwrap();
+    let targets: Vec<_> = tree.resources().collect();
+    provenance(&mut tree, &source, "2026-01-01T00:00:00Z", "v2-fhir-transformation", &targets).unwrap();
     let mut out = Vec::new();
     tree.write_transaction(&BundleOptions { base_url: Some("http://server/fhir/".into()) }, |_| true, &mut out);
     let mut parser = Parser::default();

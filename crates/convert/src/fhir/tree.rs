@@ -22,6 +22,8 @@ impl ResourceId {
 
 /// No node, no link, no text.
 const NONE: u32 = u32::MAX;
+/// The place of `url` in Extension, behind `id` and `extension`.
+const EXTENSION_URL: u16 = 2;
 /// Text of a primitive that is written without quotes.
 const RAW: u8 = 1;
 const LIST: u8 = 2;
@@ -155,7 +157,7 @@ impl Tree {
     }
 
     /// All resources in the order they were begun.
-    pub fn resources(&self) -> impl Iterator<Item = ResourceId> + use<> {
+    pub fn resources(&self) -> impl DoubleEndedIterator<Item = ResourceId> + use<> {
         (0..self.resources.len() as u32).map(ResourceId)
     }
 
@@ -319,10 +321,11 @@ impl Tree {
         }
         let mut at = here.first;
         while at != NONE {
-            if self.has_content(NodeId(at)) {
+            let child = &self.nodes[at as usize];
+            if !(child.name == "url" && child.order == EXTENSION_URL) && self.has_content(NodeId(at)) {
                 return true;
             }
-            at = self.nodes[at as usize].next;
+            at = child.next;
         }
         false
     }
@@ -427,12 +430,16 @@ impl Tree {
         if self.settled {
             return;
         }
+        for node in &mut self.nodes {
+            node.flags &= !LIVE;
+        }
         for at in (0..self.nodes.len()).rev() {
             let node = &mut self.nodes[at];
             if node.text != NONE || node.link != NONE {
                 node.flags |= LIVE;
             }
-            if node.flags & LIVE != 0 && node.parent != NONE {
+            // The url of an extension says nothing without a value.
+            if node.flags & LIVE != 0 && node.parent != NONE && !(node.name == "url" && node.order == EXTENSION_URL) {
                 let parent = node.parent as usize;
                 self.nodes[parent].flags |= LIVE;
             }
@@ -454,6 +461,12 @@ impl Tree {
         }
         self.write_children(self.nodes[*root as usize].first, true, out);
         out.push(b'}');
+    }
+
+    /// Writes the elements of a resource behind others.
+    pub(crate) fn write_below(&self, resource: ResourceId, out: &mut Vec<u8>) {
+        let root = self.resources[resource.index()].root;
+        self.write_children(self.nodes[root as usize].first, true, out);
     }
 
     fn write_children(&self, first: u32, mut comma: bool, out: &mut Vec<u8>) {
@@ -570,13 +583,32 @@ impl Tree {
         false
     }
 
-    /// Makes every Reference to one resource point to another one.
-    pub(crate) fn relink(&mut self, replacement: &[ResourceId]) {
+    /// Makes every Reference point to what stands in for its resource, or nowhere.
+    pub(crate) fn relink(&mut self, replacement: &[Option<ResourceId>]) {
         for node in &mut self.nodes {
             if node.link != NONE {
-                node.link = replacement[node.link as usize].0;
+                node.link = replacement[node.link as usize].map_or(NONE, |target| target.0);
             }
         }
+        self.settled = false;
+    }
+
+    /// Empties an element; it is not written any more.
+    pub(crate) fn erase(&mut self, node: NodeId) {
+        let mut at = self.nodes[node.0 as usize].first;
+        while at != NONE {
+            let next = self.nodes[at as usize].next;
+            self.erase(NodeId(at));
+            at = next;
+        }
+        let here = &mut self.nodes[node.0 as usize];
+        (here.text, here.length, here.link) = (NONE, 0, NONE);
+        self.settled = false;
+    }
+
+    /// The place of an element in its type.
+    pub(crate) fn order(&self, node: NodeId) -> u16 {
+        self.nodes[node.0 as usize].order
     }
 }
 

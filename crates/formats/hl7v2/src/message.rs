@@ -68,6 +68,11 @@ impl<'a> Message<'a> {
         })
     }
 
+    /// The segments in order as they were sent, without their terminators: for passes that count nothing.
+    pub fn raw_segments(&self) -> impl Iterator<Item = &'a str> + '_ {
+        self.segments.iter().map(|&(start, end)| &self.text[start as usize..end as usize])
+    }
+
     /// How many segments there are.
     pub fn segment_count(&self) -> usize {
         self.segments.len()

@@ -1,0 +1,276 @@
+//! What FHIR requires and the message did not say: defaults that state that nothing is known, never a value that would look like a fact.
+
+use std::sync::OnceLock;
+
+use sutura_fhir::defs::{TypeId, TypeKind, r4};
+
+use super::{plan::Tag, run::Work};
+use crate::fhir::{NodeId, ResourceId, Step, Tree};
+
+const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
+
+/// Values that required elements get when nothing was stated. `status` says "unknown" where the list of codes has that.
+const DEFAULTS: &[(&str, &str, &str)] = &[
+    ("Observation", "status", "unknown"),
+    ("DiagnosticReport", "status", "unknown"),
+    ("ServiceRequest", "status", "unknown"),
+    ("ServiceRequest", "intent", "order"),
+    ("Encounter", "status", "unknown"),
+    ("Procedure", "status", "unknown"),
+    ("Coverage", "status", "active"),
+    ("Immunization", "status", "completed"),
+    ("MedicationRequest", "status", "unknown"),
+    ("MedicationRequest", "intent", "order"),
+    ("MedicationDispense", "status", "unknown"),
+    ("MedicationAdministration", "status", "unknown"),
+    ("Account", "status", "unknown"),
+    ("ChargeItem", "status", "unknown"),
+    ("DocumentReference", "status", "current"),
+    ("EpisodeOfCare", "status", "active"),
+    ("Appointment", "status", "proposed"),
+];
+
+/// The type a choice takes when nothing was stated.
+const CHOICES: &[(&str, &str)] = &[
+    ("medication", "medicationCodeableConcept"),
+    ("occurrence", "occurrenceString"),
+    ("effective", "effectiveDateTime"),
+    ("event", "eventCoding"),
+];
+
+/// The required elements of each type, by its number.
+fn required() -> &'static [Vec<Step>] {
+    static REQUIRED: OnceLock<Vec<Vec<Step>>> = OnceLock::new();
+    REQUIRED.get_or_init(|| {
+        let steps = |ty: &sutura_fhir::defs::TypeDef| {
+            if ty.kind == TypeKind::Primitive {
+                return Vec::new();
+            }
+            ty.elements
+                .iter()
+                .filter(|element| element.min > 0)
+                .filter_map(|element| {
+                    let name = if element.choice { CHOICES.iter().find(|(stem, _)| *stem == element.name)?.1 } else { element.name };
+                    Step::new(ty.id, name)
+                })
+                .collect()
+        };
+        r4().types().iter().map(steps).collect()
+    })
+}
+
+/// Completes a resource.
+pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str, trigger: &str) {
+    let root = work.tree.root(resource);
+    let name = work.tree.type_of(resource);
+    let tree = &mut *work.tree;
+    for (ty, element, value) in DEFAULTS {
+        if *ty == name && !tree.has(root, element) {
+            tree.set(root, element, value);
+        }
+    }
+    match name {
+        "Encounter" if !tree.has(root, "class") => {
+            tree.set(root, "class.system", "http://terminology.hl7.org/CodeSystem/v3-NullFlavor");
+            tree.set(root, "class.code", "UNK");
+        }
+        "Provenance" if !tree.has(root, "recorded") => {
+            tree.set(root, "recorded", recorded);
+        }
+        "Appointment" => appointment(tree, root, trigger),
+        "Organization" if !tree.has(root, "name") && !tree.has(root, "identifier") => absent_at(tree, root, "name"),
+        "AllergyIntolerance" if tree.get(root, "verificationStatus.coding[0].code") == Some("entered-in-error") => {
+            if let Some(status) = tree.element(root, "clinicalStatus") {
+                tree.erase(status);
+            }
+        }
+        "DocumentReference" if !tree.has(root, "content") => {
+            if let Some(content) = tree.element(root, "content") {
+                absent_at(tree, content, "attachment");
+            }
+        }
+        _ => {}
+    }
+    walk(tree, root, 0);
+}
+
+/// Elements of resources are not nested deeper than this.
+const DEEPEST: u32 = 24;
+
+/// Looks at every element that is written: adds what is required, and mends what the rules of its type refuse.
+fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
+    let ty = tree.ty(node);
+    if depth > DEEPEST {
+        return;
+    }
+    mend(tree, node, ty);
+    let mut children: smallvec::SmallVec<[(NodeId, bool); 24]> = smallvec::SmallVec::new();
+    for (_, child) in tree.children(node) {
+        if tree.has_content(child) {
+            children.push((child, tree.ty(child).def().kind == TypeKind::Primitive));
+        }
+    }
+    for step in &required()[ty.index()] {
+        let there = children.iter().any(|(child, _)| tree.order(*child) == step.order);
+        if !there && let Some(missing) = tree.item(node, step, 0) {
+            absent(tree, missing);
+        }
+    }
+    for (child, is_primitive) in children {
+        if !is_primitive {
+            walk(tree, child, depth + 1);
+        }
+    }
+}
+
+/// The rules of data types that messages break most.
+fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
+    match ty.name() {
+        // cpt-2: a value needs a system.
+        "ContactPoint" if tree.has(node, "value") && !tree.has(node, "system") => absent_at(tree, node, "system"),
+        // qty-3: a code needs a system.
+        "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
+            if let Some(code) = tree.get(node, "code").map(str::to_owned)
+                && let Some(element) = tree.element(node, "code")
+            {
+                if !tree.has(node, "unit") {
+                    tree.set(node, "unit", &code);
+                }
+                tree.erase(element);
+            }
+        }
+        // att-1: data needs a type.
+        "Attachment" if tree.has(node, "data") && !tree.has(node, "contentType") => {
+            tree.set(node, "contentType", "application/octet-stream");
+        }
+        // rat-1: both or none.
+        "Ratio" if tree.has(node, "numerator") != tree.has(node, "denominator") => {
+            let missing = if tree.has(node, "numerator") { "denominator" } else { "numerator" };
+            absent_at(tree, node, missing);
+        }
+        // per-1: the end is not before the start.
+        "Period" => {
+            let wrong = match (tree.get(node, "start"), tree.get(node, "end")) {
+                (Some(start), Some(end)) => {
+                    let length = start.len().min(end.len()).min(10);
+                    start.as_bytes()[..length] > end.as_bytes()[..length] || (start.len() == end.len() && start > end)
+                }
+                _ => false,
+            };
+            if wrong && let Some(end) = tree.element(node, "end") {
+                tree.erase(end);
+            }
+        }
+        // pat-1: a contact says more than what it is to the patient.
+        "Patient.contact" => {
+            if !["name", "telecom", "address", "organization"].iter().any(|name| tree.has(node, name)) {
+                tree.erase(node);
+            }
+        }
+        "Patient.link" | "Encounter.diagnosis" | "Encounter.location" | "Encounter.participant" => {
+            let needed = match ty.name() {
+                "Patient.link" => "other",
+                "Encounter.diagnosis" => "condition",
+                "Encounter.location" => "location",
+                _ => "individual",
+            };
+            if !tree.has(node, needed) {
+                tree.erase(node);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// app-2 to app-4: start and end are both there or none, and only what is not yet or no longer planned has none.
+fn appointment(tree: &mut Tree, root: NodeId, trigger: &str) {
+    if tree.has(root, "start")
+        && !tree.has(root, "end")
+        && let (Some(start), Some(minutes)) = (tree.get(root, "start"), tree.get(root, "minutesDuration").and_then(|text| text.parse::<i64>().ok()))
+        && let Some(end) = plus_minutes(start, minutes)
+    {
+        tree.set(root, "end", &end);
+    }
+    let (start, end) = (tree.has(root, "start"), tree.has(root, "end"));
+    let backwards = tree.get(root, "start").zip(tree.get(root, "end")).is_some_and(|(start, end)| start.len() == end.len() && start > end);
+    if start != end || backwards {
+        let stated = tree.get(root, "start").or_else(|| tree.get(root, "end")).map(str::to_owned);
+        for name in ["start", "end"] {
+            if let Some(element) = tree.element(root, name) {
+                tree.erase(element);
+            }
+        }
+        if let Some(stated) = stated {
+            let place = if start { "requestedPeriod[0].start" } else { "requestedPeriod[0].end" };
+            tree.set(root, place, &stated);
+        }
+    }
+    let planned = start && end && !backwards;
+    if !planned && !matches!(tree.get(root, "status"), Some("proposed" | "cancelled" | "waitlist")) {
+        tree.set(root, "status", if trigger == "S15" || trigger == "S17" { "cancelled" } else { "proposed" });
+    }
+    if !tree.has(root, "participant")
+        && let Some(participant) = tree.element(root, "participant")
+    {
+        tree.set(participant, "status", "needs-action");
+        absent_at(tree, participant, "actor");
+    }
+    let participants: Vec<NodeId> = tree.children(root).filter(|(name, _)| *name == "participant").map(|(_, node)| node).collect();
+    for participant in participants {
+        // app-1: someone, or at least a part to play.
+        if !tree.has(participant, "actor") && !tree.has(participant, "type") {
+            absent_at(tree, participant, "actor");
+        }
+        if !tree.has(participant, "status") {
+            tree.set(participant, "status", "needs-action");
+        }
+    }
+}
+
+fn plus_minutes(start: &str, minutes: i64) -> Option<String> {
+    let start = chrono::DateTime::parse_from_rfc3339(start).ok()?;
+    let end = start.checked_add_signed(chrono::TimeDelta::try_minutes(minutes)?)?;
+    Some(end.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+}
+
+fn absent_at(tree: &mut Tree, node: NodeId, name: &'static str) {
+    if let Some(element) = tree.element(node, name) {
+        absent(tree, element);
+    }
+}
+
+/// Says that nothing is known of an element.
+fn absent(tree: &mut Tree, element: NodeId) {
+    if let Some(extension) = tree.push(element, "extension") {
+        tree.set(extension, "url", ABSENT);
+        tree.set(extension, "valueCode", "unknown");
+    }
+}
+
+/// Whether a message of this trigger joins or replaces patients.
+pub(super) fn merges(trigger: &str) -> bool {
+    matches!(
+        trigger,
+        "A18" | "A30" | "A34" | "A35" | "A36" | "A39" | "A40" | "A41" | "A42" | "A43" | "A44" | "A45" | "A46" | "A47" | "A48" | "A49" | "A50" | "A51"
+    )
+}
+
+/// Which resources of roles a segment begins anew.
+pub(super) fn begins(tag: &Tag) -> &'static [&'static str] {
+    match tag {
+        b"PV1" => &["Encounter", "VisitCoverage"],
+        b"NK1" => &["RelatedPerson"],
+        b"AL1" | b"IAM" => &["AllergyIntolerance"],
+        b"DG1" => &["Condition"],
+        b"PR1" => &["Procedure"],
+        b"IN1" => &["Coverage"],
+        b"GT1" => &["Guarantor"],
+        b"FT1" => &["ChargeItem"],
+        b"SPM" => &["Specimen"],
+        b"OBX" => &["Observation"],
+        b"TXA" => &["DocumentReference"],
+        b"SCH" => &["Appointment"],
+        b"MRG" => &["MergedPatient"],
+        _ => &[],
+    }
+}

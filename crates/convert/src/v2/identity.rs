@@ -1,0 +1,284 @@
+//! Who a resource is: its id is made of what identifies it, so that the same thing has the same id in every message.
+//!
+//! A resource of a role has recipes: lists of fields, the first of which decides whether the recipe can be used. Identifiers are
+//! taken with their assigning authority, or with the sending facility where none is stated. What has no identifier of its own is known by
+//! its patient, visit or order and what it says. Resources that a field describes are known by their identifier, else by their content.
+
+use std::collections::HashMap;
+
+use sutura_core::Sha256Hash;
+
+use super::{
+    functions::universal,
+    plan::{Plan, Tag},
+    run::Work,
+};
+use crate::{
+    fhir::{ResourceId, Tree},
+    ids::{Id, IdBuilder},
+};
+
+/// A part of a recipe.
+#[derive(Debug, Clone, Copy)]
+enum Part {
+    /// An identifier (CX, EI or text): its value and authority. The field must be there for the recipe to be used.
+    Key(&'static [u8; 3], u16),
+    /// What a field says, if anything.
+    Also(&'static [u8; 3], u16, u16),
+    /// What a field says; it must be there.
+    Says(&'static [u8; 3], u16, u16),
+    Patient,
+    Encounter,
+    Order,
+}
+
+use Part::{Also, Encounter, Key, Order, Patient, Says};
+
+/// The recipes of a role.
+fn recipes(role: &str) -> &'static [&'static [Part]] {
+    match role {
+        "Patient" => &[&[Key(b"PID", 3)], &[Key(b"PID", 2)], &[Key(b"PID", 4)], &[Key(b"PID", 18)]],
+        "MergedPatient" => &[&[Key(b"MRG", 1)]],
+        "Encounter" => &[&[Key(b"PV1", 19)], &[Key(b"PV1", 50)], &[Patient, Says(b"PV1", 44, 0)]],
+        "Account" => &[&[Key(b"PID", 18)], &[Patient, Says(b"GT1", 3, 0)]],
+        "ServiceRequest" => &[
+            &[Key(b"ORC", 2), Also(b"OBR", 4, 1)],
+            &[Key(b"OBR", 2), Also(b"OBR", 4, 1)],
+            &[Key(b"ORC", 3), Also(b"OBR", 4, 1)],
+            &[Key(b"OBR", 3), Also(b"OBR", 4, 1)],
+        ],
+        "DiagnosticReport" => &[
+            &[Key(b"OBR", 3), Also(b"OBR", 4, 1)],
+            &[Key(b"ORC", 3), Also(b"OBR", 4, 1)],
+            &[Key(b"OBR", 2), Also(b"OBR", 4, 1)],
+            &[Key(b"ORC", 2), Also(b"OBR", 4, 1)],
+        ],
+        "Observation" => &[
+            &[Key(b"OBX", 21)],
+            &[Order, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0)],
+            &[Encounter, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
+            &[Patient, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
+        ],
+        "Specimen" => &[&[Key(b"SPM", 2)], &[Key(b"SPM", 30)], &[Order, Also(b"SPM", 1, 0), Also(b"SPM", 4, 0)]],
+        "OrderSpecimen" => &[&[Order]],
+        "RelatedPerson" => &[&[Patient, Key(b"NK1", 33)], &[Patient, Key(b"NK1", 12)], &[Patient, Says(b"NK1", 2, 0), Also(b"NK1", 3, 1)]],
+        "Guarantor" => &[&[Patient, Key(b"GT1", 2)], &[Patient, Says(b"GT1", 3, 0)]],
+        "AllergyIntolerance" => &[&[Key(b"IAM", 7)], &[Patient, Says(b"AL1", 3, 0)], &[Patient, Says(b"IAM", 3, 0)]],
+        "Condition" => &[
+            &[Key(b"DG1", 20)],
+            &[Encounter, Says(b"DG1", 3, 0), Also(b"DG1", 6, 1)],
+            &[Encounter, Says(b"DG1", 4, 0), Also(b"DG1", 6, 1)],
+            &[Patient, Says(b"DG1", 3, 0), Also(b"DG1", 5, 0)],
+            &[Patient, Says(b"DG1", 4, 0), Also(b"DG1", 5, 0)],
+        ],
+        "Procedure" => &[&[Key(b"PR1", 19)], &[Encounter, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)], &[Patient, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)]],
+        "Coverage" => &[&[Patient, Says(b"IN1", 2, 0), Also(b"IN1", 3, 0), Also(b"IN1", 36, 0)], &[Patient, Says(b"IN1", 3, 0), Also(b"IN1", 36, 0)]],
+        "VisitCoverage" => &[&[Encounter, Says(b"PV1", 20, 0)], &[Patient, Says(b"PV1", 20, 0)]],
+        "ChargeItem" => &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Says(b"FT1", 7, 0), Also(b"FT1", 4, 0)]],
+        "Immunization" => &[&[Patient, Says(b"RXA", 5, 0), Also(b"RXA", 3, 0), Also(b"ORC", 3, 0)]],
+        "MedicationRequest" => &[
+            &[Key(b"ORC", 2), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)],
+            &[Key(b"ORC", 3), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)],
+        ],
+        "MedicationDispense" => &[
+            &[Key(b"ORC", 3), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
+            &[Key(b"ORC", 2), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
+        ],
+        "MedicationAdministration" => &[
+            &[Key(b"ORC", 3), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)],
+            &[Key(b"ORC", 2), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)],
+        ],
+        "Appointment" => &[&[Key(b"SCH", 2)], &[Key(b"SCH", 1)]],
+        "DocumentReference" => &[&[Key(b"TXA", 12)]],
+        "MessageHeader" => &[&[Key(b"MSH", 10), Also(b"MSH", 3, 0), Also(b"MSH", 7, 0)]],
+        "LivingWill" => &[&[Patient]],
+        "CareTeam" => &[&[Patient, Says(b"ROL", 4, 0)]],
+        _ => &[],
+    }
+}
+
+/// Roles of which a second one with the same identity is another one: a repeated result is not the first one again.
+fn is_event(role: &str) -> bool {
+    matches!(
+        role,
+        "Observation" | "DiagnosticReport" | "ServiceRequest" | "MedicationDispense" | "MedicationAdministration" | "ChargeItem" | "Immunization" | "DocumentReference"
+    )
+}
+
+/// Gives every resource its id. Resources that are the same get one id; the list says which resource stands for each.
+pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, keep: &[bool]) -> Vec<Option<ResourceId>> {
+    let plan = work.plan;
+    let mut stands: Vec<Option<ResourceId>> = work.tree.resources().map(Some).collect();
+    let mut known: HashMap<(&'static str, Id), ResourceId> = HashMap::with_capacity(stands.len());
+    for resource in work.tree.resources() {
+        let Some(role) = work.made[resource.index()].role else { continue };
+        if !keep[resource.index()] {
+            stands[resource.index()] = None;
+            continue;
+        }
+        let name = plan.roles[role].name;
+        let ty = work.tree.type_of(resource);
+        let mut id = of_role(work, plan, resource, name, record, facility);
+        let mut number = 1u32;
+        while let Some(first) = known.get(&(ty, id)) {
+            if !is_event(name) {
+                stands[resource.index()] = Some(*first);
+                break;
+            }
+            number += 1;
+            id = IdBuilder::new(ty).part("again").part(id.as_str()).part(&number.to_string()).finish();
+        }
+        work.tree.set_id(resource, id);
+        known.entry((ty, id)).or_insert(resource);
+    }
+    // What a field describes comes after what describes it: from the back, so that what it refers to has its id.
+    let mut json = Vec::new();
+    for resource in work.tree.resources().rev() {
+        if work.made[resource.index()].role.is_some() {
+            continue;
+        }
+        if !keep[resource.index()] {
+            stands[resource.index()] = None;
+            continue;
+        }
+        let ty = work.tree.type_of(resource);
+        let id = match identifier(work.tree, resource) {
+            Some((Some(system), value)) => crate::ids::from_identifier(ty, system, value),
+            Some((None, value)) if ty != "PractitionerRole" => IdBuilder::new(ty).part("facility").part(facility).part(value).finish(),
+            _ => {
+                json.clear();
+                work.tree.write_resource(resource, &mut json);
+                let mut id = IdBuilder::new(ty).part("content").part(facility);
+                id.add(&json);
+                id.finish()
+            }
+        };
+        work.tree.set_id(resource, id);
+        known.entry((ty, id)).or_insert(resource);
+    }
+    // The first one in the message stands for the others.
+    let mut first: HashMap<(&'static str, Id), ResourceId> = HashMap::with_capacity(stands.len());
+    for resource in work.tree.resources() {
+        if stands[resource.index()] != Some(resource) {
+            continue;
+        }
+        if let Some(id) = work.tree.id_of(resource) {
+            stands[resource.index()] = Some(*first.entry((work.tree.type_of(resource), id)).or_insert(resource));
+        }
+    }
+    // One that stands for another may itself have been replaced.
+    for at in 0..stands.len() {
+        if let Some(other) = stands[at] {
+            stands[at] = stands[other.index()];
+        }
+    }
+    stands
+}
+
+/// The first identifier with a system, else the first with a value.
+fn identifier(tree: &Tree, resource: ResourceId) -> Option<(Option<&str>, &str)> {
+    let mut first = None;
+    for (name, node) in tree.children(tree.root(resource)) {
+        if name != "identifier" {
+            continue;
+        }
+        let Some(value) = tree.get(node, "value") else { continue };
+        if let Some(system) = tree.get(node, "system") {
+            return Some((Some(system), value));
+        }
+        first.get_or_insert(value);
+    }
+    first.map(|value| (None, value))
+}
+
+fn of_role(work: &Work<'_>, plan: &Plan, resource: ResourceId, role: &str, record: &Sha256Hash, facility: &str) -> Id {
+    let ty = work.tree.type_of(resource);
+    for recipe in recipes(role) {
+        if let Some(id) = follow(work, resource, ty, recipe, facility) {
+            return id;
+        }
+    }
+    let ordinal = work.tree.resources().take(resource.index()).filter(|other| work.tree.type_of(*other) == ty).count();
+    let _ = plan;
+    crate::ids::from_record(ty, &record.0, &format!("{role}#{ordinal}"))
+}
+
+fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], facility: &str) -> Option<Id> {
+    // The identifier alone: the id that anyone can compute.
+    if let [Key(tag, field)] = recipe {
+        let (system, value) = key(work, resource, tag, *field, facility)?;
+        return Some(crate::ids::from_identifier(ty, &system, &value));
+    }
+    let mut id = IdBuilder::new(ty).part("recipe");
+    for part in recipe {
+        match part {
+            Key(tag, field) => {
+                let (system, value) = key(work, resource, tag, *field, facility)?;
+                id = id.part(&system).part(&value);
+            }
+            Says(tag, field, component) => {
+                let said = says(work, resource, tag, *field, *component);
+                if said.is_empty() {
+                    return None;
+                }
+                id = id.part(said);
+            }
+            Also(tag, field, component) => id = id.part(says(work, resource, tag, *field, *component)),
+            Patient => id = id.part(work.tree.id_of(work.made[resource.index()].patient?)?.as_str()),
+            Encounter => id = id.part(work.tree.id_of(work.made[resource.index()].encounter?)?.as_str()),
+            Order => id = id.part(work.tree.id_of(work.made[resource.index()].order.filter(|order| *order != resource)?)?.as_str()),
+        }
+    }
+    Some(id.finish())
+}
+
+/// The segment of that name that belongs to a resource: one it was made of, else one of its order.
+fn segment_of(work: &Work<'_>, resource: ResourceId, tag: &Tag) -> Option<usize> {
+    let made = &work.made[resource.index()];
+    let own = made.segments.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == *tag);
+    own.or_else(|| {
+        let order = made.order.map(|order| &work.made[order.index()].segments)?;
+        order.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == *tag)
+    })
+}
+
+fn says<'m>(work: &Work<'m>, resource: ResourceId, tag: &Tag, field: u16, component: u16) -> &'m str {
+    segment_of(work, resource, tag).map_or("", |at| work.index.first(at, field, component))
+}
+
+/// System and value of an identifier. Of several the medical record number, else the first one.
+fn key(work: &Work<'_>, resource: ResourceId, tag: &Tag, field: u16, facility: &str) -> Option<(String, String)> {
+    let at = segment_of(work, resource, tag)?;
+    let raw = work.index.field(at, field);
+    let mut best: Option<&str> = None;
+    for repetition in work.index.repetitions(raw).take(64) {
+        let parts = work.index.parts(repetition, 0);
+        if parts.get(1).is_empty() {
+            continue;
+        }
+        if parts.get(5) == "MR" {
+            best = Some(repetition);
+            break;
+        }
+        best = best.or(Some(repetition));
+    }
+    let parts = work.index.parts(best?, 0);
+    // SPM-2 is a pair of EI; the first part that is there.
+    let (value, authority) = if tag == b"SPM" && field == 2 {
+        let pair = [parts.get(2), parts.get(1)].into_iter().find(|part| !part.is_empty())?;
+        let entity = work.index.parts(pair, 1);
+        (entity.get(1), [entity.get(2), entity.get(3), entity.get(4)])
+    } else if matches!(tag, b"PID" | b"MRG" | b"PV1" | b"NK1" | b"GT1") || (tag == b"SPM" && field == 30) {
+        let authority = work.index.parts(parts.get(4), 1);
+        (parts.get(1), [authority.get(1), authority.get(2), authority.get(3)])
+    } else {
+        (parts.get(1), [parts.get(2), parts.get(3), parts.get(4)])
+    };
+    let value = work.index.plain(value).trim().to_owned();
+    if value.is_empty() {
+        return None;
+    }
+    let [namespace, id, kind] = authority.map(|part| work.index.plain(part).trim().to_owned());
+    let system = universal(&id, &kind).unwrap_or_else(|| format!("{facility}\n{namespace}"));
+    Some((system, value))
+}

@@ -1,0 +1,197 @@
+//! The walk over the segments of a message: which resources are in force, and which maps fill them.
+
+use super::{
+    account, complete,
+    plan::{Plan, Tag},
+    run::{PATIENT, Work},
+};
+use crate::report::Feed;
+
+/// Families of messages by their code: what an order is, and what else applies.
+fn family_of(code: &str) -> &'static str {
+    match code {
+        "ORU" | "OUL" | "ORF" | "OPU" | "OSM" => "RESULT",
+        "RDE" | "OMP" | "RRE" | "ORP" => "MEDICATION",
+        "RDS" | "RRD" => "DISPENSE",
+        "RAS" | "RRA" => "ADMINISTRATION",
+        "VXU" | "VXR" | "VXX" => "VXU",
+        _ => "ORDER",
+    }
+}
+
+/// Walks the message. False if no segment but the header has a map.
+pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
+    let index = work.index;
+    let plan = work.plan;
+    let (code, trigger) = (index.first(0, 9, 1), index.first(0, 9, 2));
+    let family = family_of(code);
+    let mut extra: Vec<&'static str> = Vec::new();
+    if code == "ADT" {
+        extra.push("ADT");
+    }
+    if matches!(code, "SIU" | "SRM" | "SRR" | "SQR") {
+        extra.push("SIU");
+    }
+    let merges = complete::merges(trigger) || index.segments.iter().any(|segment| &segment.tag == b"MRG");
+    if merges {
+        extra.push("MERGE");
+    }
+    let links = matches!(trigger, "A24" | "A37") && code == "ADT";
+    let mut state = State { context: "header", notes: "header", order: family, open_order: false, patients: 0 };
+    let mut starts = Vec::new();
+    let mut recognised = false;
+    let other = role(plan, "OtherPatient");
+    for at in 0..index.segments.len() {
+        let tag = index.segments[at].tag;
+        work.open_segment(at, &mut starts);
+        enter(work, &mut state, at, family, merges);
+        let mut linked = false;
+        if &tag == b"PID" && links && state.patients == 2 {
+            linked = true;
+        }
+        let families = [state.order, extra.first().copied().unwrap_or(""), extra.get(1).copied().unwrap_or(""), if linked { "LINK" } else { "" }];
+        for name in std::iter::once("*").chain(families).filter(|name| !name.is_empty()) {
+            recognised |= apply(work, plan, name, tag, &state, &starts);
+        }
+        if &tag == b"PID" && links && state.patients == 1 {
+            work.roles[other] = work.roles[PATIENT];
+        }
+        account(work, feed, &starts);
+    }
+    recognised
+}
+
+struct State {
+    /// What observations, diagnoses and parts played belong to.
+    context: &'static str,
+    /// What notes belong to.
+    notes: &'static str,
+    /// The family of the order in force.
+    order: &'static str,
+    /// An ORC has begun an order that has no OBR yet.
+    open_order: bool,
+    patients: u32,
+}
+
+fn role(plan: &Plan, name: &str) -> usize {
+    plan.roles.iter().position(|role| role.name == name).unwrap_or(0)
+}
+
+/// The resources of an order.
+const ORDER_ROLES: [&str; 10] = [
+    "DiagnosticReport",
+    "ServiceRequest",
+    "OrderSpecimen",
+    "Specimen",
+    "Observation",
+    "MedicationRequest",
+    "MedicationDispense",
+    "MedicationAdministration",
+    "Immunization",
+    "OrderProvenance",
+];
+
+/// What stays when another patient begins.
+const MESSAGE_ROLES: [&str; 4] = ["MessageHeader", "Bundle", "EventProvenance", "OtherPatient"];
+
+fn forget(work: &mut Work<'_>, names: &[&str]) {
+    for (number, role) in work.plan.roles.iter().enumerate() {
+        if names.contains(&role.name) {
+            work.roles[number] = None;
+        }
+    }
+}
+
+/// What changes when a segment begins.
+fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str, merges: bool) {
+    let tag = work.index.segments[at].tag;
+    forget(work, complete::begins(&tag));
+    match &tag {
+        b"PID" => {
+            state.patients += 1;
+            // In a schedule the patient comes behind the appointment.
+            if state.patients > 1 && !(merges && work.roles[PATIENT].is_none()) {
+                for (number, role) in work.plan.roles.iter().enumerate() {
+                    if !MESSAGE_ROLES.contains(&role.name) && role.name != "Appointment" {
+                        work.roles[number] = None;
+                    }
+                }
+            }
+            (state.context, state.notes, state.open_order) = ("patient", "patient", false);
+        }
+        b"PV1" => (state.context, state.notes) = ("visit", "visit"),
+        b"ORC" => {
+            forget(work, &ORDER_ROLES);
+            state.order = order_family(work, at, family);
+            (state.context, state.notes, state.open_order) = ("order", "order", true);
+        }
+        b"OBR" => {
+            if !state.open_order {
+                forget(work, &ORDER_ROLES);
+                state.order = order_family(work, at, family);
+            }
+            (state.context, state.notes, state.open_order) = ("order", "order", false);
+        }
+        b"RXO" | b"RXE" | b"RXD" | b"RXA" => {
+            if state.context != "order" {
+                forget(work, &ORDER_ROLES);
+                state.order = order_family(work, at, family);
+            }
+            (state.context, state.notes) = ("order", "order");
+        }
+        b"SPM" => (state.context, state.notes) = ("specimen", "specimen"),
+        b"OBX" => state.notes = if state.context == "document" { "document" } else { "observation" },
+        b"TXA" => (state.context, state.notes) = ("document", "document"),
+        b"SCH" | b"AIS" | b"AIG" | b"AIL" | b"AIP" | b"RGS" => (state.context, state.notes) = ("schedule", "schedule"),
+        _ => {}
+    }
+}
+
+/// Segments of an order that are looked at to know what it orders.
+const LOOK_AHEAD: usize = 24;
+
+/// What an order is about: its own segments say so, whatever the message is called.
+fn order_family(work: &Work<'_>, at: usize, family: &'static str) -> &'static str {
+    let rest = work.index.segments.iter().skip(at + 1).take(LOOK_AHEAD).take_while(|segment| &segment.tag != b"ORC");
+    let here = work.index.segments[at].tag;
+    let mut medication = false;
+    for tag in std::iter::once(here).chain(rest.map(|segment| segment.tag)) {
+        match &tag {
+            b"RXD" => return "DISPENSE",
+            b"RXA" => return if family == "VXU" { "VXU" } else { "ADMINISTRATION" },
+            b"RXO" | b"RXE" => medication = true,
+            b"OBR" => return if family == "RESULT" { "RESULT" } else { "ORDER" },
+            _ => {}
+        }
+    }
+    if medication { "MEDICATION" } else { family }
+}
+
+/// Applies the maps that a family has for a segment.
+fn apply(work: &mut Work<'_>, plan: &'static Plan, family: &'static str, tag: Tag, state: &State, starts: &[u32]) -> bool {
+    let Some(uses) = plan.uses.get(&(family, tag)) else { return false };
+    let context = if &tag == b"NTE" { state.notes } else { state.context };
+    let mut applied = false;
+    for one in uses {
+        if one.context != "*" && one.context != context {
+            continue;
+        }
+        if !work.meets(one.condition.as_ref()) {
+            continue;
+        }
+        let role = plan.roles[one.role];
+        let resource = match work.roles[one.role] {
+            Some(resource) => resource,
+            // A map that only links needs the resource to be there.
+            None if plan.maps[one.map].only_links => continue,
+            None => {
+                let (resource, _) = work.begin(role.ty, Some(one.role));
+                work.roles[one.role] = Some(resource);
+                resource
+            }
+        };
+        work.apply(&plan.maps[one.map], resource, starts);
+        applied = true;
+    }
+    applied && &tag != b"MSH"
+}
