@@ -325,7 +325,7 @@ impl Report {
 
     /// The places as a table: a row for each feed, place, outcome (`mapped`, `dropped`, `unmapped`) and reason.
     pub fn to_batch(&self) -> Result<RecordBatch, ArrowError> {
-        let mut text: [Vec<&str>; 4] = Default::default();
+        let mut text: [Vec<String>; 4] = Default::default();
         let mut counted = Vec::new();
         for (name, feed) in &self.feeds {
             let all = feed.all_places();
@@ -335,8 +335,8 @@ impl Report {
                 let dropped = counts.dropped.iter().map(|(reason, count)| ("dropped", *reason, *count));
                 let rows = [("mapped", "", counts.mapped), ("unmapped", "", counts.unmapped)].into_iter().chain(dropped);
                 for (outcome, reason, count) in rows.filter(|(_, _, count)| *count > 0) {
-                    for (column, value) in text.iter_mut().zip([name.as_str(), place, outcome, reason]) {
-                        column.push(value);
+                    for (column, value) in text.iter_mut().zip([name.as_str(), place.as_ref(), outcome, reason]) {
+                        column.push(value.to_owned());
                     }
                     counted.push(i64::try_from(count).unwrap_or(i64::MAX));
                 }

@@ -1,5 +1,7 @@
 //! The arena of elements.
 
+use std::{collections::HashMap, sync::Arc};
+
 use sutura_fhir::defs::{TypeId, r4};
 
 use super::{Path, Step, json};
@@ -59,6 +61,8 @@ struct Resource {
 /// The resources of one record. `Debug` shows no content.
 #[derive(Default)]
 pub struct Tree {
+    /// Paths of names that were used, by the type they begin at and where their text is.
+    paths: HashMap<(usize, usize, usize), Option<Arc<Path>>>,
     nodes: Vec<Node>,
     text: String,
     resources: Vec<Resource>,
@@ -218,16 +222,24 @@ impl Tree {
     /// Sets the primitive that a path of names leads to (`name[0].given[1]`). Text for a boolean or a number has to be one as in
     /// JSON. Empty text sets nothing. False if there is no such element or the text does not fit.
     pub fn set(&mut self, from: NodeId, path: &'static str, value: &str) -> bool {
-        let Ok(path) = Path::new(self.ty(from), path) else {
-            debug_assert!(false, "no path {path} from {}", self.ty(from).name());
-            return false;
-        };
+        let Some(path) = self.path(from, path) else { return false };
         if value.is_empty() || !path.steps.last().is_some_and(|(step, _)| json::fits(step, value)) {
             return false;
         }
         let Some(node) = self.at(from, &path) else { return false };
         self.put(node, value);
         true
+    }
+
+    /// The steps of a path of names, resolved once.
+    fn path(&mut self, from: NodeId, text: &'static str) -> Option<Arc<Path>> {
+        let ty = self.ty(from);
+        let resolve = || {
+            let path = Path::new(ty, text).ok().map(Arc::new);
+            debug_assert!(path.is_some(), "no path {text} from {}", ty.name());
+            path
+        };
+        self.paths.entry((ty.index(), text.as_ptr() as usize, text.len())).or_insert_with(resolve).clone()
     }
 
     /// Sets a boolean.
@@ -237,10 +249,7 @@ impl Tree {
 
     /// Points the Reference at a path to a resource of this tree.
     pub fn link(&mut self, from: NodeId, path: &'static str, target: ResourceId) -> bool {
-        let Ok(path) = Path::new(self.ty(from), path) else {
-            debug_assert!(false, "no path {path} from {}", self.ty(from).name());
-            return false;
-        };
+        let Some(path) = self.path(from, path) else { return false };
         let Some(node) = self.at(from, &path) else { return false };
         self.set_link(node, target);
         true
@@ -604,6 +613,11 @@ impl Tree {
         let here = &mut self.nodes[node.0 as usize];
         (here.text, here.length, here.link) = (NONE, 0, NONE);
         self.settled = false;
+    }
+
+    /// Whether an element is written, as of the last [`settle`](Self::settle).
+    pub(crate) fn is_live(&self, node: NodeId) -> bool {
+        self.nodes[node.0 as usize].flags & LIVE != 0
     }
 
     /// The place of an element in its type.

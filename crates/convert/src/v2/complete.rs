@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use sutura_fhir::defs::{TypeId, TypeKind, r4};
 
-use super::{plan::Tag, run::Work};
+use super::run::Work;
 use crate::fhir::{NodeId, ResourceId, Step, Tree};
 
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
@@ -38,24 +38,47 @@ const CHOICES: &[(&str, &str)] = &[
     ("event", "eventCoding"),
 ];
 
-/// The required elements of each type, by its number.
-fn required() -> &'static [Vec<Step>] {
-    static REQUIRED: OnceLock<Vec<Vec<Step>>> = OnceLock::new();
-    REQUIRED.get_or_init(|| {
-        let steps = |ty: &sutura_fhir::defs::TypeDef| {
-            if ty.kind == TypeKind::Primitive {
-                return Vec::new();
-            }
-            ty.elements
-                .iter()
-                .filter(|element| element.min > 0)
-                .filter_map(|element| {
-                    let name = if element.choice { CHOICES.iter().find(|(stem, _)| *stem == element.name)?.1 } else { element.name };
-                    Step::new(ty.id, name)
-                })
-                .collect()
+/// What is looked at in the elements of a type.
+struct Rules {
+    is_primitive: bool,
+    is_mended: bool,
+    required: Vec<Step>,
+}
+
+/// The types whose rules [`mend`] knows.
+const MENDED: &[&str] = &[
+    "ContactPoint",
+    "Quantity",
+    "Duration",
+    "Age",
+    "Distance",
+    "Count",
+    "Attachment",
+    "Ratio",
+    "Period",
+    "Patient.contact",
+    "Patient.link",
+    "Patient.communication",
+    "RelatedPerson.communication",
+    "Encounter.diagnosis",
+    "Encounter.location",
+    "Encounter.participant",
+];
+
+/// The rules of each type, by its number.
+fn rules() -> &'static [Rules] {
+    static RULES: OnceLock<Vec<Rules>> = OnceLock::new();
+    RULES.get_or_init(|| {
+        let of = |ty: &sutura_fhir::defs::TypeDef| {
+            let is_primitive = ty.kind == TypeKind::Primitive;
+            let elements = ty.elements.iter().filter(|element| element.min > 0 && !is_primitive);
+            let required = elements.filter_map(|element| {
+                let name = if element.choice { CHOICES.iter().find(|(stem, _)| *stem == element.name)?.1 } else { element.name };
+                Step::new(ty.id, name)
+            });
+            Rules { is_primitive, is_mended: MENDED.contains(&ty.name), required: required.collect() }
         };
-        r4().types().iter().map(steps).collect()
+        r4().types().iter().map(of).collect()
     })
 }
 
@@ -78,7 +101,25 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             tree.set(root, "recorded", recorded);
         }
         "Appointment" => appointment(tree, root, trigger),
-        "Organization" if !tree.has(root, "name") && !tree.has(root, "identifier") => absent_at(tree, root, "name"),
+        "Organization" => {
+            if !tree.has(root, "name") && !tree.has(root, "identifier") {
+                absent_at(tree, root, "name");
+            }
+            // org-2, org-3: nothing of an organization is a home.
+            let homes: Vec<NodeId> = tree.children(root).filter(|(name, _)| matches!(*name, "address" | "telecom")).map(|(_, node)| node).collect();
+            for node in homes.into_iter().filter(|node| tree.get(*node, "use") == Some("home")).collect::<Vec<_>>() {
+                if let Some(element) = tree.element(node, "use") {
+                    tree.erase(element);
+                }
+            }
+        }
+        "Observation" => {
+            // obs-6: a value is a value.
+            let has_value = tree.children(root).any(|(name, node)| name.starts_with("value") && tree.is_live(node));
+            if has_value && let Some(reason) = tree.element(root, "dataAbsentReason") {
+                tree.erase(reason);
+            }
+        }
         "AllergyIntolerance" if tree.get(root, "verificationStatus.coding[0].code") == Some("entered-in-error") => {
             if let Some(status) = tree.element(root, "clinicalStatus") {
                 tree.erase(status);
@@ -103,23 +144,30 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
     if depth > DEEPEST {
         return;
     }
-    mend(tree, node, ty);
-    let mut children: smallvec::SmallVec<[(NodeId, bool); 24]> = smallvec::SmallVec::new();
-    for (_, child) in tree.children(node) {
-        if tree.has_content(child) {
-            children.push((child, tree.ty(child).def().kind == TypeKind::Primitive));
-        }
+    let rules = &rules()[ty.index()];
+    if rules.is_primitive {
+        return;
     }
-    for step in &required()[ty.index()] {
-        let there = children.iter().any(|(child, _)| tree.order(*child) == step.order);
-        if !there && let Some(missing) = tree.item(node, step, 0) {
+    if rules.is_mended {
+        mend(tree, node, ty);
+    }
+    let mut children: smallvec::SmallVec<[NodeId; 24]> = smallvec::SmallVec::new();
+    children.extend(tree.children(node).map(|(_, child)| child).filter(|child| tree.is_live(*child)));
+    for step in &rules.required {
+        let there = children.iter().any(|child| tree.order(*child) == step.order && tree.has_content(*child));
+        if there {
+            continue;
+        }
+        let Some(missing) = tree.item(node, step, 0) else { continue };
+        if step.ty.def().kind == TypeKind::Backbone {
+            // What is required inside of it says that nothing is known.
+            walk(tree, missing, depth + 1);
+        } else {
             absent(tree, missing);
         }
     }
-    for (child, is_primitive) in children {
-        if !is_primitive {
-            walk(tree, child, depth + 1);
-        }
+    for child in children {
+        walk(tree, child, depth + 1);
     }
 }
 
@@ -127,7 +175,10 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
 fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
     match ty.name() {
         // cpt-2: a value needs a system.
-        "ContactPoint" if tree.has(node, "value") && !tree.has(node, "system") => absent_at(tree, node, "system"),
+        "ContactPoint" if tree.has(node, "value") && tree.get(node, "system").is_none() => {
+            tree.set(node, "system", "other");
+        }
+        "Patient.communication" | "RelatedPerson.communication" => language(tree, node),
         // qty-3: a code needs a system.
         "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
             if let Some(code) = tree.get(node, "code").map(str::to_owned)
@@ -179,6 +230,32 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
             }
         }
         _ => {}
+    }
+}
+
+/// Languages are tags (BCP 47): a code that looks like one is written as one, other codes become text.
+fn language(tree: &mut Tree, node: NodeId) {
+    let Some(language) = tree.element(node, "language") else { return };
+    let codings: Vec<NodeId> = tree.children(language).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding).collect();
+    let Some(first) = codings.first().copied() else { return };
+    let (code, display) = (tree.get(first, "code").map(str::to_owned), tree.get(first, "display").map(str::to_owned));
+    let tag = code.as_deref().filter(|code| matches!(code.len(), 2 | 3) && code.bytes().all(|byte| byte.is_ascii_alphabetic()));
+    if !tree.has(language, "text")
+        && let Some(text) = display.as_deref().or(code.as_deref())
+    {
+        tree.set(language, "text", text);
+    }
+    for coding in codings {
+        tree.erase(coding);
+    }
+    if let Some(tag) = tag
+        && let Some(coding) = tree.push(language, "coding")
+    {
+        tree.set(coding, "system", "urn:ietf:bcp:47");
+        tree.set(coding, "code", &tag.to_ascii_lowercase());
+        if let Some(display) = &display {
+            tree.set(coding, "display", display);
+        }
     }
 }
 
@@ -253,24 +330,4 @@ pub(super) fn merges(trigger: &str) -> bool {
         trigger,
         "A18" | "A30" | "A34" | "A35" | "A36" | "A39" | "A40" | "A41" | "A42" | "A43" | "A44" | "A45" | "A46" | "A47" | "A48" | "A49" | "A50" | "A51"
     )
-}
-
-/// Which resources of roles a segment begins anew.
-pub(super) fn begins(tag: &Tag) -> &'static [&'static str] {
-    match tag {
-        b"PV1" => &["Encounter", "VisitCoverage"],
-        b"NK1" => &["RelatedPerson"],
-        b"AL1" | b"IAM" => &["AllergyIntolerance"],
-        b"DG1" => &["Condition"],
-        b"PR1" => &["Procedure"],
-        b"IN1" => &["Coverage"],
-        b"GT1" => &["Guarantor"],
-        b"FT1" => &["ChargeItem"],
-        b"SPM" => &["Specimen"],
-        b"OBX" => &["Observation"],
-        b"TXA" => &["DocumentReference"],
-        b"SCH" => &["Appointment"],
-        b"MRG" => &["MergedPatient"],
-        _ => &[],
-    }
 }

@@ -1,5 +1,7 @@
 //! What rows of a table cannot say: functions that the tables name with `fn:`.
 
+use sutura_terminology::oid;
+
 use super::{
     index::Parts,
     plan::{Leaf, Op},
@@ -120,10 +122,21 @@ pub(super) fn universal(id: &str, kind: &str) -> Option<String> {
         return None;
     }
     Some(match kind {
-        "ISO" | "OID" => sutura_terminology::oid::uri(id).map_or_else(|| format!("urn:oid:{id}"), |uri| uri.into_owned()),
-        "UUID" | "GUID" => format!("urn:uuid:{id}"),
+        "ISO" | "OID" => oid::uri(id).map_or_else(|| id.to_owned(), |uri| uri.into_owned()),
+        "UUID" | "GUID" if oid::is_uuid(id) => format!("urn:uuid:{}", id.to_ascii_lowercase()),
         _ => id.to_owned(),
     })
+}
+
+/// A URN of an OID or a UUID that is none is the bare text: the sender's type is wrong, the text still tells what is meant.
+pub(super) fn checked_urn(uri: &str) -> &str {
+    if let Some(number) = uri.strip_prefix("urn:oid:") {
+        return if oid::is_oid(number) { uri } else { number };
+    }
+    match uri.strip_prefix("urn:uuid:") {
+        Some(uuid) if !oid::is_uuid(uuid) => uuid,
+        _ => uri,
+    }
 }
 
 fn name_text(work: &mut Work<'_>, parts: &Parts<'_>, node: NodeId) -> u64 {

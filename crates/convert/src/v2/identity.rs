@@ -10,7 +10,7 @@ use sutura_core::Sha256Hash;
 
 use super::{
     functions::universal,
-    plan::{Plan, Tag},
+    plan::Tag,
     run::Work,
 };
 use crate::{
@@ -105,11 +105,31 @@ fn is_event(role: &str) -> bool {
     )
 }
 
+/// Resources by id; an id is a hash, the type in it, so it needs no other.
+type Known = HashMap<Id, ResourceId, std::hash::BuildHasherDefault<IdHasher>>;
+
+/// Takes the first bytes of an id.
+#[derive(Debug, Clone, Copy, Default)]
+struct IdHasher(u64);
+
+impl std::hash::Hasher for IdHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().take(16) {
+            self.0 = self.0.rotate_left(4) ^ u64::from(*byte);
+        }
+        self.0 = self.0.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
+}
+
 /// Gives every resource its id. Resources that are the same get one id; the list says which resource stands for each.
 pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, keep: &[bool]) -> Vec<Option<ResourceId>> {
     let plan = work.plan;
     let mut stands: Vec<Option<ResourceId>> = work.tree.resources().map(Some).collect();
-    let mut known: HashMap<(&'static str, Id), ResourceId> = HashMap::with_capacity(stands.len());
+    let mut known: Known = Known::with_capacity_and_hasher(stands.len(), std::hash::BuildHasherDefault::default());
     for resource in work.tree.resources() {
         let Some(role) = work.made[resource.index()].role else { continue };
         if !keep[resource.index()] {
@@ -118,9 +138,9 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
         }
         let name = plan.roles[role].name;
         let ty = work.tree.type_of(resource);
-        let mut id = of_role(work, plan, resource, name, record, facility);
+        let mut id = of_role(work, resource, name, record, facility);
         let mut number = 1u32;
-        while let Some(first) = known.get(&(ty, id)) {
+        while let Some(first) = known.get(&id) {
             if !is_event(name) {
                 stands[resource.index()] = Some(*first);
                 break;
@@ -129,7 +149,7 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
             id = IdBuilder::new(ty).part("again").part(id.as_str()).part(&number.to_string()).finish();
         }
         work.tree.set_id(resource, id);
-        known.entry((ty, id)).or_insert(resource);
+        known.entry(id).or_insert(resource);
     }
     // What a field describes comes after what describes it: from the back, so that what it refers to has its id.
     let mut json = Vec::new();
@@ -154,16 +174,16 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
             }
         };
         work.tree.set_id(resource, id);
-        known.entry((ty, id)).or_insert(resource);
+        known.entry(id).or_insert(resource);
     }
     // The first one in the message stands for the others.
-    let mut first: HashMap<(&'static str, Id), ResourceId> = HashMap::with_capacity(stands.len());
+    let mut first: Known = Known::with_capacity_and_hasher(stands.len(), std::hash::BuildHasherDefault::default());
     for resource in work.tree.resources() {
         if stands[resource.index()] != Some(resource) {
             continue;
         }
         if let Some(id) = work.tree.id_of(resource) {
-            stands[resource.index()] = Some(*first.entry((work.tree.type_of(resource), id)).or_insert(resource));
+            stands[resource.index()] = Some(*first.entry(id).or_insert(resource));
         }
     }
     // One that stands for another may itself have been replaced.
@@ -191,7 +211,7 @@ fn identifier(tree: &Tree, resource: ResourceId) -> Option<(Option<&str>, &str)>
     first.map(|value| (None, value))
 }
 
-fn of_role(work: &Work<'_>, plan: &Plan, resource: ResourceId, role: &str, record: &Sha256Hash, facility: &str) -> Id {
+fn of_role(work: &Work<'_>, resource: ResourceId, role: &str, record: &Sha256Hash, facility: &str) -> Id {
     let ty = work.tree.type_of(resource);
     for recipe in recipes(role) {
         if let Some(id) = follow(work, resource, ty, recipe, facility) {
@@ -199,7 +219,6 @@ fn of_role(work: &Work<'_>, plan: &Plan, resource: ResourceId, role: &str, recor
         }
     }
     let ordinal = work.tree.resources().take(resource.index()).filter(|other| work.tree.type_of(*other) == ty).count();
-    let _ = plan;
     crate::ids::from_record(ty, &record.0, &format!("{role}#{ordinal}"))
 }
 

@@ -216,6 +216,10 @@ impl Converter {
             };
             self.kept.push(keep);
         }
+        // What is not kept is not referred to either.
+        let there: Vec<_> = work.tree.resources().map(|resource| self.kept[resource.index()].then_some(resource)).collect();
+        work.tree.relink(&there);
+        work.tree.settle();
         for resource in work.tree.resources() {
             if self.kept[resource.index()] && work.tree.type_of(resource) != "Bundle" {
                 complete::complete(&mut work, resource, &self.recorded, &trigger);
@@ -271,13 +275,14 @@ fn feed_name(index: &Index<'_>) -> String {
 /// Counts what became of the fields of a segment.
 fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
     let tag = work.index.segments[work.here].tag;
+    let drops = work.plan.drops.get(&tag).map_or(&[][..], Vec::as_slice);
     for (number, field) in work.index.fields(work.here).iter().enumerate().skip(1) {
         let (first, end) = (starts[number] as usize, starts[number + 1] as usize);
         if first == end {
             continue;
         }
         let place = |component: u8| FieldPlace { segment: tag, field: number as u16, component };
-        if let Some(reason) = work.plan.drops.get(&(tag, number as u16)) {
+        if let Some((_, reason)) = drops.iter().find(|(field, _)| usize::from(*field) == number) {
             for _ in first..end {
                 feed.field(place(0)).drop_for(reason);
             }

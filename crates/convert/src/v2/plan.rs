@@ -12,6 +12,7 @@ use super::{
     condition::{Condition, Place},
     functions::Function,
     table::{self, Row},
+    walk,
 };
 use crate::fhir::Step;
 
@@ -105,8 +106,6 @@ pub(super) struct Op {
     pub each: bool,
     /// URI and number of the table that the standard binds to the field.
     pub table: Option<(u16, &'static str)>,
-    /// The type of what the path leads to.
-    pub ty: TypeId,
     /// The text is that of the first component: the field or component has several.
     pub first: bool,
 }
@@ -114,12 +113,9 @@ pub(super) struct Op {
 /// A compiled map.
 #[derive(Debug)]
 pub(super) struct Map {
+    #[cfg(test)]
     pub name: &'static str,
     pub ops: Vec<Op>,
-    /// The highest component it reads.
-    pub deepest: u16,
-    /// The type it fills.
-    pub ty: TypeId,
     /// It points to other resources and says nothing itself.
     pub only_links: bool,
 }
@@ -155,8 +151,16 @@ pub(super) struct Plan {
     pub codes: Vec<Codes>,
     pub roles: Vec<Role>,
     /// The rows of a segment in a family of messages.
-    pub uses: HashMap<(&'static str, Tag), Vec<Use>>,
-    pub drops: HashMap<(Tag, u16), &'static str>,
+    pub uses: HashMap<Tag, Vec<(&'static str, Vec<Use>)>>,
+    pub drops: HashMap<Tag, Vec<(u16, &'static str)>>,
+    /// The roles that a segment begins anew.
+    pub begins: HashMap<Tag, Vec<usize>>,
+    /// The roles that an order begins anew.
+    pub order_roles: Vec<usize>,
+    /// The roles that a second patient begins anew.
+    pub patient_roles: Vec<usize>,
+    /// The roles that stand for an order, the first that is there.
+    pub order_of: Vec<usize>,
     /// Rows that could not be compiled, and why.
     pub problems: Vec<String>,
 }
@@ -190,6 +194,10 @@ impl Compiler {
             roles: Vec::new(),
             uses: HashMap::new(),
             drops: HashMap::new(),
+            begins: HashMap::new(),
+            order_roles: Vec::new(),
+            patient_roles: Vec::new(),
+            order_of: Vec::new(),
             problems: Vec::new(),
         };
         Self { datatypes: table::datatypes().into_iter().collect(), compiled: HashMap::new(), code_names, role_names: HashMap::new(), plan }
@@ -223,13 +231,24 @@ impl Compiler {
                 }
             };
             let condition = self.condition(condition, map);
-            self.plan.uses.entry((family, tag)).or_default().push(Use { context, role, map: number, condition });
+            let families = self.plan.uses.entry(tag).or_default();
+            let place = families.iter().position(|(name, _)| *name == family).unwrap_or_else(|| {
+                families.push((family, Vec::new()));
+                families.len() - 1
+            });
+            families[place].1.push(Use { context, role, map: number, condition });
         }
         for [field, reason] in table::drops() {
             if let Some(Place::Field { segment, field, .. }) = Place::parse(field) {
-                self.plan.drops.insert((segment, field), reason);
+                self.plan.drops.entry(segment).or_default().push((field, reason));
             }
         }
+        let number = |name: &&str| self.role_names.get(name).copied();
+        self.plan.begins = walk::BEGINS.iter().map(|(tag, names)| (**tag, names.iter().filter_map(number).collect())).collect();
+        self.plan.order_roles = walk::ORDER_ROLES.iter().filter_map(number).collect();
+        self.plan.order_of = walk::ORDERS.iter().filter_map(number).collect();
+        let stays = |role: &Role| walk::MESSAGE_ROLES.contains(&role.name) || role.name == "Appointment";
+        self.plan.patient_roles = (0..self.plan.roles.len()).filter(|role| !stays(&self.plan.roles[*role])).collect();
         self.plan
     }
 
@@ -273,10 +292,14 @@ impl Compiler {
         }
         ops.sort_by_key(|op| op.at);
         repeat_places(&mut ops);
-        let deepest = ops.iter().map(|op| op.at).max().unwrap_or(0);
         let links = ops.iter().any(|op| matches!(op.action, Action::Link(_)));
         let only_links = links && ops.iter().all(|op| matches!(op.action, Action::Link(_) | Action::Constant(_)));
-        Map { name, ops, deepest, ty, only_links }
+        Map {
+            #[cfg(test)]
+            name,
+            ops,
+            only_links,
+        }
     }
 
     fn datatype(&mut self, name: &'static str, ty: TypeId) -> Option<usize> {
@@ -285,7 +308,12 @@ impl Compiler {
         }
         let rows = self.datatypes.get(name)?.clone();
         // Known before its rows are compiled, so that a map that names itself ends.
-        self.plan.datatypes.push(Map { name, ops: Vec::new(), deepest: 0, ty, only_links: false });
+        self.plan.datatypes.push(Map {
+            #[cfg(test)]
+            name,
+            ops: Vec::new(),
+            only_links: false,
+        });
         let number = self.plan.datatypes.len() - 1;
         self.compiled.insert((name, ty), number);
         let mut ops = Vec::new();
@@ -293,7 +321,6 @@ impl Compiler {
             let at = row.field.trim_start_matches('.').split('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
             ops.extend(self.op(name, ty, row, at, Place::Component(at as u8)));
         }
-        self.plan.datatypes[number].deepest = ops.iter().map(|op| op.at).max().unwrap_or(0);
         self.plan.datatypes[number].ops = ops;
         Some(number)
     }
@@ -324,11 +351,13 @@ impl Compiler {
         let codes = if row.codes.is_empty() { None } else { self.code_names.get(row.codes).copied() };
         let without_value = condition.as_ref().is_some_and(|condition| condition.is_about_absence_of(place)) && !matches!(action, Action::Text | Action::Map(_));
         let each = path.iter().any(|go| matches!(go, Go::Into(_, Slot::Each)));
-        Some(Op { at, condition, path, action, leaf, allowed, codes, without_value, repeats_at: None, each, table: None, ty, first })
+        Some(Op { at, condition, path, action, leaf, allowed, codes, without_value, repeats_at: None, each, table: None, first })
     }
 
     fn action(&mut self, map: &'static str, row: &Row, ty: TypeId) -> Option<Action> {
-        if !row.map.is_empty() {
+        // Some rows name a map beside a constant: of a primitive the constant is meant.
+        let is_constant = !row.assignment.is_empty() && ty.def().kind == TypeKind::Primitive;
+        if !row.map.is_empty() && !is_constant {
             let Some(number) = self.datatype(row.map, ty) else {
                 self.plan.problems.push(format!("{map} {}: no data type map {}", row.field, row.map));
                 return None;

@@ -141,10 +141,11 @@ impl<'m> Work<'m> {
     /// Begins a resource.
     pub(super) fn begin(&mut self, ty: sutura_fhir::defs::TypeId, role: Option<usize>) -> (ResourceId, NodeId) {
         let (resource, root) = self.tree.begin(ty);
-        let order = ["DiagnosticReport", "ServiceRequest", "Immunization", "MedicationRequest"];
-        let role_of = |name: &str| self.plan.roles.iter().position(|role| role.name == name).and_then(|role| self.roles[role]);
-        let (patient, encounter) = if role.is_some() { (self.roles[PATIENT], self.roles[ENCOUNTER]) } else { (None, None) };
-        let order = if role.is_some() { order.iter().find_map(|name| role_of(name)) } else { None };
+        let (mut patient, mut encounter, mut order) = (None, None, None);
+        if role.is_some() {
+            (patient, encounter) = (self.roles[PATIENT], self.roles[ENCOUNTER]);
+            order = self.plan.order_of.iter().find_map(|role| self.roles[*role]);
+        }
         self.made.push(Made { role, segments: SmallVec::new(), raw: self.repetition, has_data: false, patient, encounter, order });
         (resource, root)
     }

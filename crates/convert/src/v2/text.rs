@@ -43,6 +43,7 @@ pub(super) fn push(leaf: Leaf, plain: &str, out: &mut String) -> bool {
             true
         }
         Leaf::Uri => {
+            let text = super::functions::checked_urn(text);
             out.push_str(text);
             !text.contains(|char: char| char.is_whitespace() || char.is_control())
         }

@@ -2,7 +2,7 @@
 
 use super::{
     account, complete,
-    plan::{Plan, Tag},
+    plan::{Plan, Tag, Use},
     run::{PATIENT, Work},
 };
 use crate::report::Feed;
@@ -49,9 +49,12 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
         if &tag == b"PID" && links && state.patients == 2 {
             linked = true;
         }
-        let families = [state.order, extra.first().copied().unwrap_or(""), extra.get(1).copied().unwrap_or(""), if linked { "LINK" } else { "" }];
-        for name in std::iter::once("*").chain(families).filter(|name| !name.is_empty()) {
-            recognised |= apply(work, plan, name, tag, &state, &starts);
+        if let Some(known) = plan.uses.get(&tag) {
+            for (name, uses) in known {
+                if *name == "*" || *name == state.order || extra.contains(name) || (linked && *name == "LINK") {
+                    recognised |= apply(work, uses, tag, &state, &starts);
+                }
+            }
         }
         if &tag == b"PID" && links && state.patients == 1 {
             work.roles[other] = work.roles[PATIENT];
@@ -78,7 +81,7 @@ fn role(plan: &Plan, name: &str) -> usize {
 }
 
 /// The resources of an order.
-const ORDER_ROLES: [&str; 10] = [
+pub(super) const ORDER_ROLES: [&str; 10] = [
     "DiagnosticReport",
     "ServiceRequest",
     "OrderSpecimen",
@@ -92,13 +95,32 @@ const ORDER_ROLES: [&str; 10] = [
 ];
 
 /// What stays when another patient begins.
-const MESSAGE_ROLES: [&str; 4] = ["MessageHeader", "Bundle", "EventProvenance", "OtherPatient"];
+pub(super) const MESSAGE_ROLES: [&str; 4] = ["MessageHeader", "Bundle", "EventProvenance", "OtherPatient"];
 
-fn forget(work: &mut Work<'_>, names: &[&str]) {
-    for (number, role) in work.plan.roles.iter().enumerate() {
-        if names.contains(&role.name) {
-            work.roles[number] = None;
-        }
+/// The roles that stand for an order, the first that is there.
+pub(super) const ORDERS: [&str; 4] = ["DiagnosticReport", "ServiceRequest", "Immunization", "MedicationRequest"];
+
+/// Which resources of roles a segment begins anew.
+pub(super) const BEGINS: &[(&Tag, &[&str])] = &[
+    (b"PV1", &["Encounter", "VisitCoverage"]),
+    (b"NK1", &["RelatedPerson"]),
+    (b"AL1", &["AllergyIntolerance"]),
+    (b"IAM", &["AllergyIntolerance"]),
+    (b"DG1", &["Condition"]),
+    (b"PR1", &["Procedure"]),
+    (b"IN1", &["Coverage"]),
+    (b"GT1", &["Guarantor"]),
+    (b"FT1", &["ChargeItem"]),
+    (b"SPM", &["Specimen"]),
+    (b"OBX", &["Observation"]),
+    (b"TXA", &["DocumentReference"]),
+    (b"SCH", &["Appointment"]),
+    (b"MRG", &["MergedPatient"]),
+];
+
+fn forget(work: &mut Work<'_>, roles: &[usize]) {
+    for role in roles {
+        work.roles[*role] = None;
     }
 }
 
@@ -111,30 +133,26 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
             state.patients += 1;
             // In a schedule the patient comes behind the appointment.
             if state.patients > 1 && !(merges && work.roles[PATIENT].is_none()) {
-                for (number, role) in work.plan.roles.iter().enumerate() {
-                    if !MESSAGE_ROLES.contains(&role.name) && role.name != "Appointment" {
-                        work.roles[number] = None;
-                    }
-                }
+                forget(work, &plan.patient_roles);
             }
             (state.context, state.notes, state.open_order) = ("patient", "patient", false);
         }
         b"PV1" => (state.context, state.notes) = ("visit", "visit"),
         b"ORC" => {
-            forget(work, &ORDER_ROLES);
+            forget(work, &plan.order_roles);
             state.order = order_family(work, at, family);
             (state.context, state.notes, state.open_order) = ("order", "order", true);
         }
         b"OBR" => {
             if !state.open_order {
-                forget(work, &ORDER_ROLES);
+                forget(work, &plan.order_roles);
                 state.order = order_family(work, at, family);
             }
             (state.context, state.notes, state.open_order) = ("order", "order", false);
         }
         b"RXO" | b"RXE" | b"RXD" | b"RXA" => {
             if state.context != "order" {
-                forget(work, &ORDER_ROLES);
+                forget(work, &plan.order_roles);
                 state.order = order_family(work, at, family);
             }
             (state.context, state.notes) = ("order", "order");
@@ -168,8 +186,8 @@ fn order_family(work: &Work<'_>, at: usize, family: &'static str) -> &'static st
 }
 
 /// Applies the maps that a family has for a segment.
-fn apply(work: &mut Work<'_>, plan: &'static Plan, family: &'static str, tag: Tag, state: &State, starts: &[u32]) -> bool {
-    let Some(uses) = plan.uses.get(&(family, tag)) else { return false };
+fn apply(work: &mut Work<'_>, uses: &'static [Use], tag: Tag, state: &State, starts: &[u32]) -> bool {
+    let plan = work.plan;
     let context = if &tag == b"NTE" { state.notes } else { state.context };
     let mut applied = false;
     for one in uses {
