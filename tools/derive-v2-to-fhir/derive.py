@@ -207,6 +207,7 @@ def condition(text, subject, owner):
 # ---- targets -------------------------------------------------------------------------------------------------------
 
 TYPOS = {
+    "valueSampedData": "valueSampledData",
     "occurenceTiming": "occurrenceTiming",
     "occurneceTiming": "occurrenceTiming",
     "sytem": "system",
@@ -222,7 +223,8 @@ TYPOS = {
 
 def target(text):
     """`performer[2](PractitionerRole[1].organization(Organization))` as `performer#2>PractitionerRole.organization>Organization`."""
-    text = text.strip()
+    # Some cells hold characters that cannot be seen.
+    text = text.encode("ascii", "ignore").decode().strip()
     for wrong, right in TYPOS.items():
         text = text.replace(wrong, right)
     if not text or "??" in text or "#ext" in text or " " in text or text.startswith("extension?") or "extension-" in text:

@@ -248,7 +248,8 @@ impl Feed {
     /// Mapped, dropped and unmapped values over all places.
     pub fn totals(&self) -> (u64, u64, u64) {
         let places = self.places.values().map(|counts| (counts.mapped, counts.dropped.values().sum::<u64>(), counts.unmapped));
-        let fields = self.fields.0.values().map(|counts| (counts.mapped, counts.dropped.iter().map(|(_, count)| count).sum(), counts.unmapped));
+        let fields =
+            self.fields.0.values().map(|counts| (counts.mapped, counts.dropped.iter().map(|(_, count)| count).sum(), counts.unmapped));
         places.chain(fields).fold((0, 0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1, sum.2 + counts.2))
     }
 

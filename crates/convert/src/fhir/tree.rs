@@ -377,7 +377,7 @@ impl Tree {
             }
             if node.order == step.order {
                 if node.name != step.name {
-                    return None;
+                    return self.retype(NodeId(at), step);
                 }
                 if !step.is_list || node.mark == mark {
                     return Some(NodeId(at));
@@ -389,6 +389,18 @@ impl Tree {
             at = node.prev;
         }
         self.append(parent, step, mark)
+    }
+
+    /// Makes another type of a choice out of an element that was never filled.
+    fn retype(&mut self, node: NodeId, step: &Step) -> Option<NodeId> {
+        if step.is_list || self.has_content(node) {
+            return None;
+        }
+        let here = &mut self.nodes[node.0 as usize];
+        (here.name, here.ty, here.first, here.last) = (step.name, step.ty, NONE, NONE);
+        here.flags = if step.is_primitive { PRIMITIVE } else { 0 };
+        self.settled = false;
+        Some(node)
     }
 
     /// Makes an element behind those of the same place.

@@ -106,7 +106,8 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
                 absent_at(tree, root, "name");
             }
             // org-2, org-3: nothing of an organization is a home.
-            let homes: Vec<NodeId> = tree.children(root).filter(|(name, _)| matches!(*name, "address" | "telecom")).map(|(_, node)| node).collect();
+            let homes: Vec<NodeId> =
+                tree.children(root).filter(|(name, _)| matches!(*name, "address" | "telecom")).map(|(_, node)| node).collect();
             for node in homes.into_iter().filter(|node| tree.get(*node, "use") == Some("home")).collect::<Vec<_>>() {
                 if let Some(element) = tree.element(node, "use") {
                     tree.erase(element);
@@ -152,7 +153,7 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
         mend(tree, node, ty);
     }
     let mut children: smallvec::SmallVec<[NodeId; 24]> = smallvec::SmallVec::new();
-    children.extend(tree.children(node).map(|(_, child)| child).filter(|child| tree.is_live(*child)));
+    children.extend(tree.children(node).map(|(_, child)| child).filter(|child| tree.is_live(*child) || tree.has_content(*child)));
     for step in &rules.required {
         let there = children.iter().any(|child| tree.order(*child) == step.order && tree.has_content(*child));
         if there {
@@ -263,7 +264,8 @@ fn language(tree: &mut Tree, node: NodeId) {
 fn appointment(tree: &mut Tree, root: NodeId, trigger: &str) {
     if tree.has(root, "start")
         && !tree.has(root, "end")
-        && let (Some(start), Some(minutes)) = (tree.get(root, "start"), tree.get(root, "minutesDuration").and_then(|text| text.parse::<i64>().ok()))
+        && let (Some(start), Some(minutes)) =
+            (tree.get(root, "start"), tree.get(root, "minutesDuration").and_then(|text| text.parse::<i64>().ok()))
         && let Some(end) = plus_minutes(start, minutes)
     {
         tree.set(root, "end", &end);
@@ -328,6 +330,23 @@ fn absent(tree: &mut Tree, element: NodeId) {
 pub(super) fn merges(trigger: &str) -> bool {
     matches!(
         trigger,
-        "A18" | "A30" | "A34" | "A35" | "A36" | "A39" | "A40" | "A41" | "A42" | "A43" | "A44" | "A45" | "A46" | "A47" | "A48" | "A49" | "A50" | "A51"
+        "A18"
+            | "A30"
+            | "A34"
+            | "A35"
+            | "A36"
+            | "A39"
+            | "A40"
+            | "A41"
+            | "A42"
+            | "A43"
+            | "A44"
+            | "A45"
+            | "A46"
+            | "A47"
+            | "A48"
+            | "A49"
+            | "A50"
+            | "A51"
     )
 }

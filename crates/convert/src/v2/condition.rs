@@ -79,7 +79,11 @@ impl Condition {
     /// Whether it holds for something that is not there: it negates a question about that place.
     pub(super) fn is_about_absence_of(&self, place: Place) -> bool {
         let same = |asked: &Place| match (asked, place) {
-            (Place::Field { segment, field, .. }, Place::Field { segment: other, field: number, .. }) => *segment == other && *field == number,
+            // That a component is not there says nothing about its field.
+            (Place::Field { component: 1.., .. }, _) => false,
+            (Place::Field { segment, field, .. }, Place::Field { segment: other, field: number, .. }) => {
+                *segment == other && *field == number
+            }
             _ => *asked == place,
         };
         match self {

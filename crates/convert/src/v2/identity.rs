@@ -8,11 +8,7 @@ use std::collections::HashMap;
 
 use sutura_core::Sha256Hash;
 
-use super::{
-    functions::universal,
-    plan::Tag,
-    run::Work,
-};
+use super::{functions::universal, plan::Tag, run::Work};
 use crate::{
     fhir::{ResourceId, Tree},
     ids::{Id, IdBuilder},
@@ -71,23 +67,27 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
             &[Patient, Says(b"DG1", 3, 0), Also(b"DG1", 5, 0)],
             &[Patient, Says(b"DG1", 4, 0), Also(b"DG1", 5, 0)],
         ],
-        "Procedure" => &[&[Key(b"PR1", 19)], &[Encounter, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)], &[Patient, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)]],
-        "Coverage" => &[&[Patient, Says(b"IN1", 2, 0), Also(b"IN1", 3, 0), Also(b"IN1", 36, 0)], &[Patient, Says(b"IN1", 3, 0), Also(b"IN1", 36, 0)]],
+        "Procedure" => {
+            &[&[Key(b"PR1", 19)], &[Encounter, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)], &[Patient, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)]]
+        }
+        "Coverage" => {
+            &[&[Patient, Says(b"IN1", 2, 0), Also(b"IN1", 3, 0), Also(b"IN1", 36, 0)], &[Patient, Says(b"IN1", 3, 0), Also(b"IN1", 36, 0)]]
+        }
         "VisitCoverage" => &[&[Encounter, Says(b"PV1", 20, 0)], &[Patient, Says(b"PV1", 20, 0)]],
-        "ChargeItem" => &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Says(b"FT1", 7, 0), Also(b"FT1", 4, 0)]],
+        "ChargeItem" => {
+            &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Says(b"FT1", 7, 0), Also(b"FT1", 4, 0)]]
+        }
         "Immunization" => &[&[Patient, Says(b"RXA", 5, 0), Also(b"RXA", 3, 0), Also(b"ORC", 3, 0)]],
-        "MedicationRequest" => &[
-            &[Key(b"ORC", 2), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)],
-            &[Key(b"ORC", 3), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)],
-        ],
+        "MedicationRequest" => {
+            &[&[Key(b"ORC", 2), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)], &[Key(b"ORC", 3), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)]]
+        }
         "MedicationDispense" => &[
             &[Key(b"ORC", 3), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
             &[Key(b"ORC", 2), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
         ],
-        "MedicationAdministration" => &[
-            &[Key(b"ORC", 3), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)],
-            &[Key(b"ORC", 2), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)],
-        ],
+        "MedicationAdministration" => {
+            &[&[Key(b"ORC", 3), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)], &[Key(b"ORC", 2), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)]]
+        }
         "Appointment" => &[&[Key(b"SCH", 2)], &[Key(b"SCH", 1)]],
         "DocumentReference" => &[&[Key(b"TXA", 12)]],
         "MessageHeader" => &[&[Key(b"MSH", 10), Also(b"MSH", 3, 0), Also(b"MSH", 7, 0)]],
@@ -101,7 +101,14 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
 fn is_event(role: &str) -> bool {
     matches!(
         role,
-        "Observation" | "DiagnosticReport" | "ServiceRequest" | "MedicationDispense" | "MedicationAdministration" | "ChargeItem" | "Immunization" | "DocumentReference"
+        "Observation"
+            | "DiagnosticReport"
+            | "ServiceRequest"
+            | "MedicationDispense"
+            | "MedicationAdministration"
+            | "ChargeItem"
+            | "Immunization"
+            | "DocumentReference"
     )
 }
 

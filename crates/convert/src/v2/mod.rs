@@ -19,6 +19,8 @@ mod index;
 mod plan;
 mod run;
 mod table;
+#[cfg(test)]
+mod tests;
 mod text;
 mod time;
 mod walk;
@@ -136,7 +138,13 @@ impl Converter {
     ///
     /// # Errors
     /// A message of which nothing can be made; nothing is appended then.
-    pub fn convert(&mut self, message: &Message<'_>, source: &Source<'_>, report: &mut Report, out: &mut Vec<u8>) -> Result<(), ConvertError> {
+    pub fn convert(
+        &mut self,
+        message: &Message<'_>,
+        source: &Source<'_>,
+        report: &mut Report,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ConvertError> {
         self.build(message, source, report)?;
         let kept = &self.kept;
         self.tree.write_transaction(&self.bundle, |resource| kept[resource.index()], out);
@@ -240,7 +248,8 @@ impl Converter {
         if self.options.provenance {
             let kept = &self.kept;
             let tree = &mut *work.tree;
-            let targets: Vec<_> = tree.resources().filter(|resource| kept[resource.index()] && tree.type_of(*resource) != "Bundle").collect();
+            let targets: Vec<_> =
+                tree.resources().filter(|resource| kept[resource.index()] && tree.type_of(*resource) != "Bundle").collect();
             if provenance(tree, source, &self.recorded, ACTIVITY, &targets).is_some() {
                 self.kept.push(true);
             }

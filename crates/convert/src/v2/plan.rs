@@ -1,10 +1,7 @@
 //! The tables compiled once: rows with their paths resolved against the definitions of FHIR, so that a message is converted without
 //! looking a name up.
 
-use std::{
-    collections::HashMap,
-    sync::OnceLock,
-};
+use std::{collections::HashMap, sync::OnceLock};
 
 use sutura_fhir::defs::{CodeSet, Strength, TypeId, TypeKind, r4};
 
@@ -159,6 +156,8 @@ pub(super) struct Plan {
     pub order_roles: Vec<usize>,
     /// The roles that a second patient begins anew.
     pub patient_roles: Vec<usize>,
+    /// The roles that a second dose begins anew.
+    pub dose_roles: Vec<usize>,
     /// The roles that stand for an order, the first that is there.
     pub order_of: Vec<usize>,
     /// Rows that could not be compiled, and why.
@@ -197,6 +196,7 @@ impl Compiler {
             begins: HashMap::new(),
             order_roles: Vec::new(),
             patient_roles: Vec::new(),
+            dose_roles: Vec::new(),
             order_of: Vec::new(),
             problems: Vec::new(),
         };
@@ -204,7 +204,9 @@ impl Compiler {
     }
 
     fn compile(mut self) -> Plan {
-        for name in ["Patient", "Encounter", "Condition", "Observation", "Specimen", "ServiceRequest", "MessageHeader", "OtherPatient:Patient"] {
+        for name in
+            ["Patient", "Encounter", "Condition", "Observation", "Specimen", "ServiceRequest", "MessageHeader", "OtherPatient:Patient"]
+        {
             self.role(name);
         }
         for [_, _, _, role, _, _] in table::messages() {
@@ -246,6 +248,7 @@ impl Compiler {
         let number = |name: &&str| self.role_names.get(name).copied();
         self.plan.begins = walk::BEGINS.iter().map(|(tag, names)| (**tag, names.iter().filter_map(number).collect())).collect();
         self.plan.order_roles = walk::ORDER_ROLES.iter().filter_map(number).collect();
+        self.plan.dose_roles = walk::DOSES.iter().filter_map(number).collect();
         self.plan.order_of = walk::ORDERS.iter().filter_map(number).collect();
         let stays = |role: &Role| walk::MESSAGE_ROLES.contains(&role.name) || role.name == "Appointment";
         self.plan.patient_roles = (0..self.plan.roles.len()).filter(|role| !stays(&self.plan.roles[*role])).collect();
@@ -337,7 +340,8 @@ impl Compiler {
             Go::Into(step, _) => Some(step.name),
             Go::Follow(_) => None,
         });
-        let coded = matches!(parent.map(|parent| parent.name()), Some("Coding" | "Quantity")) || map.starts_with("CWE[") || map.starts_with("CE[");
+        let coded =
+            matches!(parent.map(|parent| parent.name()), Some("Coding" | "Quantity")) || map.starts_with("CWE[") || map.starts_with("CE[");
         if leaf == Leaf::Uri && last == Some("system") && coded && row.assignment.is_empty() {
             leaf = Leaf::CodeSystem;
         }
@@ -349,7 +353,8 @@ impl Compiler {
             r4().value_set(binding.value_set)
         });
         let codes = if row.codes.is_empty() { None } else { self.code_names.get(row.codes).copied() };
-        let without_value = condition.as_ref().is_some_and(|condition| condition.is_about_absence_of(place)) && !matches!(action, Action::Text | Action::Map(_));
+        let without_value = condition.as_ref().is_some_and(|condition| condition.is_about_absence_of(place))
+            && !matches!(action, Action::Text | Action::Map(_));
         let each = path.iter().any(|go| matches!(go, Go::Into(_, Slot::Each)));
         Some(Op { at, condition, path, action, leaf, allowed, codes, without_value, repeats_at: None, each, table: None, first })
     }
@@ -535,7 +540,10 @@ fn repeat_places(ops: &mut [Op]) {
         let best = own
             .filter(|(_, prefix, _)| ops[number].path.len() >= prefix.len() && same(&ops[number].path[..prefix.len()], prefix))
             .filter(|(_, prefix, is_value)| {
-                *is_value || !ops.iter().any(|other| other.at != at && carries(other) && other.path.len() >= prefix.len() && same(&other.path[..prefix.len()], prefix))
+                *is_value
+                    || !ops.iter().any(|other| {
+                        other.at != at && carries(other) && other.path.len() >= prefix.len() && same(&other.path[..prefix.len()], prefix)
+                    })
             })
             .map(|(_, prefix, _)| prefix.len() - 1)
             .min();

@@ -22,17 +22,17 @@ pub(super) enum Reason {
     Deleted,
     /// The element holds one value, and an earlier repetition has it.
     OneValue,
-    /// The condition of its row does not hold: another field says the same.
-    Condition,
     /// No value of the element's type.
     Invalid,
     /// A code that the map does not have, for an element with a fixed list of codes.
     Code,
     /// The element has a value of another type already.
     Choice,
+    /// The condition of its row does not hold: another field says the same.
+    Condition,
 }
 
-pub(super) const REASONS: [&str; 6] = ["deleted", "one-value", "condition", "invalid-value", "code-not-mapped", "choice-taken"];
+pub(super) const REASONS: [&str; 6] = ["deleted", "one-value", "invalid-value", "code-not-mapped", "choice-taken", "condition"];
 
 /// What became of the parts of one repetition: a bit for each component.
 #[derive(Debug, Clone, Copy, Default)]
@@ -367,6 +367,9 @@ impl<'m> Work<'m> {
         let is_coding = self.tree.ty(node).name() == "Coding";
         let mask = if translated && is_coding { 1 } else { self.components(op, number, value, node, top) };
         let mask = mask | u64::from(translated);
+        if translated && !is_coding {
+            self.drop_same_coding(node);
+        }
         if let (Some((table, uri)), true) = (op.table, mask & 1 != 0 && !translated) {
             self.table_system(table, uri, value, node);
         }
@@ -465,6 +468,20 @@ impl<'m> Work<'m> {
             self.tree.set(coding, "display", target.display);
         }
         true
+    }
+
+    /// The coding as sent says nothing more than the mapped one in front of it, if the code is the same.
+    fn drop_same_coding(&mut self, concept: NodeId) {
+        let codings: SmallVec<[NodeId; 4]> =
+            self.tree.children(concept).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding).collect();
+        let Some((first, rest)) = codings.split_first() else { return };
+        for coding in rest {
+            let same = self.tree.get(*coding, "code") == self.tree.get(*first, "code");
+            let system = self.tree.get(*coding, "system");
+            if same && (system.is_none() || system == self.tree.get(*first, "system")) {
+                self.tree.erase(*coding);
+            }
+        }
     }
 
     /// A code without a system that the table bound to its field has: the table is its system.
@@ -642,7 +659,11 @@ impl<'m> Work<'m> {
         if let Some(fate) = self.fates.get_mut(self.fate) {
             fate.dropped[Reason::Code as usize] = u64::MAX;
         }
-        self.note("convert-code-not-mapped", Severity::Warning, "the code has no counterpart in the fixed list of codes of its element; it is left out");
+        self.note(
+            "convert-code-not-mapped",
+            Severity::Warning,
+            "the code has no counterpart in the fixed list of codes of its element; it is left out",
+        );
         false
     }
 
@@ -706,11 +727,19 @@ impl<'m> Work<'m> {
                 if let Some(fate) = self.fates.get_mut(self.fate) {
                     fate.dropped[Reason::Invalid as usize] = u64::MAX;
                 }
-                self.note("convert-time-too-coarse", Severity::Info, "the element needs a time with an offset, which is not stated; it is left out");
+                self.note(
+                    "convert-time-too-coarse",
+                    Severity::Info,
+                    "the element needs a time with an offset, which is not stated; it is left out",
+                );
                 return false;
             }
-            Written::WithoutTime => self.note("convert-time-without-zone", Severity::Info, "no offset is stated for the time; only its date is kept"),
-            Written::FilledMinutes => self.note("convert-time-filled", Severity::Info, "the time is stated to the hour; FHIR needs minutes, which are 00"),
+            Written::WithoutTime => {
+                self.note("convert-time-without-zone", Severity::Info, "no offset is stated for the time; only its date is kept")
+            }
+            Written::FilledMinutes => {
+                self.note("convert-time-filled", Severity::Info, "the time is stated to the hour; FHIR needs minutes, which are 00")
+            }
             Written::Full => {}
         }
         self.tree.close_text(node, start);

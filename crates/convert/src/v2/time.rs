@@ -43,7 +43,9 @@ pub(super) enum Written {
 impl Zone {
     /// Reads `+01:00`, `Z` or an IANA name.
     pub(super) fn parse(text: &str) -> Option<Self> {
-        if let Some(minutes) = sutura_core::PartialDateTime::parse_iso(&format!("2000-01-01T00:00{text}")).and_then(|value| value.offset_minutes()) {
+        if let Some(minutes) =
+            sutura_core::PartialDateTime::parse_iso(&format!("2000-01-01T00:00{text}")).and_then(|value| value.offset_minutes())
+        {
             return Some(Self::Fixed(minutes));
         }
         text.parse().ok().map(Self::Named)
@@ -174,7 +176,10 @@ mod tests {
         assert_eq!(written("20261101013000", Precision::DateTime, repeated).0, Written::WithoutTime);
         assert_eq!(written("20260314", Precision::Instant, Zone::Fixed(0)), (Written::TooCoarse, String::new()));
         assert_eq!(written("20260314150926", Precision::Instant, Zone::Unknown), (Written::TooCoarse, String::new()));
-        assert_eq!(written("2026031415", Precision::DateTime, Zone::Fixed(0)), (Written::FilledMinutes, "2026-03-14T15:00:00+00:00".into()));
+        assert_eq!(
+            written("2026031415", Precision::DateTime, Zone::Fixed(0)),
+            (Written::FilledMinutes, "2026-03-14T15:00:00+00:00".into())
+        );
         assert_eq!(written("20261314", Precision::DateTime, Zone::Fixed(0)), (Written::Invalid, String::new()));
         assert_eq!(written("20260314150926", Precision::Date, Zone::Unknown), (Written::Full, "2026-03-14".into()));
     }

@@ -37,7 +37,7 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
         extra.push("MERGE");
     }
     let links = matches!(trigger, "A24" | "A37") && code == "ADT";
-    let mut state = State { context: "header", notes: "header", order: family, open_order: false, patients: 0 };
+    let mut state = State { context: "header", notes: "header", order: family, open_order: false, dose: false, patients: 0 };
     let mut starts = Vec::new();
     let mut recognised = false;
     let other = role(plan, "OtherPatient");
@@ -73,6 +73,8 @@ struct State {
     order: &'static str,
     /// An ORC has begun an order that has no OBR yet.
     open_order: bool,
+    /// The order has a dose already.
+    dose: bool,
     patients: u32,
 }
 
@@ -93,6 +95,9 @@ pub(super) const ORDER_ROLES: [&str; 10] = [
     "Immunization",
     "OrderProvenance",
 ];
+
+/// The resources of one dose.
+pub(super) const DOSES: [&str; 2] = ["Immunization", "MedicationAdministration"];
 
 /// What stays when another patient begins.
 pub(super) const MESSAGE_ROLES: [&str; 4] = ["MessageHeader", "Bundle", "EventProvenance", "OtherPatient"];
@@ -127,7 +132,10 @@ fn forget(work: &mut Work<'_>, roles: &[usize]) {
 /// What changes when a segment begins.
 fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str, merges: bool) {
     let tag = work.index.segments[at].tag;
-    forget(work, complete::begins(&tag));
+    let plan = work.plan;
+    if let Some(roles) = plan.begins.get(&tag) {
+        forget(work, roles);
+    }
     match &tag {
         b"PID" => {
             state.patients += 1;
@@ -141,7 +149,7 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
         b"ORC" => {
             forget(work, &plan.order_roles);
             state.order = order_family(work, at, family);
-            (state.context, state.notes, state.open_order) = ("order", "order", true);
+            (state.context, state.notes, state.open_order, state.dose) = ("order", "order", true, false);
         }
         b"OBR" => {
             if !state.open_order {
@@ -154,6 +162,9 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
             if state.context != "order" {
                 forget(work, &plan.order_roles);
                 state.order = order_family(work, at, family);
+            }
+            if &tag == b"RXA" && std::mem::replace(&mut state.dose, true) {
+                forget(work, &plan.dose_roles);
             }
             (state.context, state.notes) = ("order", "order");
         }

@@ -1,0 +1,245 @@
+use proptest::prelude::*;
+use serde_json::Value;
+use sutura_core::Sha256Hash;
+
+use super::*;
+
+fn convert_with(options: Options, text: &str) -> (Value, Report, Vec<Finding>) {
+    let message = Message::parse(text).unwrap();
+    let options = Options { recorded: Some("2026-01-01T00:00:00Z".to_owned()), ..options };
+    let mut converter = Converter::new(&options).unwrap();
+    let source = Source { uri: "file:///a.hl7", offset: 7, length: text.len() as u64, sha256: Sha256Hash::of(text.as_bytes()) };
+    let (mut report, mut out) = (Report::new(), Vec::new());
+    converter.convert(&message, &source, &mut report, &mut out).unwrap();
+    (serde_json::from_slice(&out).unwrap(), report, converter.findings().to_vec())
+}
+
+fn convert(text: &str) -> Value {
+    convert_with(Options::default(), text).0
+}
+
+fn resources<'b>(bundle: &'b Value, kind: &str) -> Vec<&'b Value> {
+    let entries = bundle["entry"].as_array().unwrap().iter();
+    entries.map(|entry| &entry["resource"]).filter(|resource| resource["resourceType"] == kind).collect()
+}
+
+const HEADER: &str = "MSH|^~\\&|APP|HOSP|||20260314150926-0500||ADT^A01^ADT_A01|M1|P|2.5.1\r";
+
+fn adt(rest: &str) -> String {
+    format!("{HEADER}{rest}")
+}
+
+#[test]
+fn a_patient_as_the_tables_say() {
+    let bundle = convert(&adt(
+        "PID|1||77^^^H&1.2.3&ISO^MR~88^^^SSA^SS||DOE^JANE^A^^DR^^L~ROE^JANE^^^^^M||19800102|F|||1 MAIN ST^^BOSTON^MA^02115^USA^H||(617)555-1234^PRN^PH|||M\r",
+    ));
+    let patient = resources(&bundle, "Patient")[0];
+    assert_eq!(patient["identifier"][0]["system"], "urn:oid:1.2.3");
+    assert_eq!(patient["identifier"][0]["type"]["coding"][0]["code"], "MR");
+    assert_eq!(patient["identifier"][1]["value"], "88");
+    assert_eq!(patient["name"][0]["given"], serde_json::json!(["JANE", "A"]));
+    assert_eq!((&patient["name"][0]["family"], &patient["name"][1]["use"]), (&"DOE".into(), &"maiden".into()));
+    assert_eq!((&patient["gender"], &patient["birthDate"]), (&"female".into(), &"1980-01-02".into()));
+    assert_eq!(patient["address"][0]["use"], "home");
+    assert_eq!((&patient["telecom"][0]["system"], &patient["telecom"][0]["use"]), (&"phone".into(), &"home".into()));
+    assert_eq!(patient["maritalStatus"]["coding"][0]["system"], "http://terminology.hl7.org/CodeSystem/v3-MaritalStatus");
+    let id = crate::ids::from_identifier("Patient", "urn:oid:1.2.3", "77");
+    assert_eq!(patient["id"], id.as_str());
+}
+
+#[test]
+fn the_same_thing_has_the_same_id_in_every_message() {
+    let one = convert(&adt(
+        "PID|1||77^^^H&1.2.3&ISO^MR||DOE\rPV1|1|I|||||1^DOC^A^^^^^^NPI&2.16.840.1.113883.4.6&ISO||||||||||||V1^^^H&1.2.3&ISO\r",
+    ));
+    let other = convert(
+        "MSH|^~\\&|LAB|ELSE|||20260315||ORU^R01|M9|P|2.5\rPID|1||77^^^H&1.2.3&ISO^MR||OTHER\rPV1|1|O|||||||||||||||||V1^^^H&1.2.3&ISO\rOBR|1|||1^X^LN\rOBX|1|NM|2^Y^LN||5\rOBX|2|NM|2^Y^LN||6\r",
+    );
+    for kind in ["Patient", "Encounter"] {
+        assert_eq!(resources(&one, kind)[0]["id"], resources(&other, kind)[0]["id"], "{kind}");
+    }
+    let results = resources(&other, "Observation");
+    assert_eq!(results.len(), 2, "the same code twice is two results");
+    assert_ne!(results[0]["id"], results[1]["id"]);
+    assert_eq!(resources(&other, "DiagnosticReport")[0]["result"].as_array().unwrap().len(), 2);
+    let patient = format!("Patient/{}", resources(&other, "Patient")[0]["id"].as_str().unwrap());
+    assert!(results.iter().all(|result| result["subject"]["reference"] == patient.as_str()));
+}
+
+#[test]
+fn times_need_an_offset() {
+    let message = "MSH|^~\\&|A|B|||20260314150926||ADT^A01|M1|P|2.5\rPID|1||7||DOE\rPV1|1|I||||||||||||||||||||||||||||||||||||||||||20260314150926\r";
+    let (bundle, _, findings) = convert_with(Options::default(), message);
+    assert_eq!(resources(&bundle, "Encounter")[0]["period"]["start"], "2026-03-14");
+    assert!(findings.iter().any(|finding| finding.code == "convert-time-without-zone" && finding.location == "PV1-44"));
+    let (bundle, _, _) = convert_with(Options { default_zone: Some("Europe/Berlin".into()), ..Options::default() }, message);
+    assert_eq!(resources(&bundle, "Encounter")[0]["period"]["start"], "2026-03-14T15:09:26+01:00");
+    let bundle = convert(&message.replacen("20260314150926", "20260314150926-0500", 1));
+    assert_eq!(resources(&bundle, "Encounter")[0]["period"]["start"], "2026-03-14T15:09:26-05:00", "the offset of MSH-7");
+    assert_eq!(Converter::new(&Options { default_zone: Some("Mars".into()), ..Options::default() }).unwrap_err(), OptionsError::Zone);
+}
+
+#[test]
+fn two_quotes_delete() {
+    let (bundle, report, _) = convert_with(Options::default(), &adt("PID|1||7||DOE^\"\"|||\"\"\r"));
+    let patient = resources(&bundle, "Patient")[0];
+    assert!(patient.get("gender").is_none() && patient["name"][0].get("given").is_none());
+    let places = report.feeds["APP/HOSP"].all_places();
+    assert_eq!(places["PID-8"].dropped["deleted"], 1);
+    assert_eq!(places["PID-5.2"].dropped["deleted"], 1);
+    assert_eq!(places["PID-5.1"].mapped, 1);
+}
+
+#[test]
+fn merged_patients_are_linked() {
+    let bundle = convert("MSH|^~\\&|A|B|||20260314||ADT^A40|M1|P|2.5\rPID|1||NEW^^^H&1.2&ISO^MR||DOE\rMRG|OLD^^^H&1.2&ISO^MR\r");
+    let patients = resources(&bundle, "Patient");
+    assert_eq!(patients.len(), 2);
+    let (survivor, merged) = (patients[0], patients[1]);
+    assert_eq!(merged["active"], false);
+    assert_eq!(merged["link"][0]["type"], "replaced-by");
+    assert_eq!(merged["link"][0]["other"]["reference"], format!("Patient/{}", survivor["id"].as_str().unwrap()));
+    assert_eq!(
+        (&survivor["link"][0]["type"], &merged["id"]),
+        (&"replaces".into(), &crate::ids::from_identifier("Patient", "urn:oid:1.2", "OLD").as_str().into())
+    );
+    let bundle = convert("MSH|^~\\&|A|B|||20260314||ADT^A24|M1|P|2.5\rPID|1||ONE^^^H&1.2&ISO^MR||DOE\rPID|2||TWO^^^H&1.2&ISO^MR||DOE\r");
+    let patients = resources(&bundle, "Patient");
+    assert_eq!(patients.len(), 2);
+    assert_eq!(patients[1]["link"][0]["other"]["reference"], format!("Patient/{}", patients[0]["id"].as_str().unwrap()));
+}
+
+#[test]
+fn one_bad_field_costs_itself_only() {
+    let (bundle, report, findings) =
+        convert_with(Options::default(), &adt("PID|1||7||DOE||198X|Q\rDG1|1||I10^Hypertension^I10||notatime|A\rZZZ|1|x\rxx\r"));
+    let patient = resources(&bundle, "Patient")[0];
+    assert_eq!(patient["name"][0]["family"], "DOE");
+    assert!(patient.get("birthDate").is_none() && patient.get("gender").is_none());
+    assert_eq!(resources(&bundle, "Condition")[0]["code"]["coding"][0]["code"], "I10");
+    let feed = &report.feeds["APP/HOSP"];
+    let places = feed.all_places();
+    assert_eq!(places["PID-7"].dropped["invalid-value"], 1);
+    assert_eq!((places["ZZZ-2"].unmapped, feed.unmapped_codes["AdministrativeSex"]), (1, 1));
+    assert!(findings.iter().any(|finding| finding.location == "DG1-5"));
+}
+
+#[test]
+fn orders_results_and_doses() {
+    let bundle = convert(
+        "MSH|^~\\&|A|B|||20260314150926-0500||RDE^O11|M1|P|2.5\rPID|1||7^^^H&1.2&ISO^MR||DOE\rORC|NW|1^EHR|2^RX\rRXE||0007^Lipitor^NDC|10||mg^mg^UCUM|||||30|TAB^Tablet|2\rTQ1|1||BID^Twice a day||||20260101|20260201|R\rRXR|PO^Oral^HL70162\r",
+    );
+    let request = resources(&bundle, "MedicationRequest")[0];
+    assert_eq!(request["status"], "active");
+    assert_eq!(request["dosageInstruction"].as_array().unwrap().len(), 1, "RXE, TQ1 and RXR say one dosage");
+    let dosage = &request["dosageInstruction"][0];
+    assert_eq!(
+        (&dosage["doseAndRate"][0]["doseQuantity"]["value"], &dosage["doseAndRate"][0]["doseQuantity"]["system"]),
+        (&10.into(), &"http://unitsofmeasure.org".into())
+    );
+    assert_eq!(dosage["timing"]["repeat"]["boundsPeriod"]["start"], "2026-01-01");
+    assert_eq!(request["dispenseRequest"]["numberOfRepeatsAllowed"], 2);
+    let bundle = convert(
+        "MSH|^~\\&|A|B|||20260314150926-0500||VXU^V04|M1|P|2.5\rPID|1||7||DOE\rORC|RE||9^IIS\rRXA|0|1|20260101||08^HepB^CVX|0.5|mL^^UCUM||00^New^NIP001|||||||LOT1|20270101|MSD^Merck^MVX|||CP|A\rRXR|IM^Intramuscular^HL70162|LA^Left arm^HL70163\rOBX|1|CE|64994-7^Eligibility^LN||V02^Medicaid^HL70064||||||F\r",
+    );
+    let immunization = resources(&bundle, "Immunization")[0];
+    assert_eq!(
+        (&immunization["status"], &immunization["vaccineCode"]["coding"][0]["system"]),
+        (&"completed".into(), &"http://hl7.org/fhir/sid/cvx".into())
+    );
+    assert_eq!(immunization["primarySource"], true);
+    assert_eq!(
+        resources(&bundle, "Observation")[0]["partOf"][0]["reference"],
+        format!("Immunization/{}", immunization["id"].as_str().unwrap())
+    );
+}
+
+#[test]
+fn the_source_is_named_and_nothing_else_of_it() {
+    let text = adt("PID|1||7||DOE\r");
+    let bundle = convert(&text);
+    let sources = resources(&bundle, "Provenance");
+    let source = sources.last().unwrap();
+    assert_eq!(source["entity"][0]["what"]["reference"], "file:///a.hl7");
+    assert_eq!(source["entity"][0]["what"]["identifier"]["value"], Sha256Hash::of(text.as_bytes()).to_string());
+    let (bundle, _, _) = convert_with(Options { provenance: false, ..Options::default() }, &text);
+    assert_eq!(resources(&bundle, "Provenance").len(), 0);
+}
+
+#[test]
+fn what_cannot_be_converted_is_refused_and_counted() {
+    let mut converter = Converter::new(&Options::default()).unwrap();
+    let source = Source { uri: "", offset: 0, length: 0, sha256: Sha256Hash::of(b"") };
+    let (mut report, mut out) = (Report::new(), Vec::new());
+    for (text, error) in [
+        ("MSH|^~\\&|A|B|||2026\rPID|1||7\r", ConvertError::NoMessageType),
+        ("MSH|^~\\&|A|B|||2026||QRY^Q01|1\rQRD|1\r", ConvertError::NothingToConvert),
+    ] {
+        let message = Message::parse(text).unwrap();
+        assert_eq!(converter.convert(&message, &source, &mut report, &mut out), Err(error));
+    }
+    assert!(out.is_empty() && report.balances());
+    assert_eq!(report.records(), (2, 0, 2));
+}
+
+fn segment() -> impl Strategy<Value = String> {
+    let name = prop_oneof![
+        Just("PID"),
+        Just("PV1"),
+        Just("OBX"),
+        Just("OBR"),
+        Just("ORC"),
+        Just("NK1"),
+        Just("SPM"),
+        Just("DG1"),
+        Just("AL1"),
+        Just("IN1"),
+        Just("RXA"),
+        Just("RXE"),
+        Just("SCH"),
+        Just("AIP"),
+        Just("TXA"),
+        Just("NTE"),
+        Just("FT1"),
+        Just("GT1"),
+        Just("MRG"),
+        Just("EVN"),
+        Just("ZZZ"),
+        Just("PD1"),
+        Just("PR1"),
+        Just("TQ1")
+    ];
+    let part = prop_oneof![
+        4 => Just(String::new()),
+        4 => "[A-Z0-9]{1,4}",
+        2 => "[\\^~&\\\\\"A-Z0-9. é<>:/-]{0,12}",
+        1 => Just("20260314150926".to_owned()),
+        1 => Just("\"\"".to_owned()),
+        1 => prop_oneof![Just("NM"), Just("CWE"), Just("SN"), Just("ED"), Just("DR"), Just("ST")].prop_map(str::to_owned),
+    ];
+    (name, proptest::collection::vec(part, 0..45)).prop_map(|(name, fields)| format!("{name}|{}\r", fields.join("|")))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn any_message_gives_a_valid_bundle_or_nothing(segments in proptest::collection::vec(segment(), 0..10), kind in "ADT\\^A01|ADT\\^A40|ORU\\^R01|VXU\\^V04|RDE\\^O11|SIU\\^S12|MDM\\^T02|DFT\\^P03|XXX\\^Y01|ADT") {
+        let text = format!("MSH|^~\\&|APP|HOSP|||20260314||{kind}|1|P|2.5\r{}", segments.concat());
+        let message = Message::parse(&text).unwrap();
+        let mut converter = Converter::new(&Options { recorded: Some("2026-01-01T00:00:00Z".to_owned()), ..Options::default() }).unwrap();
+        let source = Source { uri: "file:///a", offset: 0, length: 1, sha256: Sha256Hash::of(text.as_bytes()) };
+        let (mut report, mut out, mut again) = (Report::new(), Vec::new(), Vec::new());
+        if converter.convert(&message, &source, &mut report, &mut out).is_ok() {
+            converter.convert(&message, &source, &mut Report::new(), &mut again).unwrap();
+            prop_assert_eq!(&out, &again);
+            let mut parser = sutura_fhir::json::Parser::default();
+            let document = parser.parse(&out).unwrap();
+            let issues = sutura_fhir::validate::Validator::default().validate(document.root());
+            let errors: Vec<_> = issues.iter().filter(|issue| issue.severity >= sutura_fhir::validate::IssueSeverity::Error).collect();
+            prop_assert!(errors.is_empty(), "{:?}", errors);
+        }
+        prop_assert!(report.balances());
+    }
+}
