@@ -211,9 +211,22 @@ fn leaves(value: &Value, path: &mut String, out: &mut Vec<(String, String)>) {
         Value::Array(items) => items.iter().filter(|item| !is_foreign_extension(item)).for_each(|item| leaves(item, path, out)),
         // An instant in UTC is written with Z or +00:00.
         Value::String(text) => {
-            out.push((path.clone(), text.strip_suffix("+00:00").map_or_else(|| text.clone(), |time| format!("{time}Z"))))
+            out.push((path.clone(), text.strip_suffix("+00:00").map_or_else(|| text.clone(), |time| format!("{time}Z"))));
         }
         other => out.push((path.clone(), other.to_string())),
+    }
+}
+
+/// What resources refer to outside of extensions of the other program.
+fn references(value: &Value) -> BTreeSet<String> {
+    match value {
+        Value::Object(map) => {
+            let own = map.get("reference").and_then(Value::as_str).map(str::to_owned);
+            let inner = map.iter().filter(|(key, child)| !(key.as_str() == "extension" && is_foreign(child)));
+            own.into_iter().chain(inner.flat_map(|(_, child)| references(child))).collect()
+        }
+        Value::Array(items) => items.iter().filter(|item| !is_foreign_extension(item)).flat_map(references).collect(),
+        _ => BTreeSet::new(),
     }
 }
 
@@ -288,8 +301,20 @@ fn most_of_what_other_converters_say_is_there() {
                 let Ok(expected) = serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()) else { continue };
                 let name = path.file_name().unwrap().to_string_lossy().into_owned();
                 // What the other program says about itself is not in the message.
-                let ignore =
-                    |resource: &Value| resource["resourceType"] == "Provenance" || resource.to_string().contains("CDC PRIME - Atlanta");
+                // Nor are resources that say nothing, and those that only its own extensions refer to.
+                let referred = references(&expected);
+                let ignore = |resource: &Value| {
+                    let name = format!("{}/{}", resource["resourceType"].as_str().unwrap_or(""), resource["id"].as_str().unwrap_or(""));
+                    let is_embedded = ["Practitioner/", "PractitionerRole/", "Organization/", "Location/", "RelatedPerson/", "Device/"]
+                        .iter()
+                        .any(|kind| name.starts_with(kind) && !(*kind == "RelatedPerson/" && resource.get("patient").is_some()));
+                    let mut said = Vec::new();
+                    leaves(resource, &mut String::new(), &mut said);
+                    resource["resourceType"] == "Provenance"
+                        || resource.to_string().contains("CDC PRIME - Atlanta")
+                        || said.len() < 2
+                        || (is_embedded && !referred.contains(&name))
+                };
                 for text in messages(&bytes) {
                     let Some(ours) = convert(&mut converter, &text) else { continue };
                     let (found, total) = compare(&expected, &ours, &ignore, &mut missing, &name);

@@ -214,10 +214,8 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
             }
         }
         // pat-1: a contact says more than what it is to the patient.
-        "Patient.contact" => {
-            if !["name", "telecom", "address", "organization"].iter().any(|name| tree.has(node, name)) {
-                tree.erase(node);
-            }
+        "Patient.contact" if !["name", "telecom", "address", "organization"].iter().any(|name| tree.has(node, name)) => {
+            tree.erase(node);
         }
         "Patient.link" | "Encounter.diagnosis" | "Encounter.location" | "Encounter.participant" => {
             let needed = match ty.name() {

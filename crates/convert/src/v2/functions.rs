@@ -122,7 +122,7 @@ pub(super) fn universal(id: &str, kind: &str) -> Option<String> {
         return None;
     }
     Some(match kind {
-        "ISO" | "OID" => oid::uri(id).map_or_else(|| id.to_owned(), |uri| uri.into_owned()),
+        "ISO" | "OID" => oid::uri(id).map_or_else(|| id.to_owned(), std::borrow::Cow::into_owned),
         "UUID" | "GUID" if oid::is_uuid(id) => format!("urn:uuid:{}", id.to_ascii_lowercase()),
         _ => id.to_owned(),
     })

@@ -232,24 +232,24 @@ fn of_role(work: &Work<'_>, resource: ResourceId, role: &str, record: &Sha256Has
 fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], facility: &str) -> Option<Id> {
     // The identifier alone: the id that anyone can compute.
     if let [Key(tag, field)] = recipe {
-        let (system, value) = key(work, resource, tag, *field, facility)?;
+        let (system, value) = key(work, resource, **tag, *field, facility)?;
         return Some(crate::ids::from_identifier(ty, &system, &value));
     }
     let mut id = IdBuilder::new(ty).part("recipe");
     for part in recipe {
         match part {
             Key(tag, field) => {
-                let (system, value) = key(work, resource, tag, *field, facility)?;
+                let (system, value) = key(work, resource, **tag, *field, facility)?;
                 id = id.part(&system).part(&value);
             }
             Says(tag, field, component) => {
-                let said = says(work, resource, tag, *field, *component);
+                let said = says(work, resource, **tag, *field, *component);
                 if said.is_empty() {
                     return None;
                 }
                 id = id.part(said);
             }
-            Also(tag, field, component) => id = id.part(says(work, resource, tag, *field, *component)),
+            Also(tag, field, component) => id = id.part(says(work, resource, **tag, *field, *component)),
             Patient => id = id.part(work.tree.id_of(work.made[resource.index()].patient?)?.as_str()),
             Encounter => id = id.part(work.tree.id_of(work.made[resource.index()].encounter?)?.as_str()),
             Order => id = id.part(work.tree.id_of(work.made[resource.index()].order.filter(|order| *order != resource)?)?.as_str()),
@@ -259,21 +259,21 @@ fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], faci
 }
 
 /// The segment of that name that belongs to a resource: one it was made of, else one of its order.
-fn segment_of(work: &Work<'_>, resource: ResourceId, tag: &Tag) -> Option<usize> {
+fn segment_of(work: &Work<'_>, resource: ResourceId, tag: Tag) -> Option<usize> {
     let made = &work.made[resource.index()];
-    let own = made.segments.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == *tag);
+    let own = made.segments.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == tag);
     own.or_else(|| {
         let order = made.order.map(|order| &work.made[order.index()].segments)?;
-        order.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == *tag)
+        order.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == tag)
     })
 }
 
-fn says<'m>(work: &Work<'m>, resource: ResourceId, tag: &Tag, field: u16, component: u16) -> &'m str {
+fn says<'m>(work: &Work<'m>, resource: ResourceId, tag: Tag, field: u16, component: u16) -> &'m str {
     segment_of(work, resource, tag).map_or("", |at| work.index.first(at, field, component))
 }
 
 /// System and value of an identifier. Of several the medical record number, else the first one.
-fn key(work: &Work<'_>, resource: ResourceId, tag: &Tag, field: u16, facility: &str) -> Option<(String, String)> {
+fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, facility: &str) -> Option<(String, String)> {
     let at = segment_of(work, resource, tag)?;
     let raw = work.index.field(at, field);
     let mut best: Option<&str> = None;
@@ -290,11 +290,11 @@ fn key(work: &Work<'_>, resource: ResourceId, tag: &Tag, field: u16, facility: &
     }
     let parts = work.index.parts(best?, 0);
     // SPM-2 is a pair of EI; the first part that is there.
-    let (value, authority) = if tag == b"SPM" && field == 2 {
+    let (value, authority) = if tag == *b"SPM" && field == 2 {
         let pair = [parts.get(2), parts.get(1)].into_iter().find(|part| !part.is_empty())?;
         let entity = work.index.parts(pair, 1);
         (entity.get(1), [entity.get(2), entity.get(3), entity.get(4)])
-    } else if matches!(tag, b"PID" | b"MRG" | b"PV1" | b"NK1" | b"GT1") || (tag == b"SPM" && field == 30) {
+    } else if matches!(&tag, b"PID" | b"MRG" | b"PV1" | b"NK1" | b"GT1") || (tag == *b"SPM" && field == 30) {
         let authority = work.index.parts(parts.get(4), 1);
         (parts.get(1), [authority.get(1), authority.get(2), authority.get(3)])
     } else {

@@ -291,17 +291,16 @@ fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
             continue;
         }
         let place = |component: u8| FieldPlace { segment: tag, field: number as u16, component };
-        if let Some((_, reason)) = drops.iter().find(|(field, _)| usize::from(*field) == number) {
-            for _ in first..end {
-                feed.field(place(0)).drop_for(reason);
-            }
-            continue;
-        }
+        let left_out = drops.iter().find(|(field, _)| usize::from(*field) == number);
         let atomic = &tag == b"MSH" && number < 3;
         let mut repetitions = index::split(field, work.index.delimiters.repetition.filter(|_| !atomic));
         for fate in &work.fates[first..end] {
             let repetition = repetitions.next().unwrap_or("");
             if repetition.is_empty() {
+                continue;
+            }
+            if let Some((_, reason)) = left_out {
+                feed.field(place(0)).drop_for(reason);
                 continue;
             }
             if repetition == "\"\"" {

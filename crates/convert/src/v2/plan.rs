@@ -329,7 +329,7 @@ impl Compiler {
     }
 
     fn op(&mut self, map: &'static str, from: TypeId, row: &Row, at: u16, place: Place) -> Option<Op> {
-        let Some((path, ty, parent)) = self.path(map, from, row.target) else { return None };
+        let (path, ty, parent) = self.path(map, from, row.target)?;
         let condition = self.condition(row.condition, map);
         if condition.is_none() && !row.condition.is_empty() {
             return None;
@@ -340,8 +340,7 @@ impl Compiler {
             Go::Into(step, _) => Some(step.name),
             Go::Follow(_) => None,
         });
-        let coded =
-            matches!(parent.map(|parent| parent.name()), Some("Coding" | "Quantity")) || map.starts_with("CWE[") || map.starts_with("CE[");
+        let coded = matches!(parent.map(TypeId::name), Some("Coding" | "Quantity")) || map.starts_with("CWE[") || map.starts_with("CE[");
         if leaf == Leaf::Uri && last == Some("system") && coded && row.assignment.is_empty() {
             leaf = Leaf::CodeSystem;
         }

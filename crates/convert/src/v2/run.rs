@@ -735,10 +735,10 @@ impl<'m> Work<'m> {
                 return false;
             }
             Written::WithoutTime => {
-                self.note("convert-time-without-zone", Severity::Info, "no offset is stated for the time; only its date is kept")
+                self.note("convert-time-without-zone", Severity::Info, "no offset is stated for the time; only its date is kept");
             }
             Written::FilledMinutes => {
-                self.note("convert-time-filled", Severity::Info, "the time is stated to the hour; FHIR needs minutes, which are 00")
+                self.note("convert-time-filled", Severity::Info, "the time is stated to the hour; FHIR needs minutes, which are 00");
             }
             Written::Full => {}
         }
