@@ -91,10 +91,10 @@ impl Account {
     }
 
     /// Everything in and below the element is left out, whatever was said before.
-    pub(super) fn refuse(&mut self, element: Element<'_>) {
+    pub(super) fn overrule(&mut self, element: Element<'_>, why: Why) {
         for below in std::iter::once(element).chain(element.descendants()) {
             if let Some(fate) = self.fates.get_mut(below.node_id().index()) {
-                *fate = Fate::Dropped(Why::Refused);
+                *fate = Fate::Dropped(why);
             }
         }
     }

@@ -27,6 +27,10 @@ impl Resource {
     pub(super) fn reference(&self) -> String {
         format!("{}/{}", self.kind, self.id)
     }
+
+    fn is(&self, reference: &Ref) -> bool {
+        reference.0.strip_prefix(self.kind).and_then(|rest| rest.strip_prefix('/')) == Some(self.id.as_str())
+    }
 }
 
 /// A resource that was made or found: what others write as a reference to it.
@@ -193,15 +197,18 @@ impl<'d> Context<'d> {
     }
 
     pub(super) fn body_mut(&mut self, reference: &Ref) -> Option<&mut Obj> {
-        self.resources.iter_mut().rev().find(|resource| resource.reference() == reference.0).map(|resource| &mut resource.body)
+        self.resources.iter_mut().rev().find(|resource| resource.is(reference)).map(|resource| &mut resource.body)
     }
 
     pub(super) fn body(&self, reference: &Ref) -> Option<&Obj> {
-        self.resources.iter().rev().find(|resource| resource.reference() == reference.0).map(|resource| &resource.body)
+        self.resources.iter().rev().find(|resource| resource.is(reference)).map(|resource| &resource.body)
     }
 
     /// Takes back every resource from `length` on.
     pub(super) fn roll_back(&mut self, length: usize) {
+        if length >= self.resources.len() {
+            return;
+        }
         self.resources.truncate(length);
         self.by_id.retain(|_, at| *at < length);
     }

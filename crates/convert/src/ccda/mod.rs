@@ -235,7 +235,7 @@ impl Converter {
             }
             Ok(EntryFate::Dropped(why)) => {
                 cx.roll_back(before);
-                cx.account.dropped_all(element, why);
+                cx.account.overrule(element, why);
                 converted.entries_dropped += 1;
                 feed.dropped(place, why.as_str());
                 Vec::new()
@@ -253,7 +253,7 @@ impl Converter {
             }
             Err(fault) => {
                 cx.roll_back(before);
-                cx.account.refuse(element);
+                cx.account.overrule(element, Why::Refused);
                 converted.entries_refused += 1;
                 feed.dropped(place, Why::Refused.as_str());
                 let location = format!("{} {} (byte {})", entry.location(), fault.location, element.span().start);

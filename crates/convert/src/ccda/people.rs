@@ -97,7 +97,7 @@ impl<'d> Context<'d> {
             self.account.dropped_all(role, Why::Repeated);
             return Actor { person: Some(self.patient.clone()), organization, ..Actor::default() };
         }
-        let (practitioner, display) = self.practitioner(role, person);
+        let (practitioner, display) = self.practitioner(role, person, organization.is_some());
         if practitioner.is_none() {
             self.contact_of_organization(role, organization.as_ref());
         }
@@ -107,14 +107,15 @@ impl<'d> Context<'d> {
         Actor { person: practitioner, organization, display, time: None }
     }
 
-    fn practitioner(&mut self, role: Element<'d>, person: Option<Element<'d>>) -> (Option<Ref>, Option<String>) {
+    fn practitioner(&mut self, role: Element<'d>, person: Option<Element<'d>>, has_organization: bool) -> (Option<Ref>, Option<String>) {
         let mut body = Obj::new();
-        let identifiers = self.identifiers(role);
         let names = person.map(|person| self.names(person, false)).unwrap_or_default();
-        if names.is_empty() && (identifiers.is_empty() || (person.is_none() && role.child("representedOrganization").is_some())) {
+        let identified = role.children_named("id").any(|id| identity(id).is_some());
+        if names.is_empty() && (!identified || (person.is_none() && has_organization)) {
             // Nobody, or an organization whose identifier stands on the role around it.
             return (None, None);
         }
+        let identifiers = self.identifiers(role);
         let display = names.first().and_then(Json::as_object).and_then(shown_name);
         body.extend("identifier", identifiers);
         body.extend("name", names);
@@ -197,7 +198,7 @@ impl<'d> Context<'d> {
         let person = ["relatedPerson", "associatedPerson"].iter().find_map(|name| role.child(name));
         let class = attr(role, "classCode").unwrap_or("");
         if matches!(class, "PROV" | "ASSIGNED" | "LIC") {
-            let (practitioner, display) = self.practitioner(role, person);
+            let (practitioner, display) = self.practitioner(role, person, organization.is_some());
             return Actor { person: practitioner, organization, display, time: None };
         }
         let mut body = Obj::new();

@@ -72,7 +72,7 @@ impl<'d> Context<'d> {
             Ok(made) => Some(made),
             Err(fault) => {
                 self.roll_back(before);
-                self.account.refuse(element);
+                self.account.overrule(element, Why::Refused);
                 self.find(fault.code, Severity::Error, element, fault.message);
                 None
             }
