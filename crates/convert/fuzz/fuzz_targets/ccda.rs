@@ -1,5 +1,5 @@
-//! Any bytes that are read as a document of CDA become a Bundle that is valid JSON and whose resources are valid FHIR, with an account
-//! of every leaf and every entry; the same bytes give the same Bundle.
+//! Any bytes that are read as a document of CDA become a Bundle that is strict JSON, with an account of every leaf and every
+//! entry; the same bytes give the same Bundle.
 #![no_main]
 
 use std::sync::LazyLock;

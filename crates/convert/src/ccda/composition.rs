@@ -166,6 +166,9 @@ impl<'d> Context<'d> {
                 if let Some(role) = performer.child("functionCode").and_then(|code| self.concept(code)) {
                     participant.push("role", role);
                 }
+                if !participant.has("role") {
+                    participant.push("role", absent_concept(None));
+                }
                 participant.put("member", member);
                 if actor.person_of(&["Practitioner"]).is_some() {
                     participant.opt("onBehalfOf", actor.organization.clone());

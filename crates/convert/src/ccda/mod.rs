@@ -32,6 +32,7 @@ mod narrative;
 mod oid;
 mod patient;
 mod people;
+mod required;
 mod stamp;
 mod statement;
 #[cfg(test)]
@@ -163,6 +164,7 @@ impl Converter {
         if let Some(last) = cx.resources.pop() {
             cx.resources.insert(0, last);
         }
+        cx.fill_required();
         let totals = cx.account.close(document, feed);
         (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) =
             (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);

@@ -165,6 +165,7 @@ impl<'d> Context<'d> {
         if let Some(code) = role.child("code").and_then(|code| self.concept(code)) {
             body.push("specialty", code);
         }
+        body.extend("telecom", self.telecoms(role));
         self.add_as("PractitionerRole", id, role, body);
     }
 
@@ -203,6 +204,7 @@ impl<'d> Context<'d> {
         }
         let mut body = Obj::new();
         body.extend("identifier", self.identifiers(role));
+        body.put("active", true);
         body.put("patient", self.patient.clone());
         if let Some(code) = role.child("code").and_then(|code| self.concept(code)) {
             body.push("relationship", code);

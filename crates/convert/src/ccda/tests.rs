@@ -9,6 +9,7 @@ use super::*;
 mod corpus;
 mod pairs;
 mod statements;
+mod us_core;
 
 /// A document around the entries of one section.
 fn wrapped(section: &str, entries: &str) -> String {

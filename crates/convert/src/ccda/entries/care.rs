@@ -68,6 +68,9 @@ impl<'d> Context<'d> {
             {
                 participant.push("role", role);
             }
+            if !participant.has("role") {
+                participant.push("role", absent_concept(None));
+            }
             participant.put("member", reference);
             if actor.person_of(&["Practitioner"]).is_some() {
                 participant.opt("onBehalfOf", actor.organization.clone());

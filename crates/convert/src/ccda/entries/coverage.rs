@@ -83,7 +83,8 @@ impl<'d> Context<'d> {
         if payors.is_empty() {
             payors.push(crate::ccda::types::absent("unknown"));
         }
-        body.extend("payor", payors);
+        // US Core has one payer for a coverage.
+        body.extend("payor", payors.into_iter().take(1));
         for plan in related(policy, "REFR").collect::<Vec<_>>() {
             let name = plan.child("text").and_then(|text| self.referred_text(text));
             let ids = self.identifiers(plan);

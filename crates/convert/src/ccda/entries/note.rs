@@ -136,6 +136,10 @@ impl<'d> Context<'d> {
             let kind = document.child("code").and_then(|code| self.concept(code));
             let title = kind.as_ref().and_then(crate::ccda::people::shown_concept);
             body.opt("type", kind);
+            body.push(
+                "category",
+                coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"),
+            );
             body.put("subject", self.patient.clone());
             let mut attachment = Obj::new();
             if let Some(text) = document.child("text") {

@@ -21,7 +21,10 @@ impl<'d> Context<'d> {
         }
         // The time it was written down is all there is.
         let time = element.children_named("author").find_map(|author| author.child("time")).and_then(|time| self.one_time(time));
-        body.opt("effectiveDateTime", time);
+        match time {
+            Some(time) => body.put("effectiveDateTime", time),
+            None => body.put("_effectiveDateTime", crate::ccda::types::absent("unknown")),
+        }
         Ok(self.add("Observation", element, body))
     }
 

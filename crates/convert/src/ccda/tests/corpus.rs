@@ -23,10 +23,10 @@ fn files(folder: &std::path::Path, found: &mut Vec<PathBuf>) {
 }
 
 /// A file and what is in it.
-type Input = (PathBuf, Vec<u8>);
+pub(super) type Input = (PathBuf, Vec<u8>);
 
 /// Whole documents, and fragments wrapped into one.
-fn inputs(data: &std::path::Path) -> (Vec<Input>, Vec<Input>) {
+pub(super) fn inputs(data: &std::path::Path) -> (Vec<Input>, Vec<Input>) {
     let mut paths = Vec::new();
     files(data, &mut paths);
     let (mut documents, mut fragments) = (Vec::new(), Vec::new());
