@@ -155,7 +155,11 @@ fn without_noise(text: &str) -> String {
         .find_map(|prefix| text.strip_prefix(prefix))
         .unwrap_or(text);
     let text = text.strip_prefix("ParserError(\"").and_then(|inner| inner.strip_suffix("\")")).unwrap_or(text);
-    let text = text.replace("\"read_hl7v2()\".", "").replace("\"read_fhir()\".", "").replace("datafusion.public.", "");
+    let text = text
+        .replace("\"read_hl7v2()\".", "")
+        .replace("\"read_fhir()\".", "")
+        .replace("\"read_ccda()\".", "")
+        .replace("datafusion.public.", "");
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())
 }

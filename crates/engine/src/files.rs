@@ -344,6 +344,12 @@ fn has_extension(name: &str, extensions: &[&str]) -> bool {
     bare.rsplit_once('.').is_some_and(|(_, found)| extensions.iter().any(|extension| extension.eq_ignore_ascii_case(found)))
 }
 
+/// Whether a local folder has a file of one of the extensions.
+pub(crate) fn holds_files(folder: &str, extensions: &[&str]) -> bool {
+    let extensions: Vec<String> = extensions.iter().map(|&extension| extension.to_owned()).collect();
+    Path::new(folder).is_dir() && local_files(folder, &extensions).is_ok_and(|files| !files.is_empty())
+}
+
 /// The folder before the first wildcard, and the pattern after it; `None` without a wildcard.
 fn split_glob(path: &str) -> Option<(&str, &str)> {
     let wildcard = path.find(['*', '?', '[', '{'])?;

@@ -5,7 +5,7 @@
 //!
 //! `options` is JSON text with the format's own options. SQL has no named arguments here: DataFusion refuses them.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
 use datafusion::{
     catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider},
@@ -17,6 +17,7 @@ use sutura_core::Format;
 use crate::{
     engine::Readers,
     error::{EngineError, Result},
+    files::holds_files,
     passed_over::{Call, quoted},
     scan::FormatTable,
     views::{format_with, is_inline, is_view},
@@ -79,12 +80,17 @@ impl TableFunctionImpl for RejectsFunction {
     }
 }
 
-/// The only format, or the one whose extension the path has. A folder has none and is taken for HL7 v2.
+/// The only format, or the one whose extension the path has. A folder has none: of a local one what is in it tells, and else it is taken
+/// for HL7 v2.
 fn format_of_path(readers: &Readers, path: &str) -> Result<Arc<dyn Format>> {
     let mut formats = readers.formats.all();
-    let is_folder = !path.rsplit('/').next().unwrap_or(path).contains('.');
-    if is_folder && let Ok(format) = readers.formats.get("hl7v2") {
-        return Ok(format);
+    let is_folder = !path.rsplit('/').next().unwrap_or(path).contains('.') || Path::new(path).is_dir();
+    if is_folder {
+        formats.retain(|format| holds_files(path, format.extensions()));
+        return match <[Arc<dyn Format>; 1]>::try_from(formats) {
+            Ok([format]) => Ok(format),
+            Err(_) => readers.formats.get("hl7v2"),
+        };
     }
     if formats.len() > 1 {
         let path = path.to_ascii_lowercase();

@@ -3,6 +3,7 @@
 use std::fmt::Write;
 
 use serde_json::json;
+use sutura_ccda::Ccda;
 use sutura_core::{ColumnDef, Format, TableDef};
 use sutura_fhir::read::Fhir;
 use sutura_hl7v2::Hl7v2;
@@ -15,7 +16,11 @@ use crate::{
 
 /// Runs the command.
 pub(crate) fn run(args: &TablesArgs) -> Outcome {
-    let format: &dyn Format = if args.format_name == "fhir" { &Fhir } else { &Hl7v2 };
+    let format: &dyn Format = match args.format_name.as_str() {
+        "fhir" => &Fhir,
+        "ccda" => &Ccda,
+        _ => &Hl7v2,
+    };
     let tables: Vec<&TableDef> = match &args.table {
         None => format.tables().iter().collect(),
         Some(name) => vec![format.table(name).ok_or_else(|| unknown_table(format, name))?],
@@ -89,6 +94,11 @@ fn introduction(format: &dyn Format) -> (&'static str, &'static str) {
             "Paths are FHIRPath with two liberties: of an array without `where` the first element is meant, and choice types stand by their\n\
              JSON name (`valueQuantity`). Alternatives are separated by `|`: the first one that is there counts. Dates are text as sent; a column\n\
              `_utc` holds the instant where the date states an offset.\n",
+        ),
+        "ccda" => (
+            "C-CDA",
+            "Paths are names of elements and attributes of CDA, from the document, or from the section, entry or statement that makes the\n\
+             row. Code systems are OIDs as sent; dates are ISO 8601 with the precision and offset they were sent with.\n",
         ),
         _ => ("HL7 v2", ""),
     }
