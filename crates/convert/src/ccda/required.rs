@@ -12,27 +12,15 @@ impl Context<'_> {
         for resource in &mut self.resources {
             let body = &mut resource.body;
             match resource.kind {
-                "Practitioner" => {
-                    if !body.has("name") {
-                        body.push("name", Obj::of("_family", absent("unknown")));
-                    }
-                }
+                "Practitioner" if !body.has("name") => body.push("name", Obj::of("_family", absent("unknown"))),
                 "Organization" | "Location" => missing(body, &["name"], "_name"),
-                "Encounter" => {
-                    if !body.has("type") {
-                        body.push("type", absent_concept(None));
-                    }
-                }
+                "Encounter" if !body.has("type") => body.push("type", absent_concept(None)),
                 "DiagnosticReport" => missing(body, &["issued"], "_issued"),
-                "Procedure" => {
-                    if matches!(body.get("status").and_then(Json::as_str), Some("completed" | "in-progress")) {
-                        missing(body, &["performedDateTime", "performedPeriod"], "_performedDateTime");
-                    }
+                "Procedure" if matches!(body.get("status").and_then(Json::as_str), Some("completed" | "in-progress")) => {
+                    missing(body, &["performedDateTime", "performedPeriod"], "_performedDateTime");
                 }
-                "MedicationRequest" => {
-                    if !body.has("requester") && body.get("intent").and_then(Json::as_str) == Some("order") {
-                        body.put("requester", absent("unknown"));
-                    }
+                "MedicationRequest" if body.get("intent").and_then(Json::as_str) == Some("order") && !body.has("requester") => {
+                    body.put("requester", absent("unknown"));
                 }
                 _ => {}
             }
