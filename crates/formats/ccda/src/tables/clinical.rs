@@ -304,7 +304,7 @@ fn immunizations() -> Table {
     let mut columns = start(Vec::new());
     columns.extend(coded!("vaccine", "consumable.manufacturedProduct.manufacturedMaterial.code", "the vaccine", drug));
     columns.extend([
-        text("lot", "consumable.manufacturedProduct.manufacturedMaterial.lotNumberText", Clinical, "lot number", |row| {
+        text("lot_number", "consumable.manufacturedProduct.manufacturedMaterial.lotNumberText", Device, "lot number", |row| {
             material(row)?.child("lotNumberText").and_then(trimmed_text)
         }),
         text("manufacturer", "consumable.manufacturedProduct.manufacturerOrganization.name", Clinical, "manufacturer", |row| {
