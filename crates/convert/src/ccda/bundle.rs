@@ -132,9 +132,8 @@ fn recorded(cx: &Context<'_>) -> Option<String> {
 /// Every resource was assembled from the bytes of the document.
 fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
     let mut body = Obj::new();
-    for resource in &cx.resources {
-        body.push("target", Obj::of("reference", resource.reference()));
-    }
+    let targets: Vec<Json> = cx.resources.iter().map(|resource| Obj::of("reference", resource.reference()).into()).collect();
+    body.put("target", targets);
     match recorded(cx) {
         Some(recorded) => body.put("recorded", recorded),
         None => body.put("_recorded", absent("unknown")),

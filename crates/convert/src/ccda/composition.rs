@@ -5,7 +5,7 @@ use sutura_core::Severity;
 
 use super::{
     account::Why,
-    context::{Context, Ref},
+    context::Context,
     json::{Json, Obj},
     maps, narrative,
     people::Actor,
@@ -376,13 +376,6 @@ impl<'d> Context<'d> {
     /// What a section's entries are about, by its kind.
     pub(super) fn enter_section(&mut self, kind: SectionKind) {
         self.section = kind;
-    }
-
-    /// Resources that stand for an entry, in the section's list, each once.
-    pub(super) fn put_entries(section: &mut Obj, references: &[Ref]) {
-        for reference in references {
-            section.push("entry", reference.clone());
-        }
     }
 }
 

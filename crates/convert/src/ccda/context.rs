@@ -27,10 +27,6 @@ impl Resource {
     pub(super) fn reference(&self) -> String {
         format!("{}/{}", self.kind, self.id)
     }
-
-    fn is(&self, reference: &Ref) -> bool {
-        reference.0.strip_prefix(self.kind).and_then(|rest| rest.strip_prefix('/')) == Some(self.id.as_str())
-    }
 }
 
 /// A resource that was made or found: what others write as a reference to it.
@@ -87,6 +83,7 @@ pub(super) struct Context<'d> {
     pub(super) findings: Vec<Finding>,
     pub(super) resources: Vec<Resource>,
     by_id: HashMap<(&'static str, Id), usize>,
+    by_reference: HashMap<String, usize>,
     pub(super) patient: Ref,
     /// Root and extension of the patient's identifiers.
     pub(super) patient_ids: Vec<(&'d str, &'d str)>,
@@ -95,6 +92,8 @@ pub(super) struct Context<'d> {
     pub(super) author: Option<Ref>,
     /// What the section that is being read is about.
     pub(super) section: SectionKind,
+    /// How many statements are around the one that is read.
+    pub(super) depth: usize,
     /// The offset for times of day that state none.
     pub(super) zone: Option<i16>,
 }
@@ -109,6 +108,8 @@ impl<'d> Context<'d> {
             findings: Vec::new(),
             resources: Vec::new(),
             by_id: HashMap::new(),
+            by_reference: HashMap::new(),
+            depth: 0,
             patient: Ref(String::new()),
             patient_ids: Vec::new(),
             encounter: None,
@@ -175,6 +176,7 @@ impl<'d> Context<'d> {
         let resource = Resource { kind, id, body, origin };
         let reference = Ref(resource.reference());
         self.by_id.insert((kind, id), self.resources.len());
+        self.by_reference.insert(reference.0.clone(), self.resources.len());
         self.resources.push(resource);
         reference
     }
@@ -197,20 +199,21 @@ impl<'d> Context<'d> {
     }
 
     pub(super) fn body_mut(&mut self, reference: &Ref) -> Option<&mut Obj> {
-        self.resources.iter_mut().rev().find(|resource| resource.is(reference)).map(|resource| &mut resource.body)
+        let at = *self.by_reference.get(&reference.0)?;
+        self.resources.get_mut(at).map(|resource| &mut resource.body)
     }
 
     pub(super) fn body(&self, reference: &Ref) -> Option<&Obj> {
-        self.resources.iter().rev().find(|resource| resource.is(reference)).map(|resource| &resource.body)
+        let at = *self.by_reference.get(&reference.0)?;
+        self.resources.get(at).map(|resource| &resource.body)
     }
 
     /// Takes back every resource from `length` on.
     pub(super) fn roll_back(&mut self, length: usize) {
-        if length >= self.resources.len() {
-            return;
+        for resource in self.resources.drain(length.min(self.resources.len())..) {
+            self.by_id.remove(&(resource.kind, resource.id));
+            self.by_reference.remove(&resource.reference());
         }
-        self.resources.truncate(length);
-        self.by_id.retain(|_, at| *at < length);
     }
 
     /// Notes a finding at an element. The location has the element's byte in the file.

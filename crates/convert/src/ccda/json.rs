@@ -145,7 +145,8 @@ impl Obj {
         }
         match self.0.iter_mut().find(|(name, _)| *name == key) {
             Some((_, Json::List(items))) => {
-                if !items.contains(&value) {
+                // Long lists are of things that are not repeated; looking through them would take the square of their length.
+                if items.len() > 256 || !items.contains(&value) {
                     items.push(value);
                 }
             }

@@ -39,6 +39,8 @@ mod statement;
 mod tests;
 mod types;
 
+use std::collections::HashSet;
+
 use serde::{Deserialize, Serialize};
 use sutura_ccda::{Document, Entry, Section, SectionKind};
 use sutura_core::{Finding, Severity};
@@ -196,10 +198,13 @@ impl Converter {
         for section in order {
             cx.enter_section(section.kind);
             let mut body = cx.make_section(section);
+            let mut seen = HashSet::new();
+            let mut entries: Vec<json::Json> = Vec::new();
             for entry in section.entries(document) {
                 let references = self.entry(cx, entry, converted, feed);
-                Context::put_entries(&mut body, &references);
+                entries.extend(references.into_iter().filter(|reference| seen.insert(reference.0.clone())).map(json::Json::from));
             }
+            body.put("entry", entries);
             if let Some(slot) = bodies.get_mut(section.position) {
                 *slot = body;
             }

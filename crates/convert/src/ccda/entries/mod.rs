@@ -52,7 +52,12 @@ impl<'d> Context<'d> {
         }
         let entry = EntryKind::of_statement(element).unwrap_or(EntryKind::Unknown);
         let Some(kind) = statement::kind(element, entry, self.section) else { return Vec::new() };
-        self.isolated(element, |this| {
+        // Nothing that people write is as deep; what is stays unmapped.
+        if self.depth >= MAX_DEPTH {
+            return Vec::new();
+        }
+        self.depth += 1;
+        let found = self.isolated(element, |this| {
             Ok(match this.statement(element, kind)? {
                 EntryFate::Mapped(references) => references,
                 EntryFate::Dropped(why) => {
@@ -61,8 +66,9 @@ impl<'d> Context<'d> {
                 }
                 EntryFate::Unmapped => Vec::new(),
             })
-        })
-        .unwrap_or_default()
+        });
+        self.depth -= 1;
+        found.unwrap_or_default()
     }
 
     /// Runs the map of a part of an entry: if it fails, what the part gave is taken back, and there is a finding.
@@ -280,6 +286,9 @@ impl<'d> Context<'d> {
         }
     }
 }
+
+/// Statements within statements are read to this depth.
+const MAX_DEPTH: usize = 16;
 
 /// Root ids of comment activities.
 const COMMENTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2"];

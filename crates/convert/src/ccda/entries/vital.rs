@@ -15,6 +15,8 @@ const DIASTOLIC: &str = "8462-4";
 const OXIMETRY: [&str; 2] = ["59408-5", "2708-6"];
 const OXYGEN: [&str; 2] = ["3151-8", "3150-0"];
 
+const MOST_SIGNS: usize = 1_000;
+
 /// A sign: its LOINC code, where it stands, and what it gives.
 type Sign<'d> = (&'d str, Element<'d>, Obj);
 
@@ -38,7 +40,9 @@ impl<'d> Context<'d> {
                 signs.push((loinc(inner), inner, body));
             }
         }
-        for (element, body) in blood_pressures(&mut signs) {
+        // Pairs are looked for among as many signs as a person has.
+        let pressures = if signs.len() <= MOST_SIGNS { blood_pressures(&mut signs) } else { Vec::new() };
+        for (element, body) in pressures {
             let id = self.panel_id(element);
             members.push(self.add_as("Observation", id, element, body));
         }

@@ -239,6 +239,22 @@ fn narrative_becomes_safe_xhtml() {
     assert!(!div.contains("onclick") && !div.contains("<script"));
 }
 
+#[test]
+fn deep_and_wide_documents_take_bounded_time_and_stack() {
+    let open = r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.2"/><code code="1" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><value xsi:type="ST">x</value>"#;
+    let depth = 60;
+    let deep = format!(
+        "{}{}",
+        format!(r#"{open}<entryRelationship typeCode="REFR">"#).repeat(depth),
+        format!("{open}</observation>") + &"</entryRelationship></observation>".repeat(depth)
+    );
+    let wide = format!("<entry>{open}</observation></entry>").repeat(5_000);
+    let text = wrapped("30954-2", &format!("<entry>{deep}</entry>{wide}"));
+    let (_, converted) = convert(&text);
+    assert_eq!(converted.entries_mapped, 5_001);
+    assert_eq!(converted.leaves, converted.mapped + converted.dropped + converted.unmapped);
+}
+
 /// Pieces that random documents are made of.
 fn piece() -> impl Strategy<Value = String> {
     let code = prop_oneof![
