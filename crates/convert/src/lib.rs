@@ -5,6 +5,7 @@
 //! of everything that was populated.
 //!
 //! - [`v2`]: HL7 v2 by the v2-to-FHIR tables and our own in the same form,
+//! - [`ccda`]: C-CDA documents in the shapes of US Core, by the code maps of the C-CDA on FHIR guide and our own,
 //! - [`fhir`]: the tree of elements both are written with,
 //! - [`ids`]: ids that are the same in every run,
 //! - [`report`]: the account.

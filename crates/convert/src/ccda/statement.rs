@@ -48,6 +48,7 @@ pub(super) enum Kind {
     DirectiveOrganizer,
     Coverage,
     Instruction,
+    Handoff,
     Status,
     StatusOrganizer,
     EntryReference,
@@ -193,6 +194,7 @@ pub(super) fn kind(element: Element<'_>, entry: EntryKind, section: SectionKind)
         EntryKind::AdvanceDirectiveOrganizer => Some(Kind::DirectiveOrganizer),
         EntryKind::Coverage => Some(Kind::Coverage),
         EntryKind::Instruction => Some(Kind::Instruction),
+        EntryKind::Handoff => Some(Kind::Handoff),
         EntryKind::FunctionalStatusOrganizer | EntryKind::MentalStatusOrganizer => Some(Kind::StatusOrganizer),
         EntryKind::FunctionalStatusObservation
         | EntryKind::MentalStatusObservation

@@ -148,6 +148,7 @@ impl<'d> Context<'d> {
             Kind::DirectiveOrganizer => self.wrapped(element)?,
             Kind::Coverage => self.coverage(element)?,
             Kind::Instruction => one(self.instruction(element)?),
+            Kind::Handoff => one(self.handoff(element)),
             Kind::Status => one(self.status_observation(element)?),
             Kind::StatusOrganizer => one(self.status_organizer(element)?),
             Kind::EntryReference => self.entry_reference(element),

@@ -106,4 +106,25 @@ impl<'d> Context<'d> {
         }
         Ok(self.add("CommunicationRequest", instruction, body))
     }
+
+    /// Who handed the patient over to whom: a Communication.
+    pub(super) fn handoff(&mut self, act: Element<'d>) -> Ref {
+        let mut body = Obj::new();
+        self.narrative(act, &mut body);
+        body.extend("identifier", self.identifiers(act));
+        body.put("status", self.status(act, "HandoffStatus").unwrap_or("unknown"));
+        body.put("subject", self.patient.clone());
+        body.opt("topic", act.child("code").and_then(|code| self.concept(code)));
+        body.opt("encounter", self.encounter_of(act));
+        body.opt("sent", act.child("effectiveTime").and_then(|time| self.one_time(time)));
+        for role in act.children_named("participant").filter_map(|participant| participant.child("participantRole")) {
+            let actor = self.assigned(role);
+            if let Some(reference) = actor.reference() {
+                body.push("recipient", reference);
+            }
+        }
+        let author = self.author(act);
+        body.opt("sender", author.reference());
+        self.add("Communication", act, body)
+    }
 }
