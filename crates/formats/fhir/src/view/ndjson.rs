@@ -91,24 +91,25 @@ pub fn read_ndjson(
         sink,
     };
     let mut buffer: Vec<u8> = Vec::new();
-    let (mut start, mut offset, mut skipping) = (0, 0_u64, false);
+    // Of the buffer `start..filled` is read and not handed out.
+    let (mut start, mut filled, mut offset, mut skipping) = (0, 0, 0_u64, false);
     loop {
         // What is left of a line moves to the front; the buffer grows only for a line that does not fit.
-        buffer.drain(..start);
-        start = 0;
-        let filled = buffer.len();
-        buffer.resize(filled + CHUNK, 0);
+        buffer.copy_within(start..filled, 0);
+        (start, filled) = (0, filled - start);
+        if buffer.len() < filled + CHUNK {
+            buffer.resize(filled + CHUNK, 0);
+        }
         let read = loop {
-            match input.read(&mut buffer[filled..]) {
+            match input.read(&mut buffer[filled..filled + CHUNK]) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 other => break other?,
             }
         };
-        buffer.truncate(filled + read);
-        pass.account.bytes += read as u64;
-        let end_of_input = read == 0;
         let mut searched = filled;
-        while let Some(at) = memchr::memchr(b'\n', &buffer[searched..]) {
+        filled += read;
+        pass.account.bytes += read as u64;
+        while let Some(at) = memchr::memchr(b'\n', &buffer[searched..filled]) {
             let end = searched + at;
             if skipping {
                 skipping = false;
@@ -119,15 +120,15 @@ pub fn read_ndjson(
             start = end + 1;
             searched = start;
         }
-        if end_of_input {
-            if !skipping && pass.line(&buffer[start..], offset)?.is_break() {
+        if read == 0 {
+            if !skipping && pass.line(&buffer[start..filled], offset)?.is_break() {
                 return Ok(pass.account);
             }
             // Whether the sink breaks makes no difference any more.
             let _ = pass.flush(1)?;
             return Ok(pass.account);
         }
-        if buffer.len() - start > options.limits.bytes {
+        if filled - start > options.limits.bytes {
             if !skipping {
                 pass.account.lines += 1;
                 pass.account.bad_lines += 1;
@@ -136,8 +137,8 @@ pub fn read_ndjson(
                 }
             }
             skipping = true;
-            offset += (buffer.len() - start) as u64;
-            start = buffer.len();
+            offset += (filled - start) as u64;
+            start = filled;
         }
     }
 }
