@@ -106,6 +106,10 @@ fn authority(work: &mut Work<'_>, parts: &Parts<'_>, first: usize, node: NodeId)
     let mask = 0b111 << (first - 1);
     let uri = universal(id, kind).filter(|_| !work.namespace_first || namespace.is_empty());
     let uri = uri.or_else(|| {
+        // The one namespace that everyone means the same by.
+        if namespace == "NPI" {
+            return Some("http://hl7.org/fhir/sid/us-npi".to_owned());
+        }
         let base = work.namespace_base.unwrap_or("");
         (!namespace.is_empty()).then(|| format!("{base}{namespace}"))
     });
