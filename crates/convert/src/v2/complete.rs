@@ -55,6 +55,7 @@ const MENDED: &[&str] = &[
     "Count",
     "Attachment",
     "Ratio",
+    "Range",
     "Period",
     "Patient.contact",
     "Patient.link",
@@ -199,6 +200,15 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
         "Ratio" if tree.has(node, "numerator") != tree.has(node, "denominator") => {
             let missing = if tree.has(node, "numerator") { "denominator" } else { "numerator" };
             absent_at(tree, node, missing);
+        }
+        // rng-2: the low is not above the high.
+        "Range" => {
+            let number = |path| tree.get(node, path).and_then(|text| text.parse::<f64>().ok());
+            if number("low.value").zip(number("high.value")).is_some_and(|(low, high)| low > high)
+                && let Some(high) = tree.element(node, "high")
+            {
+                tree.erase(high);
+            }
         }
         // per-1: the end is not before the start.
         "Period" => {

@@ -89,6 +89,8 @@ pub(super) struct Op {
     /// Field of the segment or component of the data type; 0 is the whole.
     pub at: u16,
     pub condition: Option<Condition>,
+    /// A field of the same segment and what it has to be, else the condition does not hold: most rows of OBX ask for OBX-2 first.
+    pub guard: Option<(u16, Vec<&'static str>)>,
     pub path: Vec<Go>,
     pub action: Action,
     pub leaf: Leaf,
@@ -354,8 +356,9 @@ impl Compiler {
         let codes = if row.codes.is_empty() { None } else { self.code_names.get(row.codes).copied() };
         let without_value = condition.as_ref().is_some_and(|condition| condition.is_about_absence_of(place))
             && !matches!(action, Action::Text | Action::Map(_));
+        let guard = condition.as_ref().and_then(|condition| guard(condition, place));
         let each = path.iter().any(|go| matches!(go, Go::Into(_, Slot::Each)));
-        Some(Op { at, condition, path, action, leaf, allowed, codes, without_value, repeats_at: None, each, table: None, first })
+        Some(Op { at, condition, guard, path, action, leaf, allowed, codes, without_value, repeats_at: None, each, table: None, first })
     }
 
     fn action(&mut self, map: &'static str, row: &Row, ty: TypeId) -> Option<Action> {
@@ -445,6 +448,18 @@ impl Compiler {
             }
         }
         Some((steps, ty, parent))
+    }
+}
+
+/// What has to hold of another field of the row's segment, whatever else its condition asks.
+fn guard(condition: &Condition, own: Place) -> Option<(u16, Vec<&'static str>)> {
+    match condition {
+        Condition::And(parts) => parts.iter().find_map(|part| guard(part, own)),
+        Condition::In(Place::Field { segment, field, component: 0 }, values) => match own {
+            Place::Field { segment: here, field: at, .. } if here == *segment && at != *field => Some((*field, values.clone())),
+            _ => None,
+        },
+        _ => None,
     }
 }
 

@@ -160,7 +160,8 @@ impl<'m> Work<'m> {
             starts.push(self.fates.len() as u32);
             let atomic = number < 3 && &self.index.segments[segment].tag == b"MSH";
             let separators = match repetition {
-                Some(byte) if !atomic => memchr::memchr_iter(byte, field.as_bytes()).count(),
+                // Fields are short: a plain loop is sooner done than a call.
+                Some(byte) if !atomic => field.bytes().filter(|other| *other == byte).count(),
                 _ => 0,
             };
             let count = if field.is_empty() { 0 } else { separators + 1 };
@@ -179,6 +180,7 @@ impl<'m> Work<'m> {
         if self.made[resource.index()].segments.last() != Some(&here) {
             self.made[resource.index()].segments.push(here);
         }
+        let (mut guard_field, mut guard_text) = (0, "");
         for op in &map.ops {
             self.field = op.at;
             self.repetition = "";
@@ -196,6 +198,20 @@ impl<'m> Work<'m> {
                 continue;
             }
             let first = starts[usize::from(op.at)] as usize;
+            if let Some((field, values)) = &op.guard {
+                if *field != guard_field {
+                    (guard_field, guard_text) = (*field, self.index.first(segment, *field, 0));
+                }
+                if !values.contains(&guard_text) {
+                    if !matches!(op.action, Action::Constant(_) | Action::Link(_)) {
+                        for fate in &mut self.fates[first..starts[usize::from(op.at) + 1] as usize] {
+                            fate.by_component |= matches!(op.action, Action::Map(_));
+                            fate.dropped[Reason::Condition as usize] = u64::MAX;
+                        }
+                    }
+                    continue;
+                }
+            }
             if matches!(op.action, Action::Function(function) if function.takes_field()) {
                 if self.holds(op, None) {
                     self.whole_field(op, raw, root, first, starts[usize::from(op.at) + 1] as usize);

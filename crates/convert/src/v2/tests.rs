@@ -222,7 +222,7 @@ fn segment() -> impl Strategy<Value = String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(96))]
+    #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_message_gives_a_valid_bundle_or_nothing(segments in proptest::collection::vec(segment(), 0..10), kind in "ADT\\^A01|ADT\\^A40|ORU\\^R01|VXU\\^V04|RDE\\^O11|SIU\\^S12|MDM\\^T02|DFT\\^P03|XXX\\^Y01|ADT") {
