@@ -188,15 +188,17 @@ fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for found in std::fs::read_dir(folder)? {
         let found = found?;
-        let name = found.file_name();
-        let name = name.to_string_lossy();
-        let stem = name.strip_suffix(".gz").unwrap_or(&name).strip_suffix(".ndjson");
-        if name == MANIFEST || stem.is_some_and(is_resource_type) {
+        if is_of_export(&found.file_name().to_string_lossy()) {
             files.push(found.path());
         }
     }
     files.sort();
     Ok(files)
+}
+
+/// Whether an export has files of that name.
+pub(super) fn is_of_export(name: &str) -> bool {
+    name == MANIFEST || name.strip_suffix(".gz").unwrap_or(name).strip_suffix(".ndjson").is_some_and(is_resource_type)
 }
 
 /// Whether an export has a file of that name.

@@ -8,7 +8,7 @@ use std::{
     time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
-use super::Parts;
+use super::{Parts, export::is_of_export};
 
 /// What the names of stages begin with.
 const STAGE: &str = ".sutura-";
@@ -50,11 +50,36 @@ impl Drop for Stage {
 fn sweep(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        if entry.file_name().to_string_lossy().starts_with(STAGE) && entry.file_type()?.is_dir() && is_abandoned(&entry.path()) {
-            let _ = fs::remove_dir_all(entry.path());
+        if is_stage_name(&entry.file_name().to_string_lossy()) && entry.file_type()?.is_dir() && is_abandoned(&entry.path()) {
+            let _ = remove_stage(&entry.path());
         }
     }
     Ok(())
+}
+
+/// `.sutura-PROCESS-NANOSECONDS`. A folder of the user's may begin with the same letters.
+fn is_stage_name(name: &str) -> bool {
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    name.strip_prefix(STAGE).and_then(|rest| rest.split_once('-')).is_some_and(|(process, time)| is_number(process) && is_number(time))
+}
+
+/// Removes a stage file by file, and nothing if it holds what no run puts there.
+fn remove_stage(stage: &Path) -> io::Result<()> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(stage)? {
+        let entry = entry?;
+        if !entry.file_type()?.is_file() || !is_ours(&entry.file_name().to_string_lossy()) {
+            return Ok(());
+        }
+        files.push(entry.path());
+    }
+    files.iter().try_for_each(fs::remove_file)?;
+    fs::remove_dir(stage)
+}
+
+/// Whether a run puts a file of that name on its stage.
+fn is_ours(name: &str) -> bool {
+    matches!(name, "lock" | "lock.new") || bundle_number(name).is_some() || is_of_export(name)
 }
 
 fn is_abandoned(stage: &Path) -> bool {
@@ -182,16 +207,21 @@ impl BundleFolder {
     fn remove_from(&self, part: u64) -> io::Result<()> {
         for entry in fs::read_dir(&self.folder)? {
             let entry = entry?;
-            let name = entry.file_name();
-            let name = name.to_string_lossy();
-            let number =
-                name.strip_prefix("bundle-").and_then(|name| name.strip_suffix(".json")).and_then(|number| number.parse::<u64>().ok());
-            if number.is_some_and(|number| number > part) {
+            if bundle_number(&entry.file_name().to_string_lossy()).is_some_and(|number| number > part) {
                 fs::remove_file(entry.path())?;
             }
         }
         Ok(())
     }
+}
+
+/// The number in `bundle-00001.json`.
+fn bundle_number(name: &str) -> Option<u64> {
+    let number = name.strip_prefix("bundle-")?.strip_suffix(".json")?;
+    if number.len() < 5 || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+        return None;
+    }
+    number.parse().ok()
 }
 
 /// A Bundle's file that is not whole yet.

@@ -450,6 +450,33 @@ fn what_a_killed_run_left_goes_with_the_next_one() {
     assert_eq!(folder.names(), [&left[1..], &["Patient.ndjson", "export.manifest"]].concat());
 }
 
+/// Folders of the user's that look like stages stay, with what is in them.
+#[test]
+fn a_sweep_takes_stages_only() {
+    let folder = Folder::new("sweep");
+    let old = std::time::SystemTime::now() - std::time::Duration::from_hours(1);
+    let made = |name: &str, files: &[&str]| {
+        let made = folder.0.join(name);
+        std::fs::create_dir_all(&made).unwrap();
+        files.iter().for_each(|file| std::fs::write(made.join(file), "{").unwrap());
+        std::fs::File::open(&made).unwrap().set_modified(old).unwrap();
+    };
+    made(".sutura-7-9", &["lock.new", "Patient.ndjson.gz", "bundle-00001.json", "export.manifest"]);
+    made(".sutura-7-8", &[]);
+    let kept = [".sutura-1-1", ".sutura-1-2", ".sutura-2026", ".sutura-cache", ".sutura-x-1"];
+    made(kept[0], &["notes.txt", "Patient.ndjson"]);
+    made(kept[1], &["lock", "important.csv"]);
+    std::fs::create_dir_all(folder.0.join(kept[1]).join("below")).unwrap();
+    made(kept[2], &["Patient.ndjson"]);
+    made(kept[3], &["Patient.ndjson"]);
+    made(kept[4], &["lock"]);
+    drop(BundleFolder::new(&folder.0, false).unwrap());
+    assert_eq!(folder.names(), kept);
+    for (name, files) in kept.iter().zip([2, 3, 1, 1, 1]) {
+        assert_eq!(std::fs::read_dir(folder.0.join(name)).unwrap().count(), files, "{name}");
+    }
+}
+
 fn json() -> impl Strategy<Value = serde_json::Value> {
     let leaf = prop_oneof![
         Just(serde_json::Value::Null),
