@@ -172,6 +172,25 @@ fn a_query_takes_views_and_packages() {
     expect(&run(folder.path(), &["sql", "select 1", "--package", "absent"]), 2);
 }
 
+/// Else a value of the data would come out through the error that it is no expression.
+#[test]
+fn expressions_and_profiles_are_texts_in_quotes() {
+    let folder = folder();
+    write(folder.path(), "p.ndjson", r#"{"resourceType":"Patient","id":"a","name":[{"family":"CANARYNAME"}]}"#);
+    let name = "fhirpath(json, 'name.family.first()')";
+    for expression in [
+        format!("fhirpath(json, {name} || '()')"),
+        format!("fhirpath(json, '%' || {name})"),
+        format!("fhirpath(json, {name})"),
+        format!("fhir_validate(json, {name})"),
+    ] {
+        let output = run(folder.path(), &["sql", &format!("select {expression} from read_fhir('p.ndjson')")]);
+        expect(&output, 2);
+        assert!(stderr(&output).contains("must be a text in quotes"), "{}", stderr(&output));
+        assert!(!stderr(&output).contains("CANARY"), "{}", stderr(&output));
+    }
+}
+
 /// A result is not to be taken for the whole: what is in no row is counted on standard error, once, wherever the rows go.
 #[test]
 fn a_query_says_what_it_passed_over() {

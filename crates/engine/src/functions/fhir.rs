@@ -45,6 +45,16 @@ enum Kind {
     Validate,
 }
 
+impl Kind {
+    /// What the second argument is.
+    fn second(self) -> &'static str {
+        match self {
+            Kind::Path => "the expression",
+            Kind::Validate => "the profile",
+        }
+    }
+}
+
 #[derive(Debug)]
 struct FhirFunction {
     kind: Kind,
@@ -86,9 +96,18 @@ impl ScalarUDFImpl for FhirFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
+        // A value of the data would come back out through the error that it is no expression.
+        let text = match args.scalar_arguments.get(1) {
+            None => None,
+            Some(Some(value)) if value.is_null() => None,
+            Some(literal) => match literal.and_then(|value| value.try_as_str().flatten()) {
+                Some(text) => Some(text),
+                None => return plan_err!("{}: {} must be a text in quotes", self.name(), self.kind.second()),
+            },
+        };
         match (self.kind, args.arg_fields.len()) {
             (Kind::Path, 2) => {
-                if let Some(Some(Some(text))) = args.scalar_arguments.get(1).map(|text| text.map(|text| text.try_as_str().flatten())) {
+                if let Some(text) = text {
                     let checked = Expression::parse(text).and_then(|expression| expression.check_alone());
                     checked.or_else(|error| plan_err!("fhirpath: {error}"))?;
                 }
@@ -124,15 +143,14 @@ impl ScalarUDFImpl for FhirFunction {
         let mut builder = StringViewBuilder::with_capacity(rows);
         let mut parser = Parser::default();
         match (self.kind, values.as_slice()) {
-            (Kind::Path, [resources, expressions]) => {
-                let mut compiled = Compiled::default();
+            (Kind::Path, [resources, TextArg::Scalar(text)]) => {
+                let expression = text.as_deref().map(Expression::parse).transpose().map_err(|error| failed(&error))?;
                 let mut failures = Failures::default();
                 for row in 0..rows {
-                    let (Some(resource), Some(text)) = (resources.get(row), expressions.get(row)) else {
+                    let (Some(resource), Some(expression)) = (resources.get(row), &expression) else {
                         builder.append_null();
                         continue;
                     };
-                    let expression = compiled.expression(text)?;
                     match evaluate(&mut parser, resource, expression, &self.validator) {
                         Ok(found) => builder.append_option(found),
                         // One odd record does not end the query.
@@ -149,9 +167,9 @@ impl ScalarUDFImpl for FhirFunction {
                     None => failures.log(),
                 }
             }
-            (Kind::Validate, [resources, profiles @ ..]) if profiles.len() < 2 => {
+            (Kind::Validate, [resources] | [resources, TextArg::Scalar(_)]) => {
+                let profile = values.get(1).and_then(|profile| profile.get(0));
                 for row in 0..rows {
-                    let profile = profiles.first().and_then(|profile| profile.get(row));
                     let outcome = resources.get(row).map(|resource| match parser.parse(resource.as_bytes()) {
                         Ok(document) => operation_outcome(&self.validator.validate_against(document.root(), profile.as_slice())),
                         Err(error) => operation_outcome(&[json_issue(&error)]),
@@ -159,7 +177,7 @@ impl ScalarUDFImpl for FhirFunction {
                     builder.append_option(outcome);
                 }
             }
-            _ => return plan_err!("{} was called with the wrong number of arguments", self.name()),
+            _ => return plan_err!("{} was called with other arguments than planned", self.name()),
         }
         result(Arc::new(builder.finish()), scalar)
     }
@@ -218,19 +236,6 @@ impl Tally {
 impl Drop for Tally {
     fn drop(&mut self) {
         self.0.get_mut().unwrap_or_else(PoisonError::into_inner).log();
-    }
-}
-
-/// The last expression: in SQL it is nearly always the same for every row.
-#[derive(Default)]
-struct Compiled(Option<Expression>);
-
-impl Compiled {
-    fn expression(&mut self, text: &str) -> Result<&Expression> {
-        if self.0.as_ref().is_none_or(|known| known.text() != text) {
-            self.0 = Some(Expression::parse(text).map_err(|error| failed(&error))?);
-        }
-        self.0.as_ref().ok_or_else(|| failed(&"no expression"))
     }
 }
 

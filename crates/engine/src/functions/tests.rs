@@ -246,3 +246,22 @@ async fn fhir_validate_names_the_place_and_no_value() {
     let good = column(&engine, r#"select fhir_validate('{"resourceType":"Patient","gender":"female"}')"#).await.remove(0).unwrap();
     assert!(!good.contains(r#""severity":"error""#), "{good}");
 }
+
+#[tokio::test]
+async fn what_is_no_literal_is_no_expression_and_no_profile() {
+    let engine = engine(None);
+    for (expression, part) in [
+        ("fhirpath('{}', name)", "fhirpath: the expression must be a text in quotes"),
+        ("fhirpath('{}', name || '()')", "fhirpath: the expression must be a text in quotes"),
+        ("fhirpath('{}', '%' || name)", "fhirpath: the expression must be a text in quotes"),
+        ("fhirpath('{}', 1)", "fhirpath: the expression must be a text in quotes"),
+        ("fhirpath('{}', (select max(name) from p))", "fhirpath: the expression must be a text in quotes"),
+        ("fhir_validate('{}', name)", "fhir_validate: the profile must be a text in quotes"),
+    ] {
+        let error = failure(&engine, &format!("select {expression} from p")).await;
+        assert!(error.contains(part), "{expression}: {error}");
+        assert!(!error.contains("Ann") && !error.contains("Bob"), "{error}");
+    }
+    assert_eq!(column(&engine, "select fhirpath(name, null) from p").await, [None, None, None]);
+    assert!(one(&engine, "fhir_validate('{}', null)").await.is_some());
+}
