@@ -65,7 +65,7 @@ pub(crate) struct AllowPhi {
     /// Show or write identifying values as they are; needs --purpose
     #[arg(long, requires = "purpose")]
     pub(crate) allow_phi: bool,
-    /// Why identifying values are needed; written into the output's metadata
+    /// Why identifying values are needed; written into metadata, export.manifest and JSON reports
     #[arg(long, value_name = "TEXT", requires = "allow_phi")]
     pub(crate) purpose: Option<String>,
 }

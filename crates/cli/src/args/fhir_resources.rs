@@ -125,7 +125,7 @@ Exit codes:
   0    every resource was written
   1    failed
   2    an option or a path is wrong, or leave to write identifying data is missing
-  3    written, but some input was no resource, or could not stand in the Bundle
+  3    written, but some input was no resource, was cut off, or could not stand in the Bundle
 
 Examples:
   sutura fhir bundle export/ --type transaction --max-entries 500 -o load/ --allow-phi --purpose 'load the test server'
@@ -200,7 +200,7 @@ Exit codes:
   0    every resource was written
   1    failed; no file is left half written
   2    a path or the folder is wrong, or leave to write identifying data is missing
-  3    written, but some input was no resource
+  3    written, but some input was no resource, was cut off or not kept whole
 
 Examples:
   sutura fhir export bundles/ -o ndjson/ --allow-phi --purpose 'load into the warehouse'
@@ -223,7 +223,7 @@ Exit codes:
   0    every resource was written
   1    failed; no file is left half written
   2    a path, a package or the folder is wrong, or leave to write identifying data is missing
-  3    written, but some input was no resource
+  3    written, but some input was no resource, was cut off or not kept whole
 
 Examples:
   sutura fhir enrich export/ -o enriched/ --reference-date 2026-01-01 --allow-phi --purpose 'quality programme'

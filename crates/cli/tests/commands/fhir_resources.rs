@@ -439,13 +439,50 @@ fn test_files_of_views_make_the_official_report() {
     assert_eq!(stdout(&output), "1 of 1 passed\n");
     let report: serde_json::Value = serde_json::from_str(&read(folder.path(), "test_report.json")).unwrap();
     assert_eq!(report["ids.json"]["tests"][0]["result"]["passed"], true, "{report}");
-    fs::write(folder.path().join("ids.json"), file("b")).unwrap();
-    expect(&run(folder.path(), &command), 1);
+    // The resources may be real ones: no value of them is told.
+    fs::write(folder.path().join("ids.json"), file("b").replace(r#""id":"a"}"#, r#""id":"CANARYID"}"#)).unwrap();
+    let output = run(folder.path(), &command);
+    expect(&output, 1);
+    let report = read(folder.path(), "test_report.json");
+    assert!(report.contains("expect[0]") && !report.contains("CANARY"), "{report}");
+    assert!(stderr(&output).contains("1 rows are left") && !stderr(&output).contains("CANARY"), "{}", stderr(&output));
     let output = run(folder.path(), &["fhir", "test-views", "ids.json", "-o", "."]);
     expect(&output, 2);
     assert!(stderr(&output).contains("is a folder"), "{}", stderr(&output));
     fs::write(folder.path().join("ids.json"), "{}").unwrap();
     expect(&run(folder.path(), &command), 2);
+}
+
+/// What is lost without a reject is told, counted in the JSON, and in the exit code.
+#[test]
+fn what_is_cut_off_or_not_kept_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let entry = r#"{"resource":{"resourceType":"Patient","id":"CANARYID"}}"#;
+    fs::write(folder.path().join("cut.json"), format!(r#"{{"resourceType":"Bundle","type":"collection","entry":[{entry},{entry}"#))
+        .unwrap();
+    let order = "<Patient xmlns='http://hl7.org/fhir'><birthDate value='1980-02'/><id value='CANARYID'/></Patient>";
+    fs::write(folder.path().join("order.xml"), order).unwrap();
+    let reference = ["--reference-date", "2026-01-01"];
+    for (number, (file, code)) in [("cut.json", "document-unterminated"), ("order.xml", "xml-not-kept")].into_iter().enumerate() {
+        for (command, more) in [("export", &[][..]), ("enrich", &reference[..]), ("bundle", &["--type", "collection"][..])] {
+            let target = format!("{command}-{number}");
+            let arguments = [&["fhir", command, file, "-o", &target, "--overwrite"][..], more, &LEAVE[..]].concat();
+            let output = run(folder.path(), &arguments);
+            expect(&output, 3);
+            assert!(stderr(&output).contains(&format!("error {code}: ")), "{command}: {}", stderr(&output));
+            assert!(!stderr(&output).contains("CANARY"), "{}", stderr(&output));
+            let output = run(folder.path(), &[&arguments[..], &["--json"]].concat());
+            expect(&output, 3);
+            let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+            let finding = &report["findings"][0];
+            assert_eq!((finding["code"].as_str(), finding["severity"].as_str()), (Some(code), Some("error")), "{report}");
+            assert_eq!(report["purpose"], "a test", "{report}");
+            if command != "bundle" {
+                let manifest: serde_json::Value = serde_json::from_str(&read(folder.path(), &format!("{target}/export.manifest"))).unwrap();
+                assert_eq!(manifest["purpose"], "a test", "{manifest}");
+            }
+        }
+    }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use sutura_fhir::bundle::{BundleError, BundleFolder, BundleKind, BundleParts, En
 use super::{
     places::require_folder,
     refusals::Refusals,
-    resources::{Done, Reading, Resource, Take, account, account_json, each},
+    resources::{Done, Reading, Resource, Take, account, account_json, each, findings_json, note_lost},
 };
 use crate::{
     args::fhir_resources::{BundleType, FhirBundleArgs, RequestKind},
@@ -57,7 +57,8 @@ pub(crate) fn run(args: &FhirBundleArgs, console: Console) -> Outcome {
     let Done { work, stats, .. } = each(&args.paths, reading(), Write { parts, refusals: Refusals::default() }, console)?;
     let (files, summary) = work.parts.finish().map_err(failure)?;
     report(args, &stats, files, &summary, &work.refusals, console)?;
-    Ok(if work.refusals.total() == 0 && stats.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })
+    let lost = note_lost(&stats, console);
+    Ok(if work.refusals.total() == 0 && stats.rejected == 0 && !lost { CLEAN } else { TOO_MANY_REJECTS })
 }
 
 /// A folder that holds Bundles already is not mixed with others.
@@ -115,7 +116,7 @@ fn report(
 ) -> Outcome<()> {
     if args.json {
         return output::print_json(&json!({
-            "read": account_json(stats), "refused": refusals.to_json(), "bundles": files, "entries": summary.entries, "bytes": summary.bytes,
+            "read": account_json(stats), "findings": findings_json(stats), "refused": refusals.to_json(), "purpose": args.allow.purpose, "bundles": files, "entries": summary.entries, "bytes": summary.bytes,
             "folder": args.output,
         }));
     }

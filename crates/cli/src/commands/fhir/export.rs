@@ -14,7 +14,7 @@ use sutura_fhir::{
 use super::{
     places::require_folder,
     refusals::Refusals,
-    resources::{Done, Reading, Resource, Take, account, account_json, each},
+    resources::{Done, Reading, Resource, Take, account, account_json, each, findings_json, note_lost},
     validate::note_packages,
 };
 use crate::{
@@ -73,7 +73,8 @@ fn reading(folder: &Folder, again: bool) -> Reading {
 }
 
 fn open(folder: &Folder) -> Outcome<NdjsonExport> {
-    let options = ExportOptions { gzip: folder.gzip, overwrite: folder.overwrite, ..ExportOptions::default() };
+    let options =
+        ExportOptions { gzip: folder.gzip, overwrite: folder.overwrite, purpose: folder.allow.purpose.clone(), ..ExportOptions::default() };
     NdjsonExport::create(&folder.output, options).map_err(failure)
 }
 
@@ -141,8 +142,10 @@ fn report(
     console: Console,
 ) -> Outcome {
     if folder.json {
-        let mut value =
-            json!({ "read": account_json(stats), "refused": refusals.to_json(), "manifest": manifest, "folder": folder.output });
+        let mut value = json!({
+            "read": account_json(stats), "findings": findings_json(stats), "refused": refusals.to_json(), "manifest": manifest,
+            "purpose": folder.allow.purpose, "folder": folder.output,
+        });
         if let (Some(done), Some(members)) = (enriched, value.as_object_mut()) {
             members.insert("enriched".to_owned(), json!({ "persons": done.persons, "outcome": done.outcome }));
         }
@@ -162,5 +165,6 @@ fn report(
         }
         console.note(&format!("{} resources in {}", manifest.resources, folder.output.display()));
     }
-    Ok(if refusals.total() == 0 && stats.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })
+    let lost = note_lost(stats, console);
+    Ok(if refusals.total() == 0 && stats.rejected == 0 && !lost { CLEAN } else { TOO_MANY_REJECTS })
 }

@@ -7,7 +7,7 @@ use std::{
 
 use futures::StreamExt;
 use sutura_core::{
-    ReadStats, Reject,
+    ReadStats, Reject, Severity,
     record::{COL_LENGTH, COL_OFFSET, COL_SOURCE},
 };
 use sutura_engine::{
@@ -199,4 +199,20 @@ pub(super) fn account_json(stats: &ReadStats) -> serde_json::Value {
     serde_json::json!({
         "records": stats.records, "accepted": stats.accepted, "rejected": stats.rejected, "rejects": stats.rejects_by_code, "bytes": stats.bytes,
     })
+}
+
+/// What was read and is not right, as JSON.
+pub(super) fn findings_json(stats: &ReadStats) -> serde_json::Value {
+    let findings = stats.findings.iter();
+    findings.map(|((code, severity), count)| serde_json::json!({ "code": code, "severity": severity, "count": count })).collect()
+}
+
+/// Says what of the input was lost although no record was rejected: a file that is cut off, parts of XML. Answers whether anything was.
+pub(super) fn note_lost(stats: &ReadStats, console: Console) -> bool {
+    let lost = || stats.findings.iter().filter(|((_, severity), _)| severity == Severity::Error.as_str());
+    for ((code, _), count) in lost() {
+        console
+            .note(&format!("error {code}: {count} (not all of the input was kept; the reference of the FHIR reader says what it means)"));
+    }
+    lost().next().is_some()
 }

@@ -27,7 +27,7 @@ use sutura_fhir::{
 
 use super::{
     places::{refuse_own_input, require_file},
-    resources::note_pipes,
+    resources::{findings_json, note_lost, note_pipes},
 };
 use crate::{
     args::fhir::{FhirViewArgs, ViewFormat},
@@ -214,7 +214,7 @@ async fn write(
         let outputs: Vec<_> = views.iter().zip(&report.consumers).map(|(view, made)| summary(view, &made.output)).collect();
         output::print_json(&json!({
             "records": stats.records, "accepted": stats.accepted, "rejected": stats.rejected, "rejects": stats.rejects_by_code,
-            "findings": stats.findings.iter().map(|((code, severity), count)| json!({"code": code, "severity": severity, "count": count})).collect::<Vec<_>>(),
+            "findings": findings_json(&stats),
             "files": report.files.len(), "bytes": stats.bytes, "seconds": clock.elapsed().as_secs_f64(), "views": outputs,
         }))?;
         return Ok(CLEAN);
@@ -230,6 +230,7 @@ async fn write(
     let codes: Vec<String> = stats.rejects_by_code.iter().map(|(code, count)| format!("{code}: {count}")).collect();
     let codes = if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) };
     console.note(&format!("{equation}{codes}"));
+    note_lost(&stats, console);
     Ok(CLEAN)
 }
 

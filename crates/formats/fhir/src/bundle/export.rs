@@ -36,11 +36,13 @@ pub struct ExportOptions {
     pub max_resource_bytes: usize,
     /// Objects and arrays inside one another. Default 64.
     pub max_depth: u16,
+    /// Why identifying data is written, in the user's words. It stands in the manifest.
+    pub purpose: Option<String>,
 }
 
 impl Default for ExportOptions {
     fn default() -> Self {
-        Self { gzip: false, overwrite: false, max_resource_bytes: 64 << 20, max_depth: 64 }
+        Self { gzip: false, overwrite: false, max_resource_bytes: 64 << 20, max_depth: 64, purpose: None }
     }
 }
 
@@ -49,6 +51,9 @@ impl Default for ExportOptions {
 /// [Bulk Data]: https://hl7.org/fhir/uv/bulkdata/STU2/export.html#response---complete-status
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Manifest {
+    /// Why identifying data was written, in the user's words; none where nothing was said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
     /// Resources of all files.
     pub resources: u64,
     /// The files, by type.
@@ -154,7 +159,7 @@ impl NdjsonExport {
             whole.push(staged);
             output.push(ManifestFile { resource_type: name.to_owned(), url, count, bytes, sha256: sha256.to_string() });
         }
-        let manifest = Manifest { resources: output.iter().map(|file| file.count).sum(), output };
+        let manifest = Manifest { purpose: self.options.purpose, resources: output.iter().map(|file| file.count).sum(), output };
         let mut text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other)?;
         text.push(b'\n');
         let mut staged = Staged::create(&self.stage, &self.folder.join(MANIFEST))?;
