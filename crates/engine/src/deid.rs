@@ -29,7 +29,7 @@ pub fn deidentify(df: DataFrame, plan: &Arc<SchemaPlan>) -> Result<DataFrame> {
     for (position, column) in plan.columns().iter().enumerate() {
         let Some(output) = column.output_field() else { continue };
         let mut args = vec![Expr::Column(columns[column.input()].clone())];
-        args.extend(column.patient_input().map(|patient| Expr::Column(columns[patient].clone())));
+        args.extend(column.beside().map(|beside| Expr::Column(columns[beside].clone())));
         outputs.push(treat(plan, position, output, args));
     }
     Ok(df.select(outputs)?)
@@ -39,8 +39,8 @@ fn treat(plan: &Arc<SchemaPlan>, position: usize, output: Field, args: Vec<Expr>
     let name = output.name().clone();
     let plan = Arc::clone(plan);
     let function = ColumnFunction::new(format!("deidentify_{name}"), output, move |arrays| {
-        let [value, patient @ ..] = arrays else { return Err("no column was given".to_owned()) };
-        plan.columns()[position].transform(value, patient.first()).map_err(|error| error.to_string())
+        let [value, beside @ ..] = arrays else { return Err("no column was given".to_owned()) };
+        plan.columns()[position].transform(value, beside).map_err(|error| error.to_string())
     });
     ScalarUDF::from(function).call(args).alias(name)
 }

@@ -57,8 +57,8 @@ fn methods(criterion: &mut Criterion) {
         let batch = batch(class, values);
         let plan = deidentifier.plan(&batch.schema()).unwrap();
         let column = &plan.columns()[1];
-        let patient = column.patient_input().map(|position| batch.column(position));
-        group.bench_function(method, |bencher| bencher.iter(|| column.transform(black_box(batch.column(1)), patient).unwrap()));
+        let beside: Vec<_> = column.beside().map(|position| Arc::clone(batch.column(position))).collect();
+        group.bench_function(method, |bencher| bencher.iter(|| column.transform(black_box(batch.column(1)), &beside).unwrap()));
     }
     group.finish();
 }

@@ -96,30 +96,34 @@ impl Deidentifier {
         metadata.insert("sutura.policy".to_owned(), self.policy.tag());
         metadata.insert("sutura.profile".to_owned(), self.policy.profile.word().to_owned());
         metadata.insert("sutura.key".to_owned(), self.context.key_id().to_owned());
+        self.look_for_ages(schema, &metas, &mut columns);
         Ok(SchemaPlan {
             input: Arc::new(schema.clone()),
             output: Arc::new(Schema::new_with_metadata(kept, metadata)),
             policy: self.policy.tag(),
-            ages: self.ages(schema, &metas, &columns),
             columns,
         })
     }
 
-    /// Where results that are ages may stand: the table has a column of codes and columns of numbers that stay as they are.
-    fn ages(&self, schema: &Schema, metas: &[ColumnMeta], columns: &[ColumnPlan]) -> Option<(usize, Vec<usize>)> {
-        const CODES: [&str; 3] = ["OBX-3.1", "Observation.code.coding.code", "loinc_code"];
+    /// Results that are ages, where the profile limits ages: a table has a column of codes that say it, and columns of numbers that stay.
+    fn look_for_ages(&self, schema: &Schema, metas: &[ColumnMeta], columns: &mut [ColumnPlan]) {
+        const CODES: [&str; 4] = ["OBX-3.1", "Observation.code.coding.code", "Observation.component.code.coding.code", "loinc_code"];
         if self.policy.profile != Profile::HipaaSafeHarbor {
-            return None;
+            return;
         }
+        // A view may select any element under a name of its own.
+        let last = |path: &str| path.rsplit('.').next() == Some("code") && path.contains("code.coding");
         let is_code = |at: &usize| {
             let (field, path) = (schema.field(*at), metas[*at].path.as_deref().unwrap_or_default());
-            is_text(field.data_type()) && (CODES.contains(&path) || CODES.contains(&field.name().as_str()))
+            is_text(field.data_type()) && (CODES.contains(&path) || CODES.contains(&field.name().as_str()) || last(path))
         };
-        let code = (0..metas.len()).find(is_code)?;
-        let kept = |at: &usize| schema.field(*at).data_type().is_numeric() && columns[*at].method == Method::Keep && !columns[*at].treated;
-        let clinical = |at: &usize| matches!(columns[*at].class, PhiClass::Clinical | PhiClass::Quasi);
-        let values: Vec<usize> = (0..metas.len()).filter(kept).filter(clinical).collect();
-        (!values.is_empty()).then_some((code, values))
+        let codes: Vec<usize> = (0..metas.len()).filter(is_code).collect();
+        for column in columns {
+            let clinical = matches!(column.class, PhiClass::Clinical | PhiClass::Quasi);
+            if column.input_type.is_numeric() && clinical && column.method == Method::Keep && !column.treated {
+                column.age_codes.clone_from(&codes);
+            }
+        }
     }
 
     fn plan_column(
@@ -186,6 +190,7 @@ impl Deidentifier {
             treatment: compiled.map(|(treatment, _)| treatment),
             output,
             patient: patient.filter(|_| needs_patient),
+            age_codes: Vec::new(),
             context: Arc::clone(&self.context),
             reference: self.reference,
             counters: Arc::default(),
@@ -360,8 +365,6 @@ pub struct SchemaPlan {
     output: SchemaRef,
     policy: String,
     columns: Vec<ColumnPlan>,
-    /// Under Safe Harbor: the column with the code of a result, and those with its numbers.
-    ages: Option<(usize, Vec<usize>)>,
 }
 
 impl SchemaPlan {
@@ -394,40 +397,17 @@ impl SchemaPlan {
                 found: format!("{} columns", batch.num_columns()),
             });
         }
-        let mut patients: Option<StringViewArray> = None;
         let mut columns = Vec::with_capacity(self.output.fields().len());
-        let batch = &self.without_high_ages(batch)?;
         for column in &self.columns {
-            if let (Some(position), None) = (column.patient, &patients) {
-                patients = Some(as_text(batch.column(position))?);
-            }
-            if let Some(treated) = column.treat(batch.column(column.input), patients.as_ref())? {
-                columns.push(treated);
+            if column.output.is_some() {
+                let beside: Vec<ArrayRef> = column.beside().map(|position| Arc::clone(batch.column(position))).collect();
+                columns.push(column.transform(batch.column(column.input), &beside)?);
+            } else {
+                column.count_dropped(batch.column(column.input));
             }
         }
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         Ok(RecordBatch::try_new_with_options(Arc::clone(&self.output), columns, &options)?)
-    }
-
-    /// Results that are ages over 89 become null where the profile says so of ages: a result's code says that it is one.
-    fn without_high_ages(&self, batch: &RecordBatch) -> Result<RecordBatch, PrivacyError> {
-        let Some((code, values)) = &self.ages else { return Ok(batch.clone()) };
-        let codes = as_text(batch.column(*code))?;
-        let is_age = |row: usize| !codes.is_null(row) && AGES.contains(&codes.value(row));
-        if !(0..batch.num_rows()).any(is_age) {
-            return Ok(batch.clone());
-        }
-        let mut columns = batch.columns().to_vec();
-        for at in values {
-            let numbers = cast(&columns[*at], &DataType::Float64)?;
-            let numbers = numbers.as_primitive::<Float64Type>();
-            let stays: BooleanArray = (0..batch.num_rows())
-                .map(|row| Some(!(is_age(row) && numbers.is_valid(row) && numbers.value(row) > f64::from(OLDEST_SHOWN_AGE))))
-                .collect();
-            self.columns[*at].counters.add(0, 0, 0, stays.false_count() as u64);
-            columns[*at] = zip(&stays, &columns[*at], &new_null_array(columns[*at].data_type(), columns[*at].len()))?;
-        }
-        Ok(RecordBatch::try_new(batch.schema(), columns)?)
     }
 
     /// What was done so far, for the report: one entry for each input column.
@@ -448,6 +428,8 @@ pub struct ColumnPlan {
     treatment: Option<Treatment>,
     output: Option<Field>,
     patient: Option<usize>,
+    /// Under Safe Harbor, of a column of numbers: the columns whose codes say that it is an age.
+    age_codes: Vec<usize>,
     context: Arc<PrivacyContext>,
     reference: NaiveDate,
     counters: Arc<Counters>,
@@ -484,25 +466,17 @@ impl ColumnPlan {
         self.output.clone()
     }
 
-    /// Position of the patient column, if the method needs it.
-    pub fn patient_input(&self) -> Option<usize> {
-        self.patient
+    /// Positions of the columns that [`Self::transform`] wants beside the column: that of the patient, if the method needs it, then codes
+    /// that may say that its numbers are ages.
+    pub fn beside(&self) -> impl Iterator<Item = usize> + '_ {
+        self.patient.into_iter().chain(self.age_codes.iter().copied())
     }
 
-    /// Treats an array of this column. `patient` is the array at [`Self::patient_input`]. A dropped
+    /// Treats an array of this column. `beside` are the arrays at [`Self::beside`]. A dropped
     /// column has nothing to transform: that is an error.
-    pub fn transform(&self, values: &ArrayRef, patient: Option<&ArrayRef>) -> Result<ArrayRef, PrivacyError> {
-        let patients = patient.map(|patient| as_text(patient)).transpose()?;
-        self.treat(values, patients.as_ref())?
-            .ok_or(PrivacyError::Operation { operation: "transforming a column", reason: "the policy drops it; leave it out" })
-    }
-
-    fn treat(&self, values: &ArrayRef, patients: Option<&StringViewArray>) -> Result<Option<ArrayRef>, PrivacyError> {
+    pub fn transform(&self, values: &ArrayRef, beside: &[ArrayRef]) -> Result<ArrayRef, PrivacyError> {
         let Some(treatment) = &self.treatment else {
-            let nulls = values.logical_null_count() as u64;
-            let rows = values.len() as u64;
-            self.counters.add(rows, nulls, 0, rows - nulls);
-            return Ok(None);
+            return Err(PrivacyError::Operation { operation: "transforming a column", reason: "the policy drops it; leave it out" });
         };
         if !values.data_type().equals_datatype(&self.input_type) {
             return Err(PrivacyError::SchemaChanged {
@@ -511,10 +485,41 @@ impl ColumnPlan {
                 found: values.data_type().to_string(),
             });
         }
-        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients };
-        let (out, tally) = treatment.apply(values, &around)?;
+        let wanted = self.beside().count();
+        if beside.len() != wanted {
+            return Err(PrivacyError::SchemaChanged {
+                column: self.name.clone(),
+                expected: format!("{wanted} columns beside it"),
+                found: beside.len().to_string(),
+            });
+        }
+        let (patients, codes) = beside.split_at(usize::from(self.patient.is_some()));
+        let patients = patients.first().map(|patient| as_text(patient)).transpose()?;
+        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: patients.as_ref() };
+        let (out, tally) = treatment.apply(&self.without_high_ages(values, codes)?, &around)?;
         self.counters.add(tally.rows, tally.nulls, tally.changed, tally.suppressed);
-        Ok(Some(out))
+        Ok(out)
+    }
+
+    /// Numbers over 89 become null where a code beside them says that they are ages.
+    fn without_high_ages(&self, values: &ArrayRef, codes: &[ArrayRef]) -> Result<ArrayRef, PrivacyError> {
+        let codes: Vec<StringViewArray> = codes.iter().map(|codes| as_text(codes)).collect::<Result<_, _>>()?;
+        let is_age = |row: usize| codes.iter().any(|codes| codes.is_valid(row) && AGES.contains(&codes.value(row)));
+        if !(0..values.len()).any(is_age) {
+            return Ok(Arc::clone(values));
+        }
+        let numbers = cast(values, &DataType::Float64)?;
+        let numbers = numbers.as_primitive::<Float64Type>();
+        let stays: BooleanArray = (0..values.len())
+            .map(|row| Some(!(is_age(row) && numbers.is_valid(row) && numbers.value(row) > f64::from(OLDEST_SHOWN_AGE))))
+            .collect();
+        self.counters.add(0, 0, 0, stays.false_count() as u64);
+        Ok(zip(&stays, values, &new_null_array(values.data_type(), values.len()))?)
+    }
+
+    fn count_dropped(&self, values: &ArrayRef) {
+        let (rows, nulls) = (values.len() as u64, values.logical_null_count() as u64);
+        self.counters.add(rows, nulls, 0, rows - nulls);
     }
 
     /// What was done to it so far.

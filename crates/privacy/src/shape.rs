@@ -59,6 +59,12 @@ pub enum CodeShape {
     Comparator,
     /// What a query made of codes and texts, and codes of formats without a table of shapes: as the text of a code, and `^`, `|` and lines may join parts.
     Derived,
+    /// A word of FHIR or C-CDA (status, intent, use, currency, type of content): small letters or capital ones, no blanks.
+    Keyword,
+    /// The name of a code system, profile, template or policy: a URL of a known publisher or of small plain words, or an OID. Several between blanks.
+    Canonical,
+    /// The version of a definition or program: short numbers and letters.
+    Release,
     /// The text of a code: no long number, no date, no address of any kind, no form of address. A name passes, because many tests and drugs look like one.
     Display,
 }
@@ -68,7 +74,7 @@ impl CodeShape {
     pub fn of_column(path: &str, class: &PhiClass) -> Option<Self> {
         let path = path.split(" | ").next().unwrap_or_default();
         match class {
-            PhiClass::Operational => Self::of_operational(path),
+            PhiClass::Operational => Self::of_operational(path).or_else(|| Self::of_operational_element(path)),
             PhiClass::Clinical | PhiClass::Quasi => Some(Self::of_described(path).unwrap_or_else(|| Self::of_element(path))),
             _ => None,
         }
@@ -89,6 +95,26 @@ impl CodeShape {
             | "AL1-3.3" | "DG1-2" | "SCH-25.1" | "TXA-3" => CodeShape::System,
             "SCH-10.1" => CodeShape::Unit,
             _ => return None,
+        })
+    }
+
+    /// Operational columns of FHIR and C-CDA, whose paths are names joined by points: the last element says what it is. Of HL7 v2 only the
+    /// fields above hold codes.
+    fn of_operational_element(path: &str) -> Option<Self> {
+        let of_v2 = path.len() > 3 && path.as_bytes()[..3].iter().all(|byte| is_capital(*byte)) && b"-(".contains(&path.as_bytes()[3]);
+        if path.is_empty() || of_v2 {
+            return None;
+        }
+        Some(match path.rsplit('.').find(|part| !part.contains(['(', ')'])).unwrap_or_default() {
+            // The reader takes no others than those of FHIR.
+            "resourceType" => return None,
+            "system" | "codeSystem" | "profile" | "questionnaire" | "uri" | "url" | "library" | "measure" | "policy" | "templateId"
+            | "root" => CodeShape::Canonical,
+            "display" | "displayName" | "name" | "title" | "publisher" | "description" | "softwareName" => CodeShape::Derived,
+            "code" => CodeShape::Code,
+            "unit" => CodeShape::Unit,
+            "value" | "version" | "versionNumber" | "extension" => CodeShape::Release,
+            _ => CodeShape::Keyword,
         })
     }
 
@@ -189,6 +215,13 @@ impl CodeShape {
             }
             CodeShape::Range => range(value),
             CodeShape::Comparator => matches!(value, "<" | ">" | "<=" | ">=" | "=" | "<>"),
+            CodeShape::Keyword => keyword(value),
+            CodeShape::Canonical => value.split_whitespace().all(canonical),
+            CodeShape::Release => {
+                value.len() <= 20
+                    && longest_number(value) <= 3
+                    && value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+_".contains(&byte))
+            }
             CodeShape::Display => display(value),
             CodeShape::Derived => derived(value),
         }
@@ -362,6 +395,74 @@ fn range_part(part: &str) -> bool {
     }
     let unit_behind = bare.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     is_one_of(&RESULT_WORDS, bare) || known_words(bare) || (bare.len() - unit_behind.len() <= 7 && unit(unit_behind))
+}
+
+/// A word of a standard. FHIR writes them in small letters, code lists of ISO and HL7 in capital ones, types of content with a `/`.
+fn keyword(value: &str) -> bool {
+    let (word, parameter) = value.split_once("; ").unwrap_or((value, ""));
+    let plain = |text: &str| text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_./+=*".contains(&byte));
+    let one_case = !word.bytes().any(|byte| byte.is_ascii_lowercase()) || !word.bytes().any(|byte| byte.is_ascii_uppercase());
+    plain(word)
+        && plain(parameter)
+        && (one_case || word.len() <= 3 || word.contains('/'))
+        && value.bytes().any(|byte| byte.is_ascii_alphabetic())
+        && longest_number(value) <= 4
+        && !dated(value)
+        && !is_web(value)
+}
+
+/// Who publishes code systems and profiles: the paths of these may have names with capital letters.
+const PUBLISHERS: [&str; 18] = [
+    "hl7.org",
+    "loinc.org",
+    "snomed.info",
+    "unitsofmeasure.org",
+    "nlm.nih.gov",
+    "ama-assn.org",
+    "cms.gov",
+    "cdc.gov",
+    "fda.gov",
+    "iso.org",
+    "ihe.net",
+    "who.int",
+    "nucc.org",
+    "nubc.org",
+    "nema.org",
+    "nhs.uk",
+    "ietf.org",
+    "sutura.dev",
+];
+
+/// A URL (perhaps with `|` and a version), an OID or a URN of such. No query, no user, no long numbers, no dates but those of templates.
+fn canonical(value: &str) -> bool {
+    let (name, version) = value.split_once('|').unwrap_or((value, ""));
+    if value.len() > 200 || !CodeShape::Release.fits(version) {
+        return false;
+    }
+    let name = name.strip_prefix("urn:oid:").or_else(|| name.strip_prefix("urn:hl7ii:")).unwrap_or(name);
+    let (root, edition) = name.split_once(':').unwrap_or((name, ""));
+    if root.contains('.') && root.split('.').all(|arc| (1..=6).contains(&arc.len()) && digits(arc)) {
+        // Editions of templates are named for their day.
+        return CodeShape::Release.fits(edition) || edition.len() == 10 && edition.starts_with("20") && dated(edition);
+    }
+    if let Some(rest) = name.strip_prefix("urn:iso:").or_else(|| name.strip_prefix("urn:ietf:")) {
+        return rest.bytes().all(|byte| byte.is_ascii_alphanumeric() || b":-.".contains(&byte))
+            && longest_number(rest) <= 5
+            && !dated(rest);
+    }
+    let Some(rest) = name.strip_prefix("http://").or_else(|| name.strip_prefix("https://")) else { return false };
+    let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
+    let known =
+        PUBLISHERS.iter().any(|publisher| host.strip_suffix(publisher).is_some_and(|before| before.is_empty() || before.ends_with('.')));
+    let sign =
+        |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"-_./".contains(&byte) || (known && byte.is_ascii_uppercase());
+    host.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || b".-".contains(&byte))
+        && (known || host.bytes().any(|byte| byte.is_ascii_lowercase()))
+        && path.bytes().all(sign)
+        && longest_number(rest) <= 5
+        && !path
+            .split('/')
+            .any(|part| dated(part) || part.split(['_', '-']).collect::<Vec<_>>().windows(3).any(|three| dated(&three.join("-"))))
 }
 
 /// The text of a code.

@@ -1,9 +1,9 @@
 use std::sync::Arc;
 
 use arrow::{
-    array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, StringViewArray},
+    array::{Array, ArrayRef, AsArray, Float64Array, Int64Array, RecordBatch, StringArray, StringViewArray},
     compute::cast,
-    datatypes::{DataType, Field, Schema},
+    datatypes::{DataType, Field, Float64Type, Schema},
 };
 use datafusion::datasource::MemTable;
 use sutura_core::{ColumnMeta, PhiClass};
@@ -217,6 +217,28 @@ async fn a_policy_and_the_functions_give_the_same() {
     assert_eq!(context.vault_code("mrn", "m1").unwrap().as_deref(), Some(codes.value(0)));
     let statistics = plan.statistics();
     assert_eq!((statistics[0].rows, statistics[0].nulls), (3, 1));
+}
+
+/// The plan sees a column at a time here, so what a rule needs beside it must come along.
+#[tokio::test]
+async fn an_age_among_results_goes_by_the_code_beside_it() {
+    let context = context();
+    let engine = engine(Some(Arc::clone(&context)));
+    let field = |name: &str, data_type: DataType, path: &str| {
+        ColumnMeta { path: Some(path.into()), ..ColumnMeta::of(PhiClass::Clinical) }.apply(Field::new(name, data_type, true))
+    };
+    let schema = Schema::new(vec![
+        field("observation_code", DataType::Utf8View, "Observation.component.code.coding.code"),
+        field("value_number", DataType::Float64, "Observation.component.valueQuantity.value"),
+    ]);
+    let codes: ArrayRef = Arc::new(StringViewArray::from(vec!["30525-0", "30525-0", "8480-6"]));
+    let numbers: ArrayRef = Arc::new(Float64Array::from(vec![97.0, 61.0, 120.0]));
+    let df = engine.session().read_batch(RecordBatch::try_new(Arc::new(schema), vec![codes, numbers]).unwrap()).unwrap();
+    let deidentifier = Deidentifier::with_context(Policy::builtin("hipaa-safe-harbor").unwrap(), context).unwrap();
+    let plan = Arc::new(deidentifier.plan(&lineage::classified_schema(&df)).unwrap());
+    let batches = deidentify(df, &plan).unwrap().collect().await.unwrap();
+    let values: Vec<Option<f64>> = batches[0].column(1).as_primitive::<Float64Type>().iter().collect();
+    assert_eq!(values, [None, Some(61.0), Some(120.0)]);
 }
 
 #[tokio::test]
