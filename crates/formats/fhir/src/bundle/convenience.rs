@@ -62,7 +62,8 @@ pub fn write_bundles<P: Parts>(
 /// Writes the resources that `source` gives as one NDJSON file a type.
 ///
 /// # Errors
-/// Those of `source`, and failures to write; then nothing is published.
+/// Those of `source`, and failures to write, which leave an earlier export as it was; failures to put the files in their places, which leave no
+/// manifest ([`NdjsonExport::finish`]).
 pub fn export_ndjson(
     folder: &Path,
     options: ExportOptions,

@@ -17,7 +17,7 @@ use super::{
     BundleError,
     compact::compact_into,
     entry::identity,
-    file::{Stage, Staged, sync_folder},
+    file::{Stage, Staged, remove_if_there, sync_folder},
 };
 use crate::{
     json::{Limits, Parser, Value},
@@ -81,8 +81,8 @@ const MANIFEST: &str = "export.manifest";
 
 /// Writes every resource as one line of the file of its type: `Patient.ndjson`, `Observation.ndjson`, ...
 ///
-/// The files lie in a hidden folder until [`NdjsonExport::finish`] gives them their places, the manifest last; without it they are
-/// removed. File names say types and nothing else. Memory is one resource and one buffer a type (64 KiB; packed about 330 KiB).
+/// The files lie in a hidden folder until [`NdjsonExport::finish`] gives them their places, the manifest last; dropped before, they are
+/// removed. Several files cannot appear at once: a folder without manifest is no whole export. File names say types and nothing else. Memory is one resource and one buffer a type (64 KiB; packed about 330 KiB).
 pub struct NdjsonExport {
     folder: PathBuf,
     options: ExportOptions,
@@ -144,10 +144,11 @@ impl NdjsonExport {
         Ok(())
     }
 
-    /// Publishes the files, then the manifest.
+    /// Gives the files their places, then the manifest. The manifest of an earlier export goes before the first file does.
     ///
     /// # Errors
-    /// When a file cannot be written; then there is no manifest, and what has its own name already is whole.
+    /// When a file cannot be written: an earlier export is untouched then. When one cannot get its place: then there is no manifest,
+    /// and the folder may hold files of both exports, each whole.
     pub fn finish(self) -> Result<Manifest, BundleError> {
         let overwrite = self.options.overwrite;
         let mut output = Vec::with_capacity(self.files.len());
@@ -166,6 +167,9 @@ impl NdjsonExport {
         staged.write_all(&text)?;
         staged.seal()?;
         if overwrite {
+            // On disk, before anything changes: a manifest never stands beside files that it does not mean.
+            remove_if_there(&self.folder.join(MANIFEST))?;
+            sync_folder(&self.folder)?;
             // What an earlier export has and this one has not would be read with it.
             let kept = |path: &Path| output_has(&manifest, path);
             for earlier in earlier_files(&self.folder)?.into_iter().filter(|path| !kept(path)) {

@@ -178,8 +178,23 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Bundles as files `bundle-00001.json`, `bundle-00002.json`, ... of a folder. They get their names when the last one is whole: a set that broke off
-/// is not there. With `overwrite` the Bundles of an earlier set go then.
+pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Stands in a folder while the Bundles of a set get their names. It is no name that a reader reads.
+const INCOMPLETE: &str = "bundles.incomplete";
+const INCOMPLETE_TEXT: &str = "\
+The Bundles in this folder are no whole set: a run was putting them in their places when it ended. Each file is whole, but some may be missing or
+be of an earlier set. Run it again with --overwrite; that takes this note away.
+";
+
+/// Bundles as files `bundle-00001.json`, `bundle-00002.json`, ... of a folder. They get their names when the last one is whole; what fails before
+/// leaves the folder as it was. Several files cannot get their names at once: `bundles.incomplete` stands beside them while they do, and stays if
+/// the run ends there. With `overwrite` the Bundles of an earlier set go.
 #[derive(Debug)]
 pub struct BundleFolder {
     folder: PathBuf,
@@ -264,12 +279,25 @@ impl Parts for BundleFolder {
     fn finish(&mut self) -> io::Result<()> {
         let whole = std::mem::take(&mut self.whole);
         let parts = whole.len() as u64;
+        let note = self.folder.join(INCOMPLETE);
+        write_note(&note)?;
+        sync_folder(&self.folder)?;
         for file in whole {
             file.publish(self.overwrite)?;
         }
         if self.overwrite {
             self.remove_from(parts)?;
         }
+        sync_folder(&self.folder)?;
+        remove_if_there(&note)?;
         sync_folder(&self.folder)
     }
+}
+
+fn write_note(note: &Path) -> io::Result<()> {
+    // Never through a link that has the name.
+    remove_if_there(note)?;
+    let mut file = File::create_new(note)?;
+    file.write_all(INCOMPLETE_TEXT.as_bytes())?;
+    file.sync_all()
 }

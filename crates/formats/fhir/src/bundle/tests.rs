@@ -450,6 +450,45 @@ fn what_a_killed_run_left_goes_with_the_next_one() {
     assert_eq!(folder.names(), [&left[1..], &["Patient.ndjson", "export.manifest"]].concat());
 }
 
+/// A folder cannot be replaced by a file: so the publishing of the second file fails, and only that.
+#[test]
+fn what_breaks_off_in_the_middle_says_so() {
+    let folder = Folder::new("middle");
+    let mut all = |take: &mut Take<'_>| [OBSERVATION, PATIENT].iter().try_for_each(|resource| take(resource.as_bytes().into()));
+    let options = ExportOptions { overwrite: true, ..ExportOptions::default() };
+    export_ndjson(&folder.0, options.clone(), &mut all, &mut |_, _| {}).unwrap();
+    let export = || {
+        let mut export = NdjsonExport::create(&folder.0, options.clone()).unwrap();
+        export.push(SECOND.as_bytes()).unwrap();
+        export.push(PATIENT.as_bytes()).unwrap();
+        export
+    };
+    let blocked = folder.0.join("Patient.ndjson");
+    std::fs::remove_file(&blocked).unwrap();
+    std::fs::create_dir(&blocked).unwrap();
+    drop(export());
+    assert_eq!(folder.names(), ["Observation.ndjson", "Patient.ndjson", "export.manifest"], "what fails before leaves the old one");
+    export().finish().unwrap_err();
+    assert_eq!(folder.names(), ["Observation.ndjson", "Patient.ndjson"], "a mix has no manifest");
+    assert_eq!(std::fs::read_to_string(folder.0.join("Observation.ndjson")).unwrap(), format!("{SECOND}\n"));
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(export().finish().unwrap().resources, 2);
+    assert_eq!(folder.names(), ["Observation.ndjson", "Patient.ndjson", "export.manifest"]);
+
+    let folder = Folder::new("middle-bundles");
+    let blocked = folder.0.join("bundle-00002.json");
+    let mut bundles = || {
+        let options = Options { max_entries: Some(1), ..Options::default() };
+        write_bundles(BundleFolder::new(&folder.0, true).unwrap(), BundleKind::Collection, options, &mut all, &mut |_, _| {})
+    };
+    std::fs::create_dir_all(&blocked).unwrap();
+    bundles().unwrap_err();
+    assert_eq!(folder.names(), ["bundle-00001.json", "bundle-00002.json", "bundles.incomplete"]);
+    std::fs::remove_dir(&blocked).unwrap();
+    assert_eq!(bundles().unwrap().parts, 2);
+    assert_eq!(folder.names(), ["bundle-00001.json", "bundle-00002.json"]);
+}
+
 /// Folders of the user's that look like stages stay, with what is in them.
 #[test]
 fn a_sweep_takes_stages_only() {
