@@ -64,6 +64,9 @@ pub enum ViewError {
     /// One resource makes more than the limit, in GiB.
     #[error("the rows of one resource take more than {0} GiB; take fewer columns of long texts and lists, or fewer independent forEach")]
     TooManyBytes(u64),
+    /// One resource takes more steps than the limit.
+    #[error("one resource takes more than {0} steps; use fewer independent forEach, or simpler paths")]
+    TooManySteps(u64),
     /// A column that was asked for by its position is not there.
     #[error("the view has no column {0}")]
     NoColumn(usize),

@@ -29,6 +29,10 @@ use crate::{
 const MAX_ROWS: usize = 1_000_000;
 /// Deepest `repeat`.
 const MAX_REPEAT: usize = 256;
+/// Most steps of one resource: those of the evaluator, and [`STEPS_OF_ITEM`] for each path that a select follows and each item it finds.
+/// Rows alone do not bound the time: a factor that finds nothing makes none.
+const MAX_STEPS: u64 = 100_000_000;
+const STEPS_OF_ITEM: u64 = 16;
 /// Most that the cells of one resource take, text and all. No resource that is meant well comes near; it bounds the time.
 const MAX_BYTES: u64 = 8 << 30;
 /// Most that cells may take before they are in their columns.
@@ -264,6 +268,7 @@ struct Run<'d> {
     /// Rows, and bytes of cells, so far.
     rows: usize,
     bytes: u64,
+    steps: u64,
     row_index: i64,
 }
 
@@ -286,6 +291,7 @@ impl<'d> Run<'d> {
             rows_of_part: 0,
             rows: 0,
             bytes: 0,
+            steps: 0,
             row_index: 0,
         }
     }
@@ -416,6 +422,7 @@ impl<'d> Run<'d> {
                 found.into()
             }
         };
+        self.count((1 + items.len() as u64) * STEPS_OF_ITEM)?;
         let outer = self.row_index;
         // Factors to the right of this one count by themselves, and so does the block around.
         let mut then = |run: &mut Self| {
@@ -435,6 +442,11 @@ impl<'d> Run<'d> {
         }
         self.set_row_index(outer);
         Ok(())
+    }
+
+    fn count(&mut self, steps: u64) -> Result<(), ViewError> {
+        self.steps = self.steps.saturating_add(steps);
+        if self.steps > MAX_STEPS { Err(ViewError::TooManySteps(MAX_STEPS)) } else { Ok(()) }
     }
 
     fn set_row_index(&mut self, index: i64) {
@@ -490,7 +502,11 @@ impl<'d> Run<'d> {
         }
         let Some(context) = &mut self.context else { return Ok(Collection::new()) };
         let focus = focus.map_or(&[][..], std::slice::from_ref);
-        path.expression.evaluate_on(focus, context).map_err(|error| ViewError::Evaluation { place: path.place.clone(), error })
+        let found =
+            path.expression.evaluate_on(focus, context).map_err(|error| ViewError::Evaluation { place: path.place.clone(), error })?;
+        let steps = context.steps_used();
+        self.count(steps)?;
+        Ok(found)
     }
 
     fn cell(&mut self, slot: usize, path: &'d Path, focus: Option<&Item<'d>>) -> Result<Cell<'d>, ViewError> {

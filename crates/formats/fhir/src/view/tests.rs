@@ -46,6 +46,26 @@ const PATHS: &[&str] = &[
     "address.line",
 ];
 
+/// A factor that finds nothing makes no rows, but the factors before it are gone through all the same.
+#[test]
+fn factors_without_rows_are_bounded_too() {
+    let each = |path: &str| format!(r#"{{"forEach":"{path}","column":[{{"path":"id","name":"{path}"}}]}}"#);
+    let view = format!(
+        r#"{{"resourceType":"ViewDefinition","name":"v","status":"active","resource":"Patient","select":[{},{},{}]}}"#,
+        each("name"),
+        each("telecom"),
+        each("address")
+    );
+    let many = |count: usize| vec!["{}"; count].join(",");
+    let patient = |count: usize| format!(r#"{{"resourceType":"Patient","id":"1","name":[{}],"telecom":[{}]}}"#, many(count), many(count));
+    let mut rows = View::from_json(view.as_bytes()).unwrap().rows();
+    let mut parser = Parser::default();
+    assert_eq!(rows.append(parser.parse(patient(10).as_bytes()).unwrap().root()), Ok(0));
+    let large = patient(20_000);
+    let error = rows.append(parser.parse(large.as_bytes()).unwrap().root()).unwrap_err();
+    assert!(matches!(error, ViewError::TooManySteps(_)) && error.to_string().contains("100000000 steps"), "{error}");
+}
+
 /// Patients with whatever a patient may have, in small.
 fn patients() -> impl Strategy<Value = String> {
     let word = prop::sample::select(vec!["a", "b", "official", "usual", "phone", "u", "v"]);
