@@ -61,7 +61,7 @@ pub enum PackageError {
     TooLarge {
         /// The file, archive or folder.
         file: String,
-        /// Which limit: `bytes of a file`, `bytes in all`, `files`.
+        /// Which limit: `bytes of a file`, `values of a file`, `bytes in all`, `files`.
         what: &'static str,
     },
     /// A name in the archive is absolute or has `..` in it.
@@ -75,8 +75,10 @@ pub enum PackageError {
 /// The most that a package may hold, unpacked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PackageLimits {
-    /// Bytes of one file. Default 256 MiB.
+    /// Bytes of one file. Default 32 MiB.
     pub file_bytes: u64,
+    /// Values of one file, an object counted eight times: what it takes in memory goes by these more than by its bytes. Default 4,194,304.
+    pub values: usize,
     /// Bytes of all files that are read or passed over. Default 2 GiB.
     pub bytes: u64,
     /// The number of files. Default 100,000.
@@ -85,7 +87,7 @@ pub struct PackageLimits {
 
 impl Default for PackageLimits {
     fn default() -> Self {
-        Self { file_bytes: 256 << 20, bytes: 2 << 30, files: 100_000 }
+        Self { file_bytes: 32 << 20, values: 4 << 20, bytes: 2 << 30, files: 100_000 }
     }
 }
 
@@ -232,6 +234,9 @@ impl<'s> Loader<'s> {
 
     fn add(&mut self, name: &str, text: &[u8]) -> Result<(), PackageError> {
         let text = text.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(text);
+        if values_of(text) > self.limits.values {
+            return Err(PackageError::TooLarge { file: name.to_owned(), what: "values of a file" });
+        }
         let json: Json = serde_json::from_slice(text).map_err(|error| unreadable(name, &error))?;
         if name == "package.json" {
             self.store.packages.extend(Package::of(&json));
@@ -284,6 +289,23 @@ impl<'s> Loader<'s> {
         self.note_links(archive, links);
         Ok(())
     }
+}
+
+/// At least as many values as the text has, if it is JSON; objects eight times.
+fn values_of(text: &[u8]) -> usize {
+    let (mut count, mut at) = (1, 0);
+    let mut in_string = false;
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'\\' if in_string => at += 1,
+            b'"' => in_string = !in_string,
+            b'{' if !in_string => count += 8,
+            b'[' | b',' if !in_string => count += 1,
+            _ => {}
+        }
+        at += 1;
+    }
+    count
 }
 
 struct Header {

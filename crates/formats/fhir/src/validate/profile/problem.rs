@@ -29,7 +29,7 @@ impl fmt::Display for PackageProblem {
 
 impl ProfileStore {
     /// What cannot be used of the loaded packages: links in archives and folders, profiles of types that FHIR R4 does not have or without
-    /// elements, bases that are not loaded, paths that the type does not have, and rules that are no FHIRPath. All profiles are compiled
+    /// elements, bases that are not loaded, paths that the type does not have, slices without slicing, and rules that are no FHIRPath. All profiles are compiled
     /// for it. Sorted by definition, elements as they stand in it.
     pub fn problems(&self) -> Vec<PackageProblem> {
         let mut out = self.passed_over.clone();
@@ -86,6 +86,11 @@ impl ElementProblem {
     pub(super) fn no_such_path(element: &str) -> Self {
         let what = "the type has no element of that path: what is said of it is not checked".to_owned();
         Self { element: element.to_owned(), code: IssueCode::Structure, what }
+    }
+
+    pub(super) fn slice(element: &str) -> Self {
+        let what = "nothing says how the slice is told from other values (no slicing, here or in what is derived from): it is not checked";
+        Self { element: element.to_owned(), code: IssueCode::Structure, what: what.to_owned() }
     }
 
     pub(super) fn rule(element: &str, key: &str, why: &str) -> Self {

@@ -73,6 +73,17 @@ fn what_cannot_be_used_of_a_profile_is_told() {
         "baseDefinition": "http://not-loaded", "differential": {"element": [{"path": "Spaceship"}]}}));
     store.add(json!({"resourceType": "StructureDefinition", "url": "http://s", "type": "Patient", "derivation": "constraint",
         "baseDefinition": "http://s", "differential": {"element": [{"path": "Patient.name", "min": 1}]}}));
+    let slicing = json!({"discriminator": [{"type": "value", "path": "use"}], "rules": "open"});
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://t", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://hl7.org/fhir/StructureDefinition/Patient", "differential": {"element": [
+            {"id": "Patient.name:official", "path": "Patient.name", "sliceName": "official", "min": 1},
+            {"id": "Patient.extension:e", "path": "Patient.extension", "sliceName": "e"},
+            {"id": "Patient.deceased[x]:deceasedBoolean", "path": "Patient.deceased[x]", "sliceName": "deceasedBoolean"},
+            {"id": "Patient.address:home", "path": "Patient.address", "sliceName": "home"},
+            {"id": "Patient.address", "path": "Patient.address", "slicing": slicing.clone()},
+            {"id": "Patient.telecom", "path": "Patient.telecom", "slicing": slicing}]}}));
+    store.add(json!({"resourceType": "StructureDefinition", "url": "http://u", "type": "Patient", "derivation": "constraint",
+        "baseDefinition": "http://t", "differential": {"element": [{"id": "Patient.telecom:work", "path": "Patient.telecom", "sliceName": "work"}]}}));
     let told: Vec<String> = ProfileStore::over(std::sync::Arc::new(store)).problems().iter().map(ToString::to_string).collect();
     let has = |start: &str, what: &str| assert!(told.iter().any(|one| one.starts_with(start) && one.contains(what)), "{start}: {told:#?}");
     has("http://p Observation: ", "the rule bad-1 cannot be evaluated (unknown function `noSuchFunction`");
@@ -80,6 +91,8 @@ fn what_cannot_be_used_of_a_profile_is_told() {
     has("http://q: ", "the profile http://not-loaded|1.0 is not loaded");
     has("http://r: ", "does not have the type");
     has("http://s: ", "derives from itself");
+    has("http://t Patient.name:official: ", "nothing says how the slice is told from other values");
+    assert_eq!(told.iter().filter(|one| one.contains("slice is told")).count(), 1, "{told:#?}");
     assert!(!told.iter().any(|one| one.contains("good-1") || one.contains("bad-2")), "{told:#?}");
 }
 

@@ -191,6 +191,7 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
         (None, None, None) => return None,
     };
     let mut current: HashMap<String, Vec<Step>> = HashMap::new();
+    let mut sliced: Vec<(&str, Vec<Step>)> = Vec::new();
     for element in elements {
         let path = text(element, "path");
         let steps = steps(element, path, ty, &current);
@@ -200,6 +201,9 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
             continue;
         }
         current.insert(path.to_owned(), steps.clone());
+        if steps.last().is_some_and(|step| step.slice.is_some()) {
+            sliced.push((place_of(element), steps.clone()));
+        }
         let mut node = &mut root;
         for step in &steps {
             node = node.child_mut(&step.name);
@@ -224,7 +228,16 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
             }
         }
     }
+    // What tells slices apart may be said by a later element.
+    problems.extend(sliced.iter().filter(|(_, steps)| !can_be_told_apart(&root, steps)).map(|(place, _)| ElementProblem::slice(place)));
     Some(finish(json, ty, root, problems))
+}
+
+/// Whether something says how the slice that the steps lead to is told from other values; extensions are by their URL.
+fn can_be_told_apart(root: &Node, steps: &[Step]) -> bool {
+    let Some((last, above)) = steps.split_last() else { return true };
+    matches!(last.name.as_str(), "extension" | "modifierExtension")
+        || node_at(root, above).and_then(|node| node.child(&last.name)).is_none_or(|node| node.slicing.is_some())
 }
 
 /// How people find an element: by its id, else by its path.

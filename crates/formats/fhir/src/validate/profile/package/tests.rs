@@ -171,6 +171,14 @@ fn sizes_are_limited_before_they_are_believed() {
     assert!(bomb.len() < 64 << 10);
     let small = PackageLimits { file_bytes: 1 << 20, ..PackageLimits::default() };
     assert!(matches!(error(&bomb, small), PackageError::TooLarge { file, what: "bytes of a file" } if file == "bomb.json"));
+    // So do empty arrays, which take ten times as much as values.
+    let arrays = tgz(&[entry("package/arrays.json", b'0', format!("[{}[]]", "[],".repeat(4 << 20)).as_bytes())]);
+    assert!(
+        matches!(error(&arrays, PackageLimits::default()), PackageError::TooLarge { file, what: "values of a file" } if file == "arrays.json")
+    );
+    // Text is none.
+    let text = format!(r#"{{"resourceType":"ValueSet","url":"http://x","description":"\\\"{}"}}"#, "[{,".repeat(4 << 20));
+    assert!(load(&tgz(&[entry("package/text.json", b'0', text.as_bytes())]), PackageLimits::default()).1.is_ok());
     let outside = tgz(&[entry("docs/bomb.html", b'0', &vec![b' '; 4 << 20])]);
     let all = PackageLimits { bytes: 1 << 20, ..PackageLimits::default() };
     assert!(matches!(error(&outside, all), PackageError::TooLarge { what: "bytes in all", .. }));
@@ -224,6 +232,6 @@ proptest::proptest! {
         one[at] = byte;
         sum(&mut one);
         tar.splice(..0, one);
-        let _ = load(&gz(&tar), PackageLimits { file_bytes: 1 << 20, bytes: 1 << 20, files: 100 });
+        let _ = load(&gz(&tar), PackageLimits { file_bytes: 1 << 20, bytes: 1 << 20, files: 100, ..PackageLimits::default() });
     }
 }
