@@ -1,8 +1,8 @@
 //! FHIR XML to FHIR JSON, so that one reader serves both.
 //!
 //! A small strict reader of its own: no document type, no entities but XML's five and numeric ones,
-//! no external anything, bounded depth and size; element names of another namespace are not told
-//! apart. [`to_json`] follows the definitions: they say which elements repeat and which are numbers.
+//! no external anything, bounded depth and size. Elements of another namespace than FHIR's (the
+//! narrative is XHTML) are not read. [`to_json`] follows the definitions: they say which elements repeat and which are numbers.
 //! What JSON has no place for (elements out of order, text between elements, unknown attributes) is
 //! reported beside the result.
 
@@ -51,6 +51,9 @@ pub enum XmlErrorKind {
     /// The outermost element is no resource type of FHIR R4.
     #[error("the outermost element is no resource type of FHIR R4")]
     NoResource,
+    /// The outermost element has a resource's name, but is of another namespace.
+    #[error("the outermost element is not of the namespace http://hl7.org/fhir")]
+    Namespace,
 }
 
 /// A resource read from XML.
@@ -80,7 +83,7 @@ impl XmlErrorKind {
             Self::DocumentType => "xml-document-type",
             Self::TooLarge => "xml-too-large",
             Self::Utf8 => "xml-utf8",
-            Self::NoResource => "resource-type-unknown",
+            Self::NoResource | Self::Namespace => "resource-type-unknown",
         }
     }
 }
@@ -108,6 +111,7 @@ mod tests {
             "<Patient xmlns='http://hl7.org/fhir'>", "</Patient>", "<name>", "</name>", "<family value='a'/>", "<given value='\u{e9}'>", "</given>",
             "<text><div>a&#", "</div></text>", "<extension url='x'>", "</extension>", "<contained>", "</contained>", "<!--", "-->", "&amp;", "&x;",
             "<![CDATA[", "]]>", "<active value='tr\u{fc}e'/>", "<birthDate value=\"", "<", ">", "/>", "'", "\"", "=", "text", "<?a?>", "<multipleBirthInteger value='01'/>",
+            "<multipleBirthInteger value='", "1", "0", "e", "E", "+", "-", ".", "'/>",
         ]), 0..24)) {
             let text = format!("<Patient>{}</Patient>", parts.concat());
             for text in [text, parts.concat()] {
@@ -131,6 +135,17 @@ mod tests {
             read.json,
             r#"{"resourceType":"Patient","id":"a","text":{"status":"generated","div":"<div xmlns=\"http://www.w3.org/1999/xhtml\">a &lt; b<br/></div>"},"extension":[{"url":"http://x","valueInteger":3}],"active":true,"name":[{"id":"n","given":["A&B",null],"_given":[null,{"id":"g"}]}],"birthDate":"2020","_birthDate":{"extension":[{"url":"http://y","valueDecimal":1.50}]}}"#
         );
+    }
+
+    /// What is no number stays text, so that validation can say so at its place.
+    #[test]
+    fn only_numbers_are_bare() {
+        for (value, bare) in [("1e+-5", false), ("1e--5", false), ("1e+", false), ("+1", false), ("1e-5", true), ("-0.50E+3", true)] {
+            let xml = format!("<Observation><valueQuantity><value value='{value}'/></valueQuantity></Observation>");
+            let quote = if bare { "" } else { "\"" };
+            let json = format!("{{\"resourceType\":\"Observation\",\"valueQuantity\":{{\"value\":{quote}{value}{quote}}}}}");
+            assert_eq!(to_json(xml.as_bytes()).unwrap().json, json);
+        }
     }
 
     #[test]
@@ -165,6 +180,35 @@ mod tests {
         let read = to_json(xml.as_bytes()).unwrap();
         let json = r#"{"resourceType":"Patient","name":[{"id":"a","_given":[{"id":"g"}]}],"extension":[{"url":"u"}]}"#;
         assert_eq!((read.json.as_str(), read.problems.len()), (json, 5), "{:?}", read.problems);
+    }
+
+    #[test]
+    fn namespaces_are_told_apart() {
+        let read = |xml: &str| to_json(xml.as_bytes());
+        let kind = |xml: &str| read(xml).unwrap_err().kind;
+        assert_eq!(kind("<Patient xmlns='urn:not-fhir'><id value='a'/></Patient>"), XmlErrorKind::Namespace);
+        assert_eq!(kind("<g:Patient xmlns:g='urn:x'/>"), XmlErrorKind::Namespace);
+        assert_eq!(kind("<g:Patient/>"), XmlErrorKind::Namespace);
+        assert_eq!(kind("<Patient><f:name xmlns:f='http://hl7.org/fhir'></g:name></Patient>"), XmlErrorKind::Unbalanced);
+        assert_eq!(kind("<Patient><!-- a -- b --></Patient>"), XmlErrorKind::Malformed);
+        // A foreign element is left out and told; a prefix means what its nearest element says.
+        let xml = "<f:Patient xmlns:f='http://hl7.org/fhir' xmlns:g='urn:x'><f:id value='a'/><f:text><div xmlns='http://www.w3.org/1999/xhtml'><p/></div></f:text>\
+            <f:contained><g:Group/></f:contained><g:active value='true'/><g:name xmlns:g='http://hl7.org/fhir'><g:text value='t'/></g:name>\
+            <g:name><g:text value='u'/></g:name><p xmlns='http://www.w3.org/1999/xhtml'/></f:Patient>";
+        let made = read(xml).unwrap();
+        let json = r#"{"resourceType":"Patient","id":"a","text":{"div":"<div xmlns=\"http://www.w3.org/1999/xhtml\"><p/></div>"},"contained":[null],"name":[{"text":"t"}]}"#;
+        assert_eq!(
+            (
+                made.json.replace("xmlns='http://www.w3.org/1999/xhtml'", "xmlns=\\\"http://www.w3.org/1999/xhtml\\\"").as_str(),
+                made.problems.len()
+            ),
+            (json, 4),
+            "{:?}",
+            made.problems
+        );
+        let nested =
+            format!("<Patient>{}{}</Patient>", "<a xmlns='urn:a'><a xmlns='urn:b' xmlns:x='urn:c'>".repeat(99), "</a></a>".repeat(99));
+        assert!(read(&nested).is_ok());
     }
 
     #[test]

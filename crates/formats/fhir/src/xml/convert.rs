@@ -2,12 +2,16 @@
 
 use std::{collections::HashMap, fmt::Write as _, ops::Range};
 
-use super::{FromXml, XmlError, XmlErrorKind, parse::Element};
+use super::{
+    FromXml, XmlError, XmlErrorKind,
+    parse::{Element, Namespace},
+};
 use crate::{
     defs::{ElementDef, TypeDef, TypeId, TypeKind, r4},
     validate::push_json_text,
 };
 
+const FOREIGN: &str = "there is an element of another namespace than http://hl7.org/fhir";
 /// Problems of one document that are listed.
 const MOST_PROBLEMS: usize = 500;
 
@@ -22,6 +26,9 @@ struct Writer<'x> {
 pub(super) fn resource(text: &str, root: &Element<'_>) -> Result<FromXml, XmlError> {
     if r4().resource_named(root.name).is_none() {
         return Err(XmlError { offset: root.range.start, kind: XmlErrorKind::NoResource });
+    }
+    if root.namespace != Namespace::Fhir {
+        return Err(XmlError { offset: root.range.start, kind: XmlErrorKind::Namespace });
     }
     let mut writer = Writer { text, out: String::with_capacity(text.len()), path: String::new(), problems: Vec::new(), places: Vec::new() };
     writer.path.push_str(root.name);
@@ -74,6 +81,11 @@ impl<'x> Writer<'x> {
         let mut places: HashMap<&str, usize> = HashMap::new();
         let mut last = None;
         for child in &element.children {
+            let is_text = def.element(child.name).is_some_and(|(_, ty)| ty.def().name == "xhtml");
+            if child.namespace != Namespace::Fhir && !(is_text && child.namespace == Namespace::Xhtml) {
+                self.problem(FOREIGN);
+                continue;
+            }
             let place = def.element(child.name).map(|(found, _)| found.index);
             if place.is_some() && place < last {
                 let length = self.path.len();
@@ -131,8 +143,11 @@ impl<'x> Writer<'x> {
             self.each(list, many, |writer, one| {
                 if def.name == "Resource" {
                     match one.children.first() {
-                        Some(inner) if one.children.len() == 1 => writer.resource(inner),
-                        _ => {
+                        Some(inner) if one.children.len() == 1 && inner.namespace == Namespace::Fhir => writer.resource(inner),
+                        inner => {
+                            if inner.is_some_and(|inner| inner.namespace != Namespace::Fhir) {
+                                writer.problem(FOREIGN);
+                            }
                             writer.place(one);
                             writer.out.push_str("null");
                         }
@@ -224,5 +239,5 @@ fn is_json_number(text: &str) -> bool {
     digits(whole)
         && (whole == "0" || !whole.starts_with('0'))
         && fraction.is_none_or(digits)
-        && exponent.is_none_or(|exponent| digits(exponent.trim_start_matches(['+', '-'])))
+        && exponent.is_none_or(|exponent| digits(exponent.strip_prefix(['+', '-']).unwrap_or(exponent)))
 }

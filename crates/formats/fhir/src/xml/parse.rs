@@ -12,10 +12,34 @@ const MOST_NODES: usize = 1 << 20;
 /// The longest name of R4 has 40 letters.
 const MOST_NAME: usize = 256;
 
+/// Bindings of prefixes that are in force at one place.
+const MOST_BINDINGS: usize = 128;
+
+/// The namespace of an element. One without any counts as FHIR's: many senders leave it out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Namespace {
+    Fhir,
+    Xhtml,
+    Other,
+}
+
+impl Namespace {
+    fn of(uri: &str) -> Self {
+        match uri {
+            "" | "http://hl7.org/fhir" => Self::Fhir,
+            "http://www.w3.org/1999/xhtml" => Self::Xhtml,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// One element.
 pub(super) struct Element<'x> {
     /// The name without its prefix.
     pub(super) name: &'x str,
+    /// The name as it stands there.
+    tag: &'x str,
+    pub(super) namespace: Namespace,
     pub(super) attributes: Vec<(&'x str, Cow<'x, str>)>,
     pub(super) children: Vec<Element<'x>>,
     /// Whether there is text that is not blank.
@@ -34,10 +58,12 @@ struct Reader<'x> {
     text: &'x str,
     at: usize,
     nodes: usize,
+    /// Prefixes and what they stand for, with the depth of the element that says so.
+    bindings: Vec<(usize, &'x str, Namespace)>,
 }
 
 pub(super) fn parse(text: &str) -> Result<Element<'_>, XmlError> {
-    let mut reader = Reader { text, at: 0, nodes: 0 };
+    let mut reader = Reader { text, at: 0, nodes: 0, bindings: Vec::new() };
     if text.len() > MOST_BYTES {
         return Err(reader.error(XmlErrorKind::TooLarge));
     }
@@ -84,7 +110,9 @@ impl<'x> Reader<'x> {
         let rest = self.rest();
         if rest.starts_with("<!--") {
             self.at += 4;
-            self.until("-->")?;
+            // A comment holds no two hyphens (XML 1.0, production 15).
+            self.until("--")?;
+            self.expect('>')?;
         } else if rest.starts_with("<?") {
             self.until("?>")?;
         } else if rest.starts_with("<!DOCTYPE") || rest.starts_with("<!ENTITY") {
@@ -131,17 +159,17 @@ impl<'x> Reader<'x> {
             }
             let done = if self.rest().starts_with("</") {
                 self.at += 2;
-                let name = self.name()?;
+                let tag = self.raw_name()?;
                 self.blanks();
                 self.expect('>')?;
                 let mut element = open.pop().ok_or_else(|| self.error(XmlErrorKind::Unbalanced))?;
-                if element.name != name {
+                if element.tag != tag {
                     return Err(self.error(XmlErrorKind::Unbalanced));
                 }
                 element.range.end = self.at;
                 Some(element)
             } else {
-                let (element, closed) = self.start_tag()?;
+                let (element, closed) = self.start_tag(open.len())?;
                 if closed {
                     Some(element)
                 } else {
@@ -153,6 +181,9 @@ impl<'x> Reader<'x> {
                 }
             };
             if let Some(element) = done {
+                while self.bindings.last().is_some_and(|(depth, ..)| *depth >= open.len()) {
+                    self.bindings.pop();
+                }
                 match open.last_mut() {
                     Some(parent) => parent.children.push(element),
                     None => return Ok(element),
@@ -180,9 +211,31 @@ impl<'x> Reader<'x> {
         Ok(())
     }
 
-    /// A name; without its prefix.
-    fn name(&mut self) -> Result<&'x str, XmlError> {
-        self.raw_name().map(|name| name.rsplit(':').next().unwrap_or(name))
+    /// What a prefix stands for here. One that nobody declared stands for nothing that is known.
+    fn namespace(&self, prefix: &str) -> Namespace {
+        let unbound = if prefix.is_empty() { Namespace::Fhir } else { Namespace::Other };
+        self.bindings.iter().rev().find(|(_, known, _)| *known == prefix).map_or(unbound, |(.., namespace)| *namespace)
+    }
+
+    /// Takes note of what an element of that depth says of prefixes.
+    fn bind(&mut self, depth: usize, attributes: &[(&'x str, Cow<'x, str>)]) -> Result<(), XmlError> {
+        for (name, uri) in attributes {
+            let Some(prefix) = name.strip_prefix("xmlns") else { continue };
+            let prefix = match prefix.strip_prefix(':') {
+                Some(prefix) => prefix,
+                None if prefix.is_empty() => "",
+                None => continue,
+            };
+            let namespace = Namespace::of(uri);
+            if self.namespace(prefix) == namespace {
+                continue;
+            }
+            if self.bindings.len() >= MOST_BINDINGS {
+                return Err(self.error(XmlErrorKind::TooLarge));
+            }
+            self.bindings.push((depth, prefix, namespace));
+        }
+        Ok(())
     }
 
     fn raw_name(&mut self) -> Result<&'x str, XmlError> {
@@ -206,12 +259,13 @@ impl<'x> Reader<'x> {
         if self.nodes > MOST_NODES { Err(self.error(XmlErrorKind::TooLarge)) } else { Ok(()) }
     }
 
-    /// A start tag, and whether it is closed at once.
-    fn start_tag(&mut self) -> Result<(Element<'x>, bool), XmlError> {
+    /// A start tag of an element of that depth, and whether it is closed at once.
+    fn start_tag(&mut self, depth: usize) -> Result<(Element<'x>, bool), XmlError> {
         let start = self.at;
         self.count()?;
         self.expect('<')?;
-        let name = self.name()?;
+        let tag = self.raw_name()?;
+        let (prefix, name) = tag.split_once(':').unwrap_or(("", tag));
         let mut attributes: Vec<(&'x str, Cow<'x, str>)> = Vec::new();
         loop {
             let before = self.at;
@@ -221,7 +275,9 @@ impl<'x> Reader<'x> {
             if closed || rest.starts_with('>') {
                 self.at += if closed { 2 } else { 1 };
                 let range = start..self.at;
-                return Ok((Element { name, attributes, children: Vec::new(), has_text: false, range }, closed));
+                self.bind(depth, &attributes)?;
+                let namespace = self.namespace(prefix);
+                return Ok((Element { name, tag, namespace, attributes, children: Vec::new(), has_text: false, range }, closed));
             }
             if self.at == before {
                 return Err(self.error(XmlErrorKind::Malformed));
