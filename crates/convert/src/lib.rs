@@ -17,6 +17,7 @@
 pub mod ccda;
 mod error;
 pub mod fhir;
+mod hash;
 pub mod ids;
 pub mod report;
 pub mod v2;

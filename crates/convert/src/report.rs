@@ -163,28 +163,7 @@ impl FieldCounts {
 
 /// Counts by field, found by a number that is the place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Fields(std::collections::HashMap<u64, FieldCounts, std::hash::BuildHasherDefault<PlaceHasher>>);
-
-/// Multiplies: the keys are small numbers that nobody can choose freely enough to matter, since they are bounded.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct PlaceHasher(u64);
-
-impl std::hash::Hasher for PlaceHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes {
-            self.write_u64(u64::from(*byte));
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        let mixed = (self.0 ^ number).wrapping_mul(0x9E37_79B9_7F4A_7C15);
-        self.0 = mixed ^ (mixed >> 29);
-    }
-}
+pub struct Fields(std::collections::HashMap<u64, FieldCounts, std::hash::BuildHasherDefault<crate::hash::FastHasher>>);
 
 impl Feed {
     /// The counts of a field of HL7 v2.

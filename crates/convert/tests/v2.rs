@@ -144,7 +144,7 @@ fn every_populated_value_is_counted_once() {
                         sums.0 += 1;
                         let one = atomic || repetition.raw() == "\"\"";
                         sums.1 +=
-                            if one { 1 } else { repetition.components().take(64).filter(|part| !part.raw().is_empty()).count() as u64 };
+                            if one { 1 } else { repetition.components().take(32).filter(|part| !part.raw().is_empty()).count() as u64 };
                     }
                 }
             }

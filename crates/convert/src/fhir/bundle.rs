@@ -2,7 +2,7 @@
 
 use sutura_core::Sha256Hash;
 
-use super::{ResourceId, Tree};
+use super::{ResourceId, Step, Tree};
 use crate::ids::IdBuilder;
 
 /// How a Bundle is written.
@@ -42,8 +42,9 @@ pub fn provenance(tree: &mut Tree, source: &Source<'_>, recorded: &str, activity
     let hash = std::str::from_utf8(&hash).unwrap_or("");
     let id = IdBuilder::new("Provenance").part("source").part(hash).part(activity).finish();
     let (resource, root) = tree.resource("Provenance", id)?;
-    for target in targets {
-        let node = tree.push(root, "target")?;
+    let step = Step::new(tree.ty(root), "target")?;
+    for (number, target) in targets.iter().enumerate() {
+        let node = tree.append(root, &step, number as u64)?;
         tree.set_link(node, *target);
     }
     tree.set(root, "recorded", recorded);

@@ -1,11 +1,11 @@
 //! The arena of elements.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
 use sutura_fhir::defs::{TypeId, r4};
 
 use super::{Path, Step, json};
-use crate::ids::Id;
+use crate::{hash::FastHasher, ids::Id};
 
 /// An element of a [`Tree`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -62,7 +62,7 @@ struct Resource {
 #[derive(Default)]
 pub struct Tree {
     /// Paths of names that were used, by the type they begin at and where their text is.
-    paths: HashMap<(usize, usize, usize), Option<Arc<Path>>>,
+    paths: HashMap<(usize, usize, usize), Option<Arc<Path>>, BuildHasherDefault<FastHasher>>,
     nodes: Vec<Node>,
     text: String,
     resources: Vec<Resource>,
@@ -293,6 +293,10 @@ impl Tree {
 
     /// The value of the primitive at a path, if it is there.
     pub fn get(&self, from: NodeId, path: &'static str) -> Option<&str> {
+        if !path.bytes().any(|byte| matches!(byte, b'.' | b'[')) {
+            let child = self.children(from).find(|(name, _)| *name == path)?.1;
+            return self.value(child);
+        }
         let path = Path::new(self.ty(from), path).ok()?;
         let mut node = from.0;
         for (step, place) in &path.steps {
@@ -376,7 +380,8 @@ impl Tree {
                 break;
             }
             if node.order == step.order {
-                if node.name != step.name {
+                // Elements of one place differ in name only where they differ in type.
+                if node.ty != step.ty {
                     return self.retype(NodeId(at), step);
                 }
                 if !step.is_list || node.mark == mark {
@@ -404,12 +409,12 @@ impl Tree {
     }
 
     /// Makes an element behind those of the same place.
-    fn append(&mut self, parent: NodeId, step: &Step, mark: u64) -> Option<NodeId> {
+    pub(crate) fn append(&mut self, parent: NodeId, step: &Step, mark: u64) -> Option<NodeId> {
         let mut before = self.nodes[parent.0 as usize].last;
         while before != NONE && self.nodes[before as usize].order > step.order {
             before = self.nodes[before as usize].prev;
         }
-        if before != NONE && self.nodes[before as usize].order == step.order && self.nodes[before as usize].name != step.name {
+        if before != NONE && self.nodes[before as usize].order == step.order && self.nodes[before as usize].ty != step.ty {
             return None;
         }
         let after = if before == NONE { self.nodes[parent.0 as usize].first } else { self.nodes[before as usize].next };

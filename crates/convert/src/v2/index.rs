@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 
 use memchr::memchr;
-use smallvec::SmallVec;
 use sutura_hl7v2::{Delimiters, Message, escape};
 
 use super::plan::Tag;
@@ -25,7 +24,7 @@ pub(super) struct Index<'m> {
 }
 
 /// Longer lists of components are cut: no data type has as many.
-pub(super) const MOST_PARTS: usize = 64;
+pub(super) const MOST_PARTS: usize = 32;
 
 impl<'m> Index<'m> {
     /// Finds the fields of a message.
@@ -90,7 +89,23 @@ impl<'m> Index<'m> {
             1 => self.delimiters.subcomponent,
             _ => None,
         };
-        Parts { raw, list: split(raw, separator).take(MOST_PARTS).collect(), level }
+        let mut parts = Parts { raw, starts: [0; MOST_PARTS + 1], count: 0, level };
+        if raw.is_empty() {
+            return parts;
+        }
+        let mut count = 1;
+        if let Some(separator) = separator {
+            for (at, byte) in raw.bytes().enumerate() {
+                if byte == separator && count < MOST_PARTS {
+                    parts.starts[count] = at as u32 + 1;
+                    count += 1;
+                }
+            }
+        }
+        // One behind the separator that would end the last part.
+        parts.starts[count] = raw.len() as u32 + 1;
+        parts.count = count;
+        parts
     }
 
     /// Text without escapes.
@@ -103,7 +118,9 @@ impl<'m> Index<'m> {
 #[derive(Clone)]
 pub(super) struct Parts<'m> {
     pub raw: &'m str,
-    list: SmallVec<[&'m str; 16]>,
+    /// Where each part begins; one more than there are.
+    starts: [u32; MOST_PARTS + 1],
+    count: usize,
     pub level: u8,
 }
 
@@ -112,13 +129,17 @@ impl<'m> Parts<'m> {
     pub(super) fn get(&self, number: usize) -> &'m str {
         match number {
             0 => stated(self.raw),
-            number => stated(self.list.get(number - 1).copied().unwrap_or("")),
+            number => stated(self.part(number - 1)),
         }
     }
 
     /// The numbers of the parts that hold something, `""` too.
     pub(super) fn populated(&self) -> u64 {
-        self.list.iter().enumerate().filter(|(_, part)| !part.is_empty()).fold(0, |mask, (at, _)| mask | 1 << at)
+        (0..self.count).filter(|at| !self.part(*at).is_empty()).fold(0, |mask, at| mask | 1 << at)
+    }
+
+    fn part(&self, at: usize) -> &'m str {
+        if at < self.count { &self.raw[self.starts[at] as usize..self.starts[at + 1] as usize - 1] } else { "" }
     }
 }
 

@@ -13,6 +13,9 @@ use super::{
 };
 use crate::fhir::Step;
 
+/// What is looked up for every field.
+pub(super) type Fast<K, V> = HashMap<K, V, std::hash::BuildHasherDefault<crate::hash::FastHasher>>;
+
 /// The name of a segment.
 pub(super) type Tag = [u8; 3];
 
@@ -123,7 +126,7 @@ pub(super) struct Map {
 #[derive(Debug)]
 pub(super) struct Codes {
     pub name: &'static str,
-    pub by_code: HashMap<&'static str, [&'static str; 4]>,
+    pub by_code: Fast<&'static str, [&'static str; 4]>,
 }
 
 /// What a message row does with a segment.
@@ -150,10 +153,10 @@ pub(super) struct Plan {
     pub codes: Vec<Codes>,
     pub roles: Vec<Role>,
     /// The rows of a segment in a family of messages.
-    pub uses: HashMap<Tag, Vec<(&'static str, Vec<Use>)>>,
-    pub drops: HashMap<Tag, Vec<(u16, &'static str)>>,
+    pub uses: Fast<Tag, Vec<(&'static str, Vec<Use>)>>,
+    pub drops: Fast<Tag, Vec<(u16, &'static str)>>,
     /// The roles that a segment begins anew.
-    pub begins: HashMap<Tag, Vec<usize>>,
+    pub begins: Fast<Tag, Vec<usize>>,
     /// The roles that an order begins anew.
     pub order_roles: Vec<usize>,
     /// The roles that a second patient begins anew.
@@ -193,9 +196,9 @@ impl Compiler {
             datatypes: Vec::new(),
             codes,
             roles: Vec::new(),
-            uses: HashMap::new(),
-            drops: HashMap::new(),
-            begins: HashMap::new(),
+            uses: Fast::default(),
+            drops: Fast::default(),
+            begins: Fast::default(),
             order_roles: Vec::new(),
             patient_roles: Vec::new(),
             dose_roles: Vec::new(),
