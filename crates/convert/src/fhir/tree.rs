@@ -58,11 +58,14 @@ struct Resource {
     id: Option<Id>,
 }
 
+/// Paths by the type they begin at, and where their text is and its length.
+type Paths = HashMap<(usize, usize, usize), Option<Arc<Path>>, BuildHasherDefault<FastHasher>>;
+
 /// The resources of one record. `Debug` shows no content.
 #[derive(Default)]
 pub struct Tree {
     /// Paths of names that were used, by the type they begin at and where their text is.
-    paths: HashMap<(usize, usize, usize), Option<Arc<Path>>, BuildHasherDefault<FastHasher>>,
+    paths: Paths,
     nodes: Vec<Node>,
     text: String,
     resources: Vec<Resource>,
