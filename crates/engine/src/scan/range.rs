@@ -24,7 +24,7 @@ use crate::{
 pub const CODE_DAMAGED_COMPRESSION: &str = "damaged-compression";
 
 /// Bytes of a file's beginning that decide whether it can be read by range.
-const BEGINNING: usize = 256;
+const BEGINNING: usize = 64 << 10;
 
 /// Where to read.
 #[derive(Debug, Clone)]

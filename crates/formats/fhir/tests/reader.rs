@@ -402,6 +402,57 @@ fn only_lines_can_be_read_by_range() {
     assert!(documents.iter().all(|beginning| !Fhir.splittable_from(beginning.as_bytes())));
 }
 
+/// A damaged line costs itself only, also where each line is a Bundle or a List; and such files can be read by range.
+#[test]
+fn lines_of_bundles_and_lists_are_lines() {
+    let bundle = |id: usize| {
+        format!(
+            r#"{{"resourceType": "Bundle", "entry": [{{"resource": {{"resourceType": "Patient", "id": "p{id}", "name": [{{"text": "a"}}]}}}}]}}"#
+        )
+    };
+    let untyped = |id: usize| format!(r#"{{"entry":[{{"resource":{{"resourceType":"Patient","id":"u{id}"}}}}],"resourceType":"Bundle"}}"#);
+    let list = |id: usize| format!(r#"{{"resourceType":"List","id":"l{id}","entry":[{{"item":{{"reference":"Patient/1"}}}}]}}"#);
+    for line in [&bundle as &dyn Fn(usize) -> String, &untyped, &list] {
+        let whole: Vec<String> = (0..20).map(line).collect();
+        for damaged in [0, 1, 7] {
+            let good = &whole[damaged];
+            let cuts = [
+                good[..good.len() - 1].to_owned(),
+                good.replacen("}]", "]", 1),
+                good.replacen("\"}", "}", 1),
+                good[..good.len() - 6].to_owned(),
+            ];
+            for bad in cuts.into_iter().chain((damaged > 0).then(|| "\0\0{".to_owned())) {
+                let mut lines = whole.clone();
+                lines[damaged].clone_from(&bad);
+                let file = lines.join("\n");
+                let got = read(file.as_bytes(), &["resources"]);
+                assert_eq!((ids(&got).len(), got.rejects.len()), (19, 1), "line {damaged}: {bad}");
+                assert!(Fhir.splittable_from(file.as_bytes()), "line {damaged}: {bad}");
+            }
+        }
+    }
+    // Documents stay documents: one Bundle on a line, printed ones one after another, a resource on a line of its own.
+    let printed = "{\n \"resourceType\": \"Bundle\"\n}\n";
+    for document in [
+        format!("{}\n", bundle(1)),
+        format!("{}\n{printed}", bundle(1)),
+        printed.repeat(2),
+        bundle(1).replace("{\"resourceType\": \"Pa", "\n{\"resourceType\": \"Pa"),
+    ] {
+        assert!(!Fhir.splittable_from(document.as_bytes()), "{document}");
+        assert!(read(document.as_bytes(), &["resources"]).rejects.is_empty(), "{document}");
+    }
+}
+
+/// A long line that looks like XML does not take the lines behind it with it.
+#[test]
+fn a_line_of_html_costs_itself_only() {
+    let file = format!("<html>{}</html>\n{}", "x".repeat(430), "{\"resourceType\":\"Patient\",\"id\":\"1\"}\n".repeat(50));
+    let got = read(file.as_bytes(), &["resources"]);
+    assert_eq!((got.stats.accepted, got.rejects.len()), (50, 1));
+}
+
 #[test]
 fn what_is_too_large_or_too_deep_costs_itself_only() {
     let large = format!("{{\"resourceType\":\"Binary\",\"data\":\"{}\"}}", "A".repeat(5000));

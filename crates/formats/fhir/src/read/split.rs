@@ -15,7 +15,7 @@ use memchr::{memchr, memchr2, memchr3};
 use sutura_core::Sha256Hash;
 
 use super::{
-    layout::{BEGINNING, BYTE_ORDER_MARK, is_lines, is_xml},
+    layout::{BYTE_ORDER_MARK, Layout, layout_of},
     skip::Skipping,
 };
 
@@ -67,15 +67,6 @@ impl Fault {
             Self::ValueMissing => "a value has to stand between the comma and this bracket",
         }
     }
-}
-
-/// How the source is laid out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Layout {
-    Unknown,
-    Lines,
-    Document,
-    Xml,
 }
 
 /// What surrounds the place between two values of a document; nothing: the outermost level.
@@ -168,7 +159,8 @@ pub(crate) struct Splitter {
     at: usize,
     /// Where the current line begins, or what is not accounted for; `None` until the first line of a range inside the source.
     from: Option<usize>,
-    layout: Layout,
+    /// Not known before the beginning was seen.
+    layout: Option<Layout>,
     range_end: Option<u64>,
     limit: usize,
     /// Up to how many bytes a Bundle is one value; none if its entries are units.
@@ -191,7 +183,7 @@ impl Splitter {
             base: start.saturating_sub(1),
             at: 0,
             from: (start == 0).then_some(0),
-            layout: if start == 0 { Layout::Unknown } else { Layout::Lines },
+            layout: (start > 0).then_some(Layout::Lines),
             range_end: end,
             limit,
             whole_bundle: None,
@@ -240,29 +232,24 @@ impl Splitter {
         if let Some(unit) = self.next.take() {
             return Some(unit);
         }
-        if self.layout == Layout::Unknown {
-            if self.bytes.len() < BEGINNING && !at_end {
-                return None;
-            }
-            self.layout = if is_xml(&self.bytes) {
-                Layout::Xml
-            } else if is_lines(&self.bytes) {
-                Layout::Lines
-            } else {
-                Layout::Document
-            };
+        let layout = if let Some(layout) = self.layout {
+            layout
+        } else {
+            let layout = layout_of(&self.bytes, at_end)?;
+            self.layout = Some(layout);
             // A byte order mark is passed over; of a file of lines it belongs to the first one.
             if self.bytes.starts_with(BYTE_ORDER_MARK) {
                 self.at = BYTE_ORDER_MARK.len();
             }
-        }
+            layout
+        };
         if self.done {
             return None;
         }
-        match self.layout {
+        match layout {
             Layout::Lines => self.next_line(at_end),
             Layout::Xml => self.whole(at_end),
-            Layout::Unknown | Layout::Document => self.next_value(at_end),
+            Layout::Document => self.next_value(at_end),
         }
     }
 
