@@ -93,7 +93,9 @@ fn introduction(format: &dyn Format) -> (&'static str, &'static str) {
             "FHIR",
             "Paths are FHIRPath with two liberties: of an array without `where` the first element is meant, and choice types stand by their\n\
              JSON name (`valueQuantity`). Alternatives are separated by `|`: the first one that is there counts. Dates are text as sent; a column\n\
-             `_utc` holds the instant where the date states an offset.\n",
+             `_utc` holds the instant where the date states an offset. A Float64, such as `value_number`, is\n\
+             the 64-bit float nearest to the decimal as sent (15 digits are exact), and null where it is too large for one; the JSON in\n\
+             `resources` keeps every digit.\n",
         ),
         "ccda" => (
             "C-CDA",

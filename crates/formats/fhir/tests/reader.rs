@@ -504,6 +504,15 @@ fn tables_hold_typed_values() {
     let components = &got.tables["observation_components"];
     let numbers = components.column_by_name("value_number").unwrap().as_any().downcast_ref::<Float64Array>().unwrap().clone();
     assert_eq!((components.num_rows(), numbers.value(0), numbers.is_null(1)), (2, 120.5, true));
+    for (sent, expected) in
+        [("1e400", None), ("-1e400", None), (r#""inf""#, None), (r#""NaN""#, None), ("0.10000000000000000001", Some(0.1))]
+    {
+        let text = format!(r#"{{"resourceType":"Observation","valueQuantity":{{"value":{sent}}}}}"#);
+        let got = read(text.as_bytes(), &["observations"]);
+        let numbers = got.tables["observations"].column_by_name("value_number").unwrap().clone();
+        let numbers = numbers.as_any().downcast_ref::<Float64Array>().unwrap();
+        assert_eq!(numbers.iter().collect::<Vec<_>>(), [expected], "{sent}");
+    }
     assert_eq!(text(components, "value_code"), [None, Some("L".to_owned())]);
     assert_eq!(text(components, "observation_id"), vec![Some("bp".to_owned()); 2]);
     assert_eq!(integers(components, "ordinal"), [1, 2]);

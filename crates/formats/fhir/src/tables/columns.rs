@@ -96,7 +96,7 @@ impl Columns {
         }
         let value = value.and_then(|value| elements(value).next());
         match self.builders.get_mut(column) {
-            Some(Builder::Number(builder)) => builder.append_option(value.and_then(number)),
+            Some(Builder::Number(builder)) => builder.append_option(value.and_then(float)),
             Some(Builder::Integer(builder)) => builder.append_option(value.and_then(number)),
             Some(Builder::Flag(builder)) => builder.append_option(value.and_then(|value| value.as_bool())),
             Some(Builder::Instant(builder)) => builder.append_option(value.and_then(|value| instant(value.as_str()?))),
@@ -146,7 +146,7 @@ impl Columns {
 pub(super) fn stays(test: &Test, kind: Kind, value: Option<Value<'_>>) -> bool {
     let value = value.and_then(|value| elements(value).next());
     let decided = match kind {
-        Kind::Number => value.and_then(number).map(|number| test.number(number)),
+        Kind::Number => value.and_then(float).map(|number| test.number(number)),
         Kind::Integer => value.and_then(number).map(|number| test.integer(number)),
         Kind::Flag => value.and_then(|value| value.as_bool()).map(|flag| test.flag(flag)),
         Kind::Text | Kind::ReferenceId | Kind::PatientReference => value.and_then(|value| text_as(kind, value)).map(|text| test.text(text)),
@@ -164,6 +164,11 @@ fn text_as(kind: Kind, value: Value<'_>) -> Option<&str> {
         Kind::PatientReference => reference_id(text).filter(|(kind, _)| kind.is_none_or(|kind| kind == "Patient")).map(|(_, id)| id),
         _ => Some(text),
     }
+}
+
+/// The nearest 64-bit float; none where the number is out of their range.
+fn float(value: Value<'_>) -> Option<f64> {
+    number(value).filter(|number: &f64| number.is_finite())
 }
 
 fn number<N: FromStr>(value: Value<'_>) -> Option<N> {

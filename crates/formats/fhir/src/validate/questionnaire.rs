@@ -30,6 +30,8 @@ const MOST_LOOKS: usize = 2_000_000;
 /// The state of one response.
 struct Pass<'f, 'd> {
     form: &'f Form,
+    /// Whether its linkIds may be named: those of a contained Questionnaire are data of the resource.
+    named: bool,
     /// The items around, outermost first.
     scopes: Vec<Scope<'d>>,
     /// How bad a missing answer is: a response that is not complete may lack some.
@@ -43,6 +45,11 @@ impl Pass<'_, '_> {
         let left = self.looks.checked_sub(count);
         self.looks = left.unwrap_or(0);
         left.is_some()
+    }
+
+    /// ` 'linkId'`, to stand behind what is said of an item.
+    fn name(&self, question: &Question) -> String {
+        if self.named { format!(" '{}'", question.link_id) } else { String::new() }
     }
 }
 
@@ -86,7 +93,7 @@ impl<'d> Check<'_, 'd> {
         let complete = !matches!(text(response, "status"), Some("in-progress" | "stopped" | "entered-in-error"));
         let missing = if complete { IssueSeverity::Error } else { IssueSeverity::Warning };
         let scopes = vec![Scope { owner: None, parent: response }];
-        let mut pass = Pass { form: &form, scopes, missing, looks: MOST_LOOKS };
+        let mut pass = Pass { form: &form, named: !canonical.starts_with('#'), scopes, missing, looks: MOST_LOOKS };
         self.level(&mut pass, &form.items, response);
     }
 
@@ -131,12 +138,12 @@ impl<'d> Check<'_, 'd> {
     /// All items of one question or group.
     fn question(&mut self, pass: &mut Pass<'_, 'd>, question: &Question, members: &[Member<'d>], parent: Value<'d>) {
         let enabled = pass.enabled(question);
-        let name = &question.link_id;
+        let name = pass.name(question);
         if enabled == Some(false) {
             for &(number, item) in members {
                 if answers(item).next().is_some() || item.get("item").is_some() {
                     self.at_item(number, |check| {
-                        check.error(IssueCode::Structure, item, format!("the item '{name}' is not enabled, but has an answer"));
+                        check.error(IssueCode::Structure, item, format!("the item{name} is not enabled, but has an answer"));
                     });
                 }
             }
@@ -147,16 +154,16 @@ impl<'d> Check<'_, 'd> {
             // Texts need not be repeated in a response.
         } else if given == 0 && question.required {
             if enabled == Some(true) {
-                self.issue(pass.missing, IssueCode::Required, parent, format!("the required item '{name}' has no answer"));
+                self.issue(pass.missing, IssueCode::Required, parent, format!("the required item{name} has no answer"));
             }
         } else if question.least.is_some_and(|least| (given as u64) < least) && (given > 0 || question.required) && enabled == Some(true) {
-            self.issue(pass.missing, IssueCode::Required, parent, format!("the item '{name}' has too few answers"));
+            self.issue(pass.missing, IssueCode::Required, parent, format!("the item{name} has too few answers"));
         }
         if question.most.is_some_and(|most| given as u64 > most) {
-            self.error(IssueCode::Structure, parent, format!("the item '{name}' has too many answers"));
+            self.error(IssueCode::Structure, parent, format!("the item{name} has too many answers"));
         }
         if members.len() > 1 && !question.repeats {
-            self.error(IssueCode::Structure, parent, format!("the item '{name}' may stand only once"));
+            self.error(IssueCode::Structure, parent, format!("the item{name} may stand only once"));
         }
         for &(number, item) in members {
             self.path.push("item");

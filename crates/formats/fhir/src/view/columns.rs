@@ -133,7 +133,8 @@ impl Kind {
                 Ok(value) => value,
                 Err(_) => Decimal::parse(digits)?.to_integer()?,
             }),
-            Self::Float => Cell::Float(digits.parse().ok()?),
+            // A number beyond the floats does not fit.
+            Self::Float => Cell::Float(digits.parse().ok().filter(|number: &f64| number.is_finite())?),
             Self::Decimal(precision, scale) => Cell::Decimal(scaled(Decimal::parse(digits)?, precision, scale)?),
             Self::Boolean => return None,
         })

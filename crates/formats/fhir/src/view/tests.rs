@@ -263,6 +263,16 @@ fn what_is_not_asked_for_is_not_evaluated() {
 }
 
 #[test]
+fn a_number_beyond_floats_does_not_fit_a_decimal_column() {
+    let view = view(r#"{"column":[{"name":"n","path":"extension.value.ofType(decimal)","type":"decimal"}]}"#).unwrap();
+    let mut parser = Parser::default();
+    for (number, fits) in [("1e300", true), ("1e400", false), ("-1e400", false)] {
+        let text = format!(r#"{{"resourceType":"Patient","extension":[{{"url":"u","valueDecimal":{number}}}]}}"#);
+        assert_eq!(view.rows().append(parser.parse(text.as_bytes()).unwrap().root()).is_ok(), fits, "{number}");
+    }
+}
+
+#[test]
 fn a_byte_order_mark_is_no_part_of_a_view() {
     let text = r#"{"resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}"#;
     assert_eq!(View::from_json(format!("\u{FEFF}{text}").as_bytes()).unwrap().schema(), View::from_json(text.as_bytes()).unwrap().schema());

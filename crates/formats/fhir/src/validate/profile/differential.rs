@@ -33,7 +33,7 @@ fn text<'j>(json: &'j Json, name: &str) -> &'j str {
 }
 
 /// The element of the definitions that the steps lead to; none where they leave what is known.
-fn element_at(ty: TypeId, steps: &[Step]) -> Option<&'static ElementDef> {
+pub(super) fn element_at(ty: TypeId, steps: &[Step]) -> Option<&'static ElementDef> {
     let mut at = Some(ty);
     let mut found = None;
     for step in steps {
@@ -48,7 +48,7 @@ fn element_at(ty: TypeId, steps: &[Step]) -> Option<&'static ElementDef> {
     found
 }
 
-fn strength(name: &str) -> Option<Strength> {
+pub(super) fn strength(name: &str) -> Option<Strength> {
     Some(match name {
         "required" => Strength::Required,
         "extensible" => Strength::Extensible,
@@ -192,7 +192,7 @@ impl<'d> Check<'_, 'd> {
 }
 
 /// Whether the path of a discriminator leads to an element, as far as it can be followed.
-fn leads_somewhere(element: &ElementDef, json: &Json, path: &str) -> bool {
+pub(super) fn leads_somewhere(element: &ElementDef, json: &Json, path: &str) -> bool {
     let codes: Vec<&str> = json["type"].as_array().into_iter().flatten().filter_map(|one| one["code"].as_str()).collect();
     let mut at = match (codes.as_slice(), element.types) {
         ([code], _) if !matches!(*code, "BackboneElement" | "Element") => r4().type_named(code),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value as Json;
 
-use super::{ProfileStore, tree::list};
+use super::{ProfileStore, slice::untold, tree::list};
 use crate::validate::{IssueCode, r4};
 
 /// Something in loaded packages that cannot be used, and what is not checked because of it.
@@ -29,8 +29,8 @@ impl fmt::Display for PackageProblem {
 
 impl ProfileStore {
     /// What cannot be used of the loaded packages: links in archives and folders, profiles of types that FHIR R4 does not have or without
-    /// elements, bases that are not loaded, paths that the type does not have, slices without slicing, and rules that are no FHIRPath. All profiles are compiled
-    /// for it. Sorted by definition, elements as they stand in it.
+    /// elements, bases that are not loaded, paths that the type does not have, cardinalities, types and bindings that mean nothing, slices
+    /// without slicing or that nothing tells apart, and rules that are no FHIRPath. All profiles are compiled for it. Sorted by definition, elements as they stand in it.
     pub fn problems(&self) -> Vec<PackageProblem> {
         let mut out = self.passed_over.clone();
         let mut structures: Vec<_> = self.structures.iter().collect();
@@ -41,6 +41,13 @@ impl ProfileStore {
             match self.profile(url) {
                 Some(profile) => {
                     out.extend(profile.problems.iter().map(|found| problem(&found.element, found.code, found.what.clone())));
+                    // Those of the base are told there.
+                    let base = raw.json["baseDefinition"].as_str().and_then(|base| self.profile(base));
+                    let known = base.map(|base| untold(self, &base.root)).unwrap_or_default();
+                    for (element, path) in untold(self, &profile.root).into_iter().filter(|one| !known.contains(one)) {
+                        let what = format!("nothing that is loaded says what '{path}' is in this slice: every value is taken for it");
+                        out.push(problem(&element, IssueCode::Structure, what));
+                    }
                 }
                 None => out.push(problem("", IssueCode::Structure, unusable(&raw.json))),
             }
@@ -91,6 +98,11 @@ impl ElementProblem {
     pub(super) fn slice(element: &str) -> Self {
         let what = "nothing says how the slice is told from other values (no slicing, here or in what is derived from): it is not checked";
         Self { element: element.to_owned(), code: IssueCode::Structure, what: what.to_owned() }
+    }
+
+    /// Something that means nothing.
+    pub(super) fn unusable(element: &str, why: &str) -> Self {
+        Self { element: element.to_owned(), code: IssueCode::Structure, what: format!("{why}: what it demands is not checked") }
     }
 
     pub(super) fn rule(element: &str, key: &str, why: &str) -> Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::Value as Json;
 
 use super::{
-    Profile,
+    Profile, ProfileStore,
     check::{Found, same, select, type_fits},
     tree::{Discriminator, Node, ProfileRef, Slicing},
 };
@@ -25,6 +25,21 @@ struct Expected {
     min: Option<u32>,
     max: Option<u32>,
 }
+
+impl Expected {
+    /// Whether a discriminator of that kind can tell by it which values belong to the slice.
+    fn tells(&self, kind: Discriminator) -> bool {
+        match kind {
+            Discriminator::Exists => self.max == Some(0) || self.min.unwrap_or(0) > 0,
+            Discriminator::Type => !self.types.is_empty(),
+            Discriminator::Profile => !self.types.is_empty() || !self.profiles.is_empty(),
+            Discriminator::Value => !self.fixed.is_empty() || !self.bindings.is_empty() || self.min.unwrap_or(0) > 0,
+        }
+    }
+}
+
+/// Elements inside one another are looked at so deep.
+const DEEPEST: usize = 64;
 
 impl<'d> Check<'_, 'd> {
     /// The slices of an element.
@@ -84,7 +99,7 @@ impl<'d> Check<'_, 'd> {
             values = values.into_iter().flat_map(|one| self.descend(one, step)).collect();
         }
         let mut expected = Expected::default();
-        self.expect(slice, None, &steps, &mut expected, 0);
+        expect(&self.validator.profiles, slice, None, &steps, &mut expected, 0);
         match kind {
             Discriminator::Exists => {
                 if expected.max == Some(0) {
@@ -156,97 +171,123 @@ impl<'d> Check<'_, 'd> {
         }
         select(value, found.ty, step)
     }
+}
 
-    /// What a slice's tree says at the end of a path; type profiles are followed.
-    fn expect(&self, node: &Node, json: Option<(&Json, bool)>, steps: &[&str], out: &mut Expected, depth: usize) {
-        if depth > 12 {
-            return;
+/// What a slice's tree says at the end of a path; type profiles are followed.
+fn expect(store: &ProfileStore, node: &Node, json: Option<(&Json, bool)>, steps: &[&str], out: &mut Expected, depth: usize) {
+    if depth > 12 {
+        return;
+    }
+    let mut jsons: Vec<(&Json, bool)> = json.into_iter().collect();
+    jsons.extend(node.fixed.as_ref().map(|fixed| (fixed, true)));
+    jsons.extend(node.pattern.as_ref().map(|pattern| (pattern, false)));
+    let Some((step, rest)) = steps.split_first() else {
+        out.fixed.extend(jsons.into_iter().map(|(json, whole)| (json.clone(), whole)));
+        if let Some((Strength::Required, url)) = &node.binding {
+            out.bindings.push(url.clone());
         }
-        let mut jsons: Vec<(&Json, bool)> = json.into_iter().collect();
-        jsons.extend(node.fixed.as_ref().map(|fixed| (fixed, true)));
-        jsons.extend(node.pattern.as_ref().map(|pattern| (pattern, false)));
-        let Some((step, rest)) = steps.split_first() else {
-            out.fixed.extend(jsons.into_iter().map(|(json, whole)| (json.clone(), whole)));
-            if let Some((Strength::Required, url)) = &node.binding {
-                out.bindings.push(url.clone());
-            }
-            out.types.extend(node.types.iter().map(|one| one.code.clone()));
-            out.profiles
-                .extend(node.types.iter().flat_map(|one| &one.profiles).filter(|one| one.element.is_none()).map(|one| one.url.clone()));
-            out.min = out.min.max(node.min);
-            out.max = match (out.max, node.max) {
-                (Some(a), Some(b)) => Some(a.min(b)),
-                (a, b) => a.or(b),
-            };
-            self.expect_of_profiles(node, steps, out, depth);
-            return;
+        out.types.extend(node.types.iter().map(|one| one.code.clone()));
+        out.profiles.extend(node.types.iter().flat_map(|one| &one.profiles).filter(|one| one.element.is_none()).map(|one| one.url.clone()));
+        out.min = out.min.max(node.min);
+        out.max = match (out.max, node.max) {
+            (Some(a), Some(b)) => Some(a.min(b)),
+            (a, b) => a.or(b),
         };
-        // The url of an extension slice is that of its profile.
-        if *step == "url" {
-            let urls: Vec<&ProfileRef> = node.types.iter().filter(|one| one.code == "Extension").flat_map(|one| &one.profiles).collect();
-            if let [only] = urls.as_slice() {
-                out.fixed.push((Json::String(only.url.split('|').next().unwrap_or(&only.url).to_owned()), true));
-                return;
-            }
-        }
-        if *step == "resolve()" {
-            for target in node.types.iter().flat_map(|one| &one.targets) {
-                match super::core_type(target) {
-                    Some(core) => out.types.push(core.to_owned()),
-                    None => match self.validator.profiles.profile(target) {
-                        Some(profile) if rest.is_empty() => {
-                            out.types.push(profile.ty.name().to_owned());
-                            out.profiles.push(target.clone());
-                        }
-                        Some(profile) => self.expect(&profile.root, None, rest, out, depth + 1),
-                        None => {}
-                    },
-                }
-            }
+        expect_of_profiles(store, node, steps, out, depth);
+        return;
+    };
+    // The url of an extension slice is that of its profile.
+    if *step == "url" {
+        let urls: Vec<&ProfileRef> = node.types.iter().filter(|one| one.code == "Extension").flat_map(|one| &one.profiles).collect();
+        if let [only] = urls.as_slice() {
+            out.fixed.push((Json::String(only.url.split('|').next().unwrap_or(&only.url).to_owned()), true));
             return;
-        }
-        if step.starts_with("ofType(") {
-            return self.expect(node, json, rest, out, depth + 1);
-        }
-        if let Some(url) = extension_url(step) {
-            if let Some(extensions) = node.child("extension") {
-                for slice in &extensions.slices {
-                    let is = slice.types.iter().flat_map(|one| &one.profiles).any(|profile| profile.url == url)
-                        || slice.child("url").and_then(|child| child.fixed.as_ref()).and_then(Json::as_str) == Some(url);
-                    if is {
-                        self.expect(slice, None, rest, out, depth + 1);
-                    }
-                }
-            }
-            return;
-        }
-        let below: Vec<(&Json, bool)> = jsons.iter().filter_map(|(json, whole)| inner(json, step).map(|json| (json, *whole))).collect();
-        match node.child(step) {
-            Some(child) => {
-                for (json, whole) in &below {
-                    self.expect(&Node::default(), Some((json, *whole)), rest, out, depth + 1);
-                }
-                self.expect(child, None, rest, out, depth + 1);
-                for slice in child.slices.iter().filter(|slice| slice.min.unwrap_or(0) > 0) {
-                    self.expect(slice, None, rest, out, depth + 1);
-                }
-            }
-            None => {
-                for (json, whole) in &below {
-                    self.expect(&Node::default(), Some((json, *whole)), rest, out, depth + 1);
-                }
-                self.expect_of_profiles(node, steps, out, depth);
-            }
         }
     }
-
-    /// What the profiles of a slice's types say at the end of a path: the whole profile, or the element of it that is meant.
-    fn expect_of_profiles(&self, node: &Node, steps: &[&str], out: &mut Expected, depth: usize) {
-        for one in node.types.iter().flat_map(|one| &one.profiles) {
-            let Some(profile) = self.validator.profiles.profile(&one.url) else { continue };
-            let Some(start) = one.element.as_deref().map_or(Some(&profile.root), |id| profile.root.at(id)) else { continue };
-            self.expect(start, None, steps, out, depth + 1);
+    if *step == "resolve()" {
+        for target in node.types.iter().flat_map(|one| &one.targets) {
+            match super::core_type(target) {
+                Some(core) => out.types.push(core.to_owned()),
+                None => match store.profile(target) {
+                    Some(profile) if rest.is_empty() => {
+                        out.types.push(profile.ty.name().to_owned());
+                        out.profiles.push(target.clone());
+                    }
+                    Some(profile) => expect(store, &profile.root, None, rest, out, depth + 1),
+                    None => {}
+                },
+            }
         }
+        return;
+    }
+    if step.starts_with("ofType(") {
+        return expect(store, node, json, rest, out, depth + 1);
+    }
+    if let Some(url) = extension_url(step) {
+        if let Some(extensions) = node.child("extension") {
+            for slice in &extensions.slices {
+                let is = slice.types.iter().flat_map(|one| &one.profiles).any(|profile| profile.url == url)
+                    || slice.child("url").and_then(|child| child.fixed.as_ref()).and_then(Json::as_str) == Some(url);
+                if is {
+                    expect(store, slice, None, rest, out, depth + 1);
+                }
+            }
+        }
+        return;
+    }
+    let below: Vec<(&Json, bool)> = jsons.iter().filter_map(|(json, whole)| inner(json, step).map(|json| (json, *whole))).collect();
+    match node.child(step) {
+        Some(child) => {
+            for (json, whole) in &below {
+                expect(store, &Node::default(), Some((json, *whole)), rest, out, depth + 1);
+            }
+            expect(store, child, None, rest, out, depth + 1);
+            for slice in child.slices.iter().filter(|slice| slice.min.unwrap_or(0) > 0) {
+                expect(store, slice, None, rest, out, depth + 1);
+            }
+        }
+        None => {
+            for (json, whole) in &below {
+                expect(store, &Node::default(), Some((json, *whole)), rest, out, depth + 1);
+            }
+            expect_of_profiles(store, node, steps, out, depth);
+        }
+    }
+}
+
+/// What the profiles of a slice's types say at the end of a path: the whole profile, or the element of it that is meant.
+fn expect_of_profiles(store: &ProfileStore, node: &Node, steps: &[&str], out: &mut Expected, depth: usize) {
+    for one in node.types.iter().flat_map(|one| &one.profiles) {
+        let Some(profile) = store.profile(&one.url) else { continue };
+        let Some(start) = one.element.as_deref().map_or(Some(&profile.root), |id| profile.root.at(id)) else { continue };
+        expect(store, start, None, steps, out, depth + 1);
+    }
+}
+
+/// The slices of a profile that nothing tells from other values, each with the path of its discriminator: every value is taken for them.
+pub(super) fn untold(store: &ProfileStore, root: &Node) -> Vec<(String, String)> {
+    let mut out = Vec::new();
+    untold_below(store, root, &root.name, &mut out, 0);
+    out
+}
+
+fn untold_below(store: &ProfileStore, node: &Node, place: &str, out: &mut Vec<(String, String)>, depth: usize) {
+    if depth > DEEPEST {
+        return;
+    }
+    for slice in &node.slices {
+        let place = format!("{place}:{}", slice.slice);
+        for (kind, path) in node.slicing.iter().flat_map(|slicing| &slicing.discriminators).filter(|_| !slice.slice.contains('/')) {
+            let mut expected = Expected::default();
+            expect(store, slice, None, &split(path), &mut expected, 0);
+            if !expected.tells(*kind) {
+                out.push((place.clone(), path.clone()));
+            }
+        }
+        untold_below(store, slice, &place, out, depth + 1);
+    }
+    for child in &node.children {
+        untold_below(store, child, &format!("{place}.{}", child.name), out, depth + 1);
     }
 }
 

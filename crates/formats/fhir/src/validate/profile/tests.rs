@@ -97,6 +97,36 @@ fn what_cannot_be_used_of_a_profile_is_told() {
 }
 
 #[test]
+fn what_means_nothing_is_told() {
+    let sliced = |path: &str| json!({"id": "Observation.component", "path": "Observation.component", "slicing": {"discriminator": [{"type": "value", "path": path}], "rules": "closed"}});
+    let slice = json!({"id": "Observation.component:a", "path": "Observation.component", "sliceName": "a", "min": 1});
+    let code = json!({"id": "Observation.component:a.code", "path": "Observation.component.code", "patternCodeableConcept": {"coding": [{"code": "a"}]}});
+    let told = |elements: serde_json::Value| {
+        let mut store = ProfileStore::new();
+        store.add(profile(&elements));
+        store.problems().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let one = |elements: serde_json::Value, place: &str, what: &str| {
+        let told = told(elements);
+        assert!(told.iter().any(|one| one.starts_with(&format!("http://p {place}: ")) && one.contains(what)), "{what}: {told:#?}");
+    };
+    assert_eq!(told(json!([sliced("code"), slice, code])), Vec::<String>::new());
+    one(json!([sliced("code"), slice]), "Observation.component:a", "'code' is in this slice: every value is taken for it");
+    one(json!([sliced("cod"), slice, code]), "Observation.component", "the path 'cod' of the discriminator leads to no element");
+    one(json!([slice, code]), "Observation.component:a", "no slicing, here");
+    one(json!([{"path": "Observation.note", "max": "zz"}]), "Observation.note", "max is neither");
+    one(json!([{"path": "Observation.note", "max": 1}]), "Observation.note", "max is neither");
+    one(json!([{"path": "Observation.note", "min": -1}]), "Observation.note", "min is no number");
+    one(json!([{"path": "Observation.note", "type": [{"code": "Foo"}]}]), "Observation.note", "no type 'Foo'");
+    one(json!([{"path": "Observation.status", "binding": {"strength": "zz"}}]), "Observation.status", "strength of the binding");
+    let types = ["Element", "BackboneElement", "Resource", "xhtml", "canonical", "http://hl7.org/fhirpath/System.String"];
+    let types: Vec<_> = types.iter().map(|code| json!({"code": code})).collect();
+    let good = json!([{"path": "Observation.component", "type": types, "min": 0, "max": "*", "binding": {"strength": "example"}},
+        {"path": "Observation.note", "max": "99999999999"}, {"path": "Observation.extension", "sliceName": "e"}]);
+    assert_eq!(told(good), Vec::<String>::new());
+}
+
+#[test]
 fn a_rule_that_cannot_be_evaluated_is_an_issue_once() {
     let rule =
         |key: &str, severity: &str, expression: &str| json!({"key": key, "severity": severity, "human": "x", "expression": expression});

@@ -4,7 +4,11 @@ use std::collections::HashMap;
 
 use serde_json::Value as Json;
 
-use super::{ProfileStore, core_type, problem::ElementProblem};
+use super::{
+    ProfileStore, core_type,
+    differential::{element_at, leads_somewhere, strength},
+    problem::ElementProblem,
+};
 use crate::{
     defs::{Strength, TypeId},
     fhirpath::Expression,
@@ -204,6 +208,7 @@ pub(super) fn build(store: &ProfileStore, json: &Json, depth: usize) -> Option<P
         if steps.last().is_some_and(|step| step.slice.is_some()) {
             sliced.push((place_of(element), steps.clone()));
         }
+        unusable_parts(element, ty, &steps, &mut problems);
         let mut node = &mut root;
         for step in &steps {
             node = node.child_mut(&step.name);
@@ -238,6 +243,30 @@ fn can_be_told_apart(root: &Node, steps: &[Step]) -> bool {
     let Some((last, above)) = steps.split_last() else { return true };
     matches!(last.name.as_str(), "extension" | "modifierExtension")
         || node_at(root, above).and_then(|node| node.child(&last.name)).is_none_or(|node| node.slicing.is_some())
+}
+
+/// What an element says and that means nothing: it is not checked.
+fn unusable_parts(element: &Json, ty: TypeId, steps: &[Step], problems: &mut Vec<ElementProblem>) {
+    let mut tell = |what: String| problems.push(ElementProblem::unusable(place_of(element), &what));
+    if !element["min"].is_null() && element["min"].as_u64().is_none() {
+        tell("min is no number from 0 on".to_owned());
+    }
+    if !element["max"].is_null() && element["max"].as_str().and_then(max_of).is_none() {
+        tell("max is neither a number nor *".to_owned());
+    }
+    for code in list(element, "type").map(|one| text(one, "code")) {
+        if r4().type_named(code).is_none() && !code.starts_with("http://hl7.org/fhirpath/System.") {
+            tell(format!("FHIR R4 has no type '{code}'"));
+        }
+    }
+    if element["binding"].is_object() && strength(text(&element["binding"], "strength")).is_none() {
+        tell("the strength of the binding is none of required, extensible, preferred and example".to_owned());
+    }
+    for path in list(&element["slicing"], "discriminator").map(|one| text(one, "path")) {
+        if element_at(ty, steps).is_some_and(|sliced| !leads_somewhere(sliced, element, path)) {
+            tell(format!("the path '{path}' of the discriminator leads to no element"));
+        }
+    }
 }
 
 /// How people find an element: by its id, else by its path.
@@ -351,13 +380,19 @@ fn type_code(capitalised: &str) -> Option<String> {
     r4().type_named(&lower).map(|_| lower)
 }
 
+/// `*` or a number, which may be larger than any list.
+fn max_of(max: &str) -> Option<u32> {
+    let is_number = !max.is_empty() && max.bytes().all(|byte| byte.is_ascii_digit());
+    (is_number || max == "*").then(|| max.parse().unwrap_or(u32::MAX))
+}
+
 /// Lays an element over what is known of its node.
 fn apply(node: &mut Node, element: &Json) {
     if let Some(min) = element["min"].as_u64() {
         node.min = Some(u32::try_from(min).unwrap_or(u32::MAX));
     }
     if let Some(max) = element["max"].as_str() {
-        node.max = Some(max.parse().unwrap_or(u32::MAX));
+        node.max = max_of(max).or(node.max);
     }
     if element["type"].is_array() {
         let texts = |json: &Json, name: &str| list(json, name).filter_map(Json::as_str).map(str::to_owned).collect();
@@ -394,12 +429,7 @@ fn apply(node: &mut Node, element: &Json) {
         }
     }
     if let Some(url) = element["binding"]["valueSet"].as_str() {
-        let strength = match text(&element["binding"], "strength") {
-            "required" => Strength::Required,
-            "extensible" => Strength::Extensible,
-            "preferred" => Strength::Preferred,
-            _ => Strength::Example,
-        };
+        let strength = strength(text(&element["binding"], "strength")).unwrap_or(Strength::Example);
         node.binding = Some((strength, url.to_owned()));
     }
     for rule in list(element, "constraint") {
