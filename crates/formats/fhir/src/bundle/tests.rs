@@ -497,7 +497,9 @@ fn a_sweep_takes_stages_only() {
     let made = |name: &str, files: &[&str]| {
         let made = folder.0.join(name);
         std::fs::create_dir_all(&made).unwrap();
-        files.iter().for_each(|file| std::fs::write(made.join(file), "{").unwrap());
+        for file in files {
+            std::fs::write(made.join(file), "{").unwrap();
+        }
         std::fs::File::open(&made).unwrap().set_modified(old).unwrap();
     };
     made(".sutura-7-9", &["lock.new", "Patient.ndjson.gz", "bundle-00001.json", "export.manifest"]);
