@@ -4,7 +4,7 @@ use std::{fs, path::Path, sync::Arc};
 
 use serde_json::json;
 use sutura_core::ReadStats;
-use sutura_fhir::bundle::{BundleError, BundleFolder, BundleKind, BundleParts, Entry, Options, ReferenceIndex, Requests};
+use sutura_fhir::bundle::{BundleError, BundleFolder, BundleKind, BundleParts, Entry, Options, ReferenceIndex, Requests, SearchMode};
 
 use super::{
     places::require_folder,
@@ -103,7 +103,8 @@ impl Take for Write {
 }
 
 fn entry(resource: Resource<'_>) -> Entry<'_> {
-    Entry { full_url: resource.full_url, ..Entry::from(resource.json.as_bytes()) }
+    let search = resource.search_mode.and_then(SearchMode::from_code).unwrap_or_default();
+    Entry { full_url: resource.full_url, search, ..Entry::from(resource.json.as_bytes()) }
 }
 
 fn report(

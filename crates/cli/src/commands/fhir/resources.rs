@@ -39,6 +39,8 @@ pub(super) struct Resource<'r> {
     pub(super) json: &'r str,
     /// The fullUrl it has in its Bundle.
     pub(super) full_url: Option<&'r str>,
+    /// How it got into the result of a search, where its Bundle says so: `match`, `include` or `outcome`.
+    pub(super) search_mode: Option<&'r str>,
     /// URI of the file.
     pub(super) source: &'r str,
     /// Where it begins in the file, in bytes.
@@ -104,7 +106,8 @@ async fn read<W: Take>(engine: Engine, locations: Vec<String>, reading: Reading,
     refuse_own_input(pass.files(SOURCE), reading.output.as_slice())?;
     note_pipes(pass.files(SOURCE), reading.again, console)?;
     let frame = engine.session().table(TableReference::partial(SOURCE, "resources")).await.map_err(EngineError::from)?;
-    let frame = frame.select_columns(&["json", "full_url", COL_SOURCE, COL_OFFSET, COL_LENGTH]).map_err(EngineError::from)?;
+    let frame =
+        frame.select_columns(&["json", "full_url", "search_mode", COL_SOURCE, COL_OFFSET, COL_LENGTH]).map_err(EngineError::from)?;
     // An error of the pass is words only; the failure with its exit code waits here.
     let failed: Arc<Mutex<Option<Failure>>> = Arc::default();
     let failure = Arc::clone(&failed);
@@ -172,13 +175,16 @@ fn keep_first(kept: Arc<Mutex<Vec<Rejected>>>, most: usize) -> RejectHandler {
 fn rows<W: Take>(batch: &RecordBatch, work: &mut W) -> Outcome<()> {
     let text = |at: usize| batch.columns().get(at).and_then(|column| column.as_any().downcast_ref::<StringViewArray>());
     let number = |at: usize| batch.columns().get(at).and_then(|column| column.as_primitive_opt::<Int64Type>());
-    let (Some(json), Some(urls), Some(sources), Some(offsets), Some(lengths)) = (text(0), text(1), text(2), number(3), number(4)) else {
+    let (Some(json), Some(urls), Some(modes), Some(sources), Some(offsets), Some(lengths)) =
+        (text(0), text(1), text(2), text(3), number(4), number(5))
+    else {
         return Err(Failure::failed("the table of resources has other columns than expected; report this with the command"));
     };
     for row in 0..batch.num_rows() {
         work.take(Resource {
             json: json.value(row),
             full_url: urls.is_valid(row).then(|| urls.value(row)),
+            search_mode: modes.is_valid(row).then(|| modes.value(row)),
             source: sources.value(row),
             offset: offsets.value(row).cast_unsigned(),
             as_sent: lengths.value(row).cast_unsigned() == json.value(row).len() as u64,

@@ -12,7 +12,9 @@ use arrow::array::{Array, RecordBatch, StringViewArray};
 use bytes::Bytes;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, FormatError, ReadStats, Reject, TableRequest};
 
-use super::{BundleError, BundleKind, BundleParts, Entry, ExportOptions, Manifest, NdjsonExport, Options, Parts, ReferenceIndex, Summary};
+use super::{
+    BundleError, BundleKind, BundleParts, Entry, ExportOptions, Manifest, NdjsonExport, Options, Parts, ReferenceIndex, SearchMode, Summary,
+};
 use crate::read::{self, Fhir};
 
 /// Takes one resource; an error ends the reading.
@@ -94,7 +96,7 @@ fn count_refusal(
 }
 
 /// Reads a source of any layout (NDJSON, Bundles, arrays, single resources; unpacked) and gives every resource to `take` as it
-/// was sent, with its fullUrl, and every reject to `reject`. The account is that of the reader: every byte is in a resource, a reject or the envelope.
+/// was sent, with its fullUrl and search mode, and every reject to `reject`. The account is that of the reader: every byte is in a resource, a reject or the envelope.
 ///
 /// # Errors
 /// Wrong options, a source that fails, and what `take` returns.
@@ -105,14 +107,16 @@ pub fn read_resources(
     take: &mut Take<'_>,
     reject: &mut dyn FnMut(Reject),
 ) -> Result<ReadStats, BundleError> {
-    let table = Fhir.table("resources").and_then(|table| Some((table.index_of("json")?, table.index_of("full_url")?)));
-    let (json, full_url) = table.ok_or_else(|| io::Error::other("the table of resources has no JSON"))?;
+    let table = Fhir
+        .table("resources")
+        .and_then(|table| ["json", "full_url", "search_mode"].map(|name| table.index_of(name)).into_iter().collect());
+    let columns: Vec<usize> = table.ok_or_else(|| io::Error::other("the table of resources has other columns"))?;
     let spec = DecoderSpec {
         source: name.into(),
         start: 0,
         end: None,
         options: serde_json::to_value(options).map_err(io::Error::other)?,
-        requests: vec![TableRequest { table: "resources".to_owned(), columns: Some(vec![json, full_url]), filter: Vec::new() }],
+        requests: vec![TableRequest { table: "resources".to_owned(), columns: Some(columns), filter: Vec::new() }],
         batch_rows: BATCH_ROWS,
     };
     let mut decoder = read::Decoder::new(spec)?;
@@ -156,12 +160,13 @@ fn run(from: &mut impl Read, decoder: &mut read::Decoder, sink: &mut dyn sutura_
 
 fn each_row(batch: &RecordBatch, take: &mut Take<'_>) -> Result<(), BundleError> {
     let column = |at: usize| batch.columns().get(at).and_then(|column| column.as_any().downcast_ref::<StringViewArray>());
-    let (Some(json), Some(urls)) = (column(0), column(1)) else {
+    let (Some(json), Some(urls), Some(modes)) = (column(0), column(1), column(2)) else {
         return Err(FormatError::Arrow(arrow::error::ArrowError::SchemaError("the JSON of resources is no text".to_owned())).into());
     };
     for row in 0..batch.num_rows() {
         let full_url = urls.is_valid(row).then(|| urls.value(row));
-        take(Entry { full_url, ..Entry::from(json.value(row).as_bytes()) })?;
+        let search = SearchMode::from_code(modes.value(row)).filter(|_| modes.is_valid(row)).unwrap_or_default();
+        take(Entry { full_url, search, ..Entry::from(json.value(row).as_bytes()) })?;
     }
     Ok(())
 }

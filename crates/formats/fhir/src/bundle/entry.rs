@@ -54,6 +54,11 @@ pub enum SearchMode {
 }
 
 impl SearchMode {
+    /// The mode of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Match, Self::Include, Self::Outcome].into_iter().find(|mode| mode.code() == code)
+    }
+
     pub(super) fn code(self) -> &'static str {
         match self {
             Self::Match => "match",

@@ -450,6 +450,27 @@ fn what_a_killed_run_left_goes_with_the_next_one() {
     assert_eq!(folder.names(), [&left[1..], &["Patient.ndjson", "export.manifest"]].concat());
 }
 
+#[test]
+fn the_result_of_a_search_keeps_its_modes() {
+    let outcome = r#"{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"value","details":{"text":"x"}}]}"#;
+    let entries = [(PATIENT, SearchMode::Match), (SECOND, SearchMode::Include), (outcome, SearchMode::Outcome)];
+    let written = |source: &mut dyn FnMut(&mut Take<'_>) -> Result<(), BundleError>| {
+        let mut writer = BundleWriter::new(Vec::new(), BundleKind::Searchset, Options::default()).unwrap();
+        source(&mut |entry| writer.push(entry)).unwrap();
+        let (bytes, summary) = writer.finish().unwrap();
+        assert_eq!((summary.entries, summary.matches), (3, 1));
+        String::from_utf8(bytes).unwrap()
+    };
+    let first = written(&mut |take| {
+        entries.iter().try_for_each(|(resource, search)| take(Entry { search: *search, ..Entry::from(resource.as_bytes()) }))
+    });
+    assert!(first.contains("\"total\":1") && entries.iter().all(|(_, mode)| first.contains(mode.code())), "{first}");
+    let again = written(&mut |take| {
+        read_resources(first.as_bytes(), "test:search", &read::Options::default(), take, &mut |bad| panic!("{bad:?}")).map(|_| ())
+    });
+    assert_eq!(first, again);
+}
+
 /// A folder cannot be replaced by a file: so the publishing of the second file fails, and only that.
 #[test]
 fn what_breaks_off_in_the_middle_says_so() {
