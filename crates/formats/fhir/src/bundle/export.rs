@@ -17,7 +17,7 @@ use super::{
     BundleError,
     compact::compact_into,
     entry::identity,
-    file::{Stage, Staged, remove_if_there, sync_folder},
+    file::{Stage, Staged, at, remove_if_there, sync_folder},
 };
 use crate::{
     json::{Limits, Parser, Value},
@@ -99,7 +99,7 @@ impl NdjsonExport {
     /// When the folder cannot be made, or holds an export that may not be overwritten.
     pub fn create(folder: &Path, options: ExportOptions) -> Result<Self, BundleError> {
         let stage = Stage::open(folder)?;
-        if let Some(earlier) = earlier_files(folder)?.into_iter().next().filter(|_| !options.overwrite) {
+        if let Some(earlier) = earlier_files(folder).map_err(at(folder))?.into_iter().next().filter(|_| !options.overwrite) {
             return Err(BundleError::Exists(earlier));
         }
         let parser = Parser::new(Limits { depth: options.max_depth, bytes: options.max_resource_bytes, ..Limits::default() });
@@ -172,8 +172,8 @@ impl NdjsonExport {
             sync_folder(&self.folder)?;
             // What an earlier export has and this one has not would be read with it.
             let kept = |path: &Path| output_has(&manifest, path);
-            for earlier in earlier_files(&self.folder)?.into_iter().filter(|path| !kept(path)) {
-                std::fs::remove_file(earlier)?;
+            for earlier in earlier_files(&self.folder).map_err(at(&self.folder))?.into_iter().filter(|path| !kept(path)) {
+                remove_if_there(&earlier)?;
             }
         }
         for file in whole {

@@ -27,6 +27,10 @@ pub(super) struct Stage {
 impl Stage {
     /// A stage inside `target`, which is made when it is not there. What killed runs left in it goes.
     pub(super) fn open(target: &Path) -> io::Result<Arc<Self>> {
+        Self::make(target).map_err(at(target))
+    }
+
+    fn make(target: &Path) -> io::Result<Arc<Self>> {
         make_folder(target)?;
         sweep(target)?;
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
@@ -109,19 +113,20 @@ impl Staged {
         options.write(true).create_new(true);
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-        Ok(Self { file: Some(options.open(&staged)?), staged, path: path.to_owned(), published: false, _stage: Arc::clone(stage) })
+        let file = options.open(&staged).map_err(at(path))?;
+        Ok(Self { file: Some(file), staged, path: path.to_owned(), published: false, _stage: Arc::clone(stage) })
     }
 
     /// On disk and closed, still on its stage.
     pub(super) fn seal(&mut self) -> io::Result<()> {
-        self.file.take().map_or(Ok(()), |file| file.sync_all())
+        self.file.take().map_or(Ok(()), |file| file.sync_all()).map_err(at(&self.path))
     }
 
     /// On disk, then in its place. Without `overwrite` a file of that name that came meanwhile is an error. The caller syncs the folder.
     pub(super) fn publish(mut self, overwrite: bool) -> io::Result<()> {
         self.seal()?;
         if overwrite {
-            fs::rename(&self.staged, &self.path)?;
+            fs::rename(&self.staged, &self.path).map_err(at(&self.path))?;
             self.published = true;
             return Ok(());
         }
@@ -132,7 +137,7 @@ impl Staged {
             // A file system without links.
             Err(_) if self.path.exists() => Err(exists(&self.path)),
             Err(_) => {
-                fs::rename(&self.staged, &self.path)?;
+                fs::rename(&self.staged, &self.path).map_err(at(&self.path))?;
                 self.published = true;
                 Ok(())
             }
@@ -141,16 +146,32 @@ impl Staged {
 }
 
 fn exists(path: &Path) -> io::Error {
-    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists", path.display()))
+    io::Error::new(io::ErrorKind::AlreadyExists, format!("{} exists; give another folder, or allow overwriting", path.display()))
+}
+
+/// The error with its file, and what to do.
+pub(super) fn at(path: &Path) -> impl Fn(io::Error) -> io::Error + '_ {
+    move |error| {
+        let words = match error.kind() {
+            io::ErrorKind::StorageFull => "the disk that holds it is full: free some space there, or give another folder".to_owned(),
+            io::ErrorKind::QuotaExceeded => "the disk quota there is used up: free some space, or give another folder".to_owned(),
+            io::ErrorKind::FileTooLarge => {
+                "a file may not grow so large there (ulimit -f, or a limit of the file system): allow it, or give another folder".to_owned()
+            }
+            io::ErrorKind::PermissionDenied => format!("{error}: give the right to write there, or another folder"),
+            _ => format!("{error}: see to it there, or give another folder"),
+        };
+        io::Error::new(error.kind(), format!("{}: {words}", path.display()))
+    }
 }
 
 impl Write for Staged {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.file.as_mut().map_or(Ok(bytes.len()), |file| file.write(bytes))
+        self.file.as_mut().map_or(Ok(bytes.len()), |file| file.write(bytes)).map_err(at(&self.path))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.as_mut().map_or(Ok(()), File::flush)
+        self.file.as_mut().map_or(Ok(()), File::flush).map_err(at(&self.path))
     }
 }
 
@@ -174,13 +195,13 @@ fn make_folder(folder: &Path) -> io::Result<()> {
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    File::open(folder).and_then(|opened| opened.sync_all()).map_err(at(folder))?;
     Ok(())
 }
 
 pub(super) fn remove_if_there(path: &Path) -> io::Result<()> {
     match fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(at(path)(error)),
         _ => Ok(()),
     }
 }
@@ -220,10 +241,10 @@ impl BundleFolder {
 
     /// Bundles of an earlier, longer set.
     fn remove_from(&self, part: u64) -> io::Result<()> {
-        for entry in fs::read_dir(&self.folder)? {
-            let entry = entry?;
+        for entry in fs::read_dir(&self.folder).map_err(at(&self.folder))? {
+            let entry = entry.map_err(at(&self.folder))?;
             if bundle_number(&entry.file_name().to_string_lossy()).is_some_and(|number| number > part) {
-                fs::remove_file(entry.path())?;
+                remove_if_there(&entry.path())?;
             }
         }
         Ok(())
@@ -297,7 +318,6 @@ impl Parts for BundleFolder {
 fn write_note(note: &Path) -> io::Result<()> {
     // Never through a link that has the name.
     remove_if_there(note)?;
-    let mut file = File::create_new(note)?;
-    file.write_all(INCOMPLETE_TEXT.as_bytes())?;
-    file.sync_all()
+    let write = |mut file: File| file.write_all(INCOMPLETE_TEXT.as_bytes()).and_then(|()| file.sync_all());
+    File::create_new(note).and_then(write).map_err(at(note))
 }

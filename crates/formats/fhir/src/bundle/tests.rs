@@ -1,6 +1,10 @@
 //! Bundles of every kind against the validator and the reader, and resources byte for byte.
 
-use std::{collections::BTreeMap, io::Read as _, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    io::{self, Read as _},
+    sync::Arc,
+};
 
 use proptest::prelude::*;
 
@@ -471,6 +475,20 @@ fn the_result_of_a_search_keeps_its_modes() {
     assert_eq!(first, again);
 }
 
+#[test]
+fn errors_name_the_file_and_what_to_do() {
+    for kind in [io::ErrorKind::StorageFull, io::ErrorKind::QuotaExceeded, io::ErrorKind::FileTooLarge, io::ErrorKind::PermissionDenied] {
+        let error = super::file::at(std::path::Path::new("out/Patient.ndjson"))(kind.into());
+        let words = error.to_string();
+        assert!(error.kind() == kind && words.starts_with("out/Patient.ndjson: ") && words.ends_with("another folder"), "{words}");
+    }
+    let folder = Folder::new("no-folder");
+    std::fs::write(&folder.0, "").unwrap();
+    let error = NdjsonExport::create(&folder.0, ExportOptions::default()).unwrap_err().to_string();
+    std::fs::remove_file(&folder.0).unwrap();
+    assert!(error.contains(&folder.0.display().to_string()), "{error}");
+}
+
 /// A folder cannot be replaced by a file: so the publishing of the second file fails, and only that.
 #[test]
 fn what_breaks_off_in_the_middle_says_so() {
@@ -489,7 +507,8 @@ fn what_breaks_off_in_the_middle_says_so() {
     std::fs::create_dir(&blocked).unwrap();
     drop(export());
     assert_eq!(folder.names(), ["Observation.ndjson", "Patient.ndjson", "export.manifest"], "what fails before leaves the old one");
-    export().finish().unwrap_err();
+    let error = export().finish().unwrap_err().to_string();
+    assert!(error.contains(&blocked.display().to_string()) && error.contains("give another folder"), "{error}");
     assert_eq!(folder.names(), ["Observation.ndjson", "Patient.ndjson"], "a mix has no manifest");
     assert_eq!(std::fs::read_to_string(folder.0.join("Observation.ndjson")).unwrap(), format!("{SECOND}\n"));
     std::fs::remove_dir(&blocked).unwrap();
@@ -503,7 +522,8 @@ fn what_breaks_off_in_the_middle_says_so() {
         write_bundles(BundleFolder::new(&folder.0, true).unwrap(), BundleKind::Collection, options, &mut all, &mut |_, _| {})
     };
     std::fs::create_dir_all(&blocked).unwrap();
-    bundles().unwrap_err();
+    let error = bundles().unwrap_err().to_string();
+    assert!(error.contains(&blocked.display().to_string()), "{error}");
     assert_eq!(folder.names(), ["bundle-00001.json", "bundle-00002.json", "bundles.incomplete"]);
     std::fs::remove_dir(&blocked).unwrap();
     assert_eq!(bundles().unwrap().parts, 2);
