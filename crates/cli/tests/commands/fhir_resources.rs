@@ -386,6 +386,31 @@ fn enrichment_knows_the_person_of_each_result() {
 }
 
 #[test]
+fn enrichment_counts_what_is_written() {
+    let folder = folder(&[LINES[0], r#"{"resourceType":"Patient","id":"a_b","birthDate":"1950-03-02"}"#]);
+    let command = ["fhir", "enrich", "feed.ndjson", "--reference-date", "2026-01-01", "-o", "out"];
+    let output = run(folder.path(), &[&command[..], &LEAVE].concat());
+    expect(&output, 3);
+    assert!(stderr(&output).contains("1 of 2 resources enriched"), "{}", stderr(&output));
+    assert!(stderr(&output).contains("not written, resource-id-invalid: 1"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_searchset_keeps_the_modes_of_its_entries() {
+    let folder = tempfile::tempdir().unwrap();
+    let search = r#"{"resourceType":"Bundle","type":"searchset","total":9,"entry":[
+        {"fullUrl":"http://a/Patient/1","resource":{"resourceType":"Patient","id":"1"},"search":{"mode":"match"}},
+        {"fullUrl":"http://a/Group/2","resource":{"resourceType":"Group","id":"2"},"search":{"mode":"include"}},
+        {"resource":{"resourceType":"OperationOutcome","issue":[{"severity":"warning","code":"informational"}]},"search":{"mode":"outcome"}}]}"#;
+    fs::write(folder.path().join("search.json"), search).unwrap();
+    let command = ["fhir", "bundle", "--type", "searchset", "search.json", "-o", "out"];
+    expect(&run(folder.path(), &[&command[..], &LEAVE].concat()), 0);
+    let bundle: serde_json::Value = serde_json::from_str(&read(folder.path(), "out/bundle-00001.json")).unwrap();
+    let modes: Vec<_> = bundle["entry"].as_array().unwrap().iter().map(|entry| entry["search"]["mode"].as_str().unwrap()).collect();
+    assert_eq!((bundle["total"].as_u64(), modes), (Some(1), vec!["match", "include", "outcome"]));
+}
+
+#[test]
 fn a_job_enriches_as_a_step() {
     let folder = folder(&LINES[..2]);
     let job = r#"

@@ -122,8 +122,15 @@ impl Take for Enrich {
         self.text.clear();
         let document = self.parser.parse(resource.json.as_bytes()).map_err(Failure::failed)?;
         let outcome = self.enricher.enrich_at(document.root(), resource.full_url, &mut self.text).map_err(Failure::failed)?;
-        self.outcome += outcome;
-        self.to.export.push(&self.text).or_else(|error| self.to.refusals.take(&error, resource))
+        match self.to.export.push(&self.text) {
+            Ok(()) => self.outcome += outcome,
+            Err(error) => {
+                self.to.refusals.take(&error, resource)?;
+                // It was seen; what is not written is not enriched.
+                self.outcome.resources += outcome.resources;
+            }
+        }
+        Ok(())
     }
 }
 
