@@ -259,7 +259,7 @@ pub(crate) struct FhirEnrichArgs {
 Exit codes:
   0    every test passed
   1    some did not
-  2    a path is wrong or holds no test
+  2    a path is wrong or holds no test, or the report is there already
 
 Example:
   sutura fhir test-views sql-on-fhir-v2/tests/ -o test_report.json")]
@@ -270,4 +270,7 @@ pub(crate) struct FhirTestViewsArgs {
     /// Where the report goes
     #[arg(long, short, value_name = "FILE")]
     pub(crate) output: Option<PathBuf>,
+    /// Replace the report if it is there
+    #[arg(long, requires = "output")]
+    pub(crate) overwrite: bool,
 }

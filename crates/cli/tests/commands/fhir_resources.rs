@@ -467,10 +467,22 @@ fn test_files_of_views_make_the_official_report() {
     // The resources may be real ones: no value of them is told.
     fs::write(folder.path().join("ids.json"), file("b").replace(r#""id":"a"}"#, r#""id":"CANARYID"}"#)).unwrap();
     let output = run(folder.path(), &command);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("--overwrite"), "{}", stderr(&output));
+    let command = [&command[..], &["--overwrite"]].concat();
+    let output = run(folder.path(), &command);
     expect(&output, 1);
     let report = read(folder.path(), "test_report.json");
     assert!(report.contains("expect[0]") && !report.contains("CANARY"), "{report}");
     assert!(stderr(&output).contains("1 rows are left") && !stderr(&output).contains("CANARY"), "{}", stderr(&output));
+    assert!(read(folder.path(), "test_report.json").contains("\"passed\": false"));
+    let tests = read(folder.path(), "ids.json");
+    let output = run(folder.path(), &["fhir", "test-views", ".", "-o", "./ids.json", "--overwrite"]);
+    expect(&output, 2);
+    assert!(stderr(&output).contains("is read") && read(folder.path(), "ids.json") == tests, "{}", stderr(&output));
+    let mut names: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|found| found.unwrap().file_name()).collect();
+    names.sort();
+    assert_eq!(names, ["ids.json", "test_report.json"], "no stage stays");
     let output = run(folder.path(), &["fhir", "test-views", "ids.json", "-o", "."]);
     expect(&output, 2);
     assert!(stderr(&output).contains("is a folder"), "{}", stderr(&output));

@@ -1,6 +1,10 @@
 //! `sutura fhir test-views`: test files of SQL on FHIR, and the official report.
 
-use std::{fs, io::Write, path::PathBuf};
+use std::{
+    fs,
+    io::{self, ErrorKind, Write},
+    path::{Path, PathBuf},
+};
 
 use sutura_fhir::view::suite;
 
@@ -29,12 +33,15 @@ pub(crate) fn run(args: &FhirTestViewsArgs, console: Console) -> Outcome {
     }
     files.sort();
     files.dedup();
+    if let Some(report) = &args.output {
+        refuse_existing(report, &files, args.overwrite)?;
+    }
     let cases = suite::run(&files).map_err(|error| Failure::configuration(format!("the test files cannot be read: {error}")))?;
     if cases.is_empty() {
         return Err(Failure::configuration("the paths hold no test of SQL on FHIR: a file has `resources` and `tests`"));
     }
     if let Some(report) = &args.output {
-        write(report, &suite::report(&cases))?;
+        write(report, &suite::report(&cases), args.overwrite)?;
     }
     let failed: Vec<_> = cases.iter().filter(|case| !case.reasons.is_empty()).collect();
     for case in &failed {
@@ -44,8 +51,40 @@ pub(crate) fn run(args: &FhirTestViewsArgs, console: Console) -> Outcome {
     Ok(if failed.is_empty() { CLEAN } else { FAILED })
 }
 
-fn write(path: &PathBuf, report: &serde_json::Value) -> Outcome<()> {
-    let mut text = serde_json::to_vec_pretty(report).map_err(Failure::failed)?;
+/// A report never takes the place of a test file, and of another file only with leave.
+fn refuse_existing(report: &Path, files: &[PathBuf], overwrite: bool) -> Outcome<()> {
+    let Ok(found) = report.canonicalize() else { return Ok(()) };
+    let bad = |what: &str| Err(Failure::configuration(format!("{}: {what}", report.display())));
+    if files.iter().any(|file| file.canonicalize().is_ok_and(|file| file == found)) {
+        return bad("is read, so it cannot be written to as well; give another file");
+    }
+    if !found.is_file() {
+        return bad("is no plain file; give another one");
+    }
+    if overwrite { Ok(()) } else { bad("exists; give another file or --overwrite") }
+}
+
+/// Written beside its place, then moved there, so that it is whole or not there.
+fn write(report: &Path, value: &serde_json::Value, overwrite: bool) -> Outcome<()> {
+    let mut text = serde_json::to_vec_pretty(value).map_err(Failure::failed)?;
     text.push(b'\n');
-    fs::File::create(path).and_then(|mut file| file.write_all(&text)).map_err(|error| Failure::io(&path.display().to_string(), &error))
+    let failed = |error: io::Error| match error.kind() {
+        ErrorKind::AlreadyExists => Failure::configuration(format!("{}: exists; give another file or --overwrite", report.display())),
+        _ => Failure::io(&report.display().to_string(), &error),
+    };
+    // A link stays; what it leads to is replaced.
+    let place = report.canonicalize().unwrap_or_else(|_| report.to_owned());
+    let name = place.file_name().unwrap_or_default().to_string_lossy();
+    let stage = place.with_file_name(format!(".tmp-{name}-{}", std::process::id()));
+    let mut file = fs::File::create_new(&stage).map_err(|error| Failure::io(&stage.display().to_string(), &error))?;
+    let moved = || match fs::hard_link(&stage, &place) {
+        Ok(()) => fs::remove_file(&stage),
+        // A file that came meanwhile stays.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(error),
+        // A file system without links.
+        Err(_) => fs::rename(&stage, &place),
+    };
+    let publish = || if overwrite { fs::rename(&stage, &place) } else { moved() };
+    let written = file.write_all(&text).and_then(|()| file.sync_all()).and_then(|()| publish());
+    written.inspect_err(|_| drop(fs::remove_file(&stage))).map_err(failed)
 }
