@@ -31,7 +31,7 @@ fn main() -> ExitCode {
     output::hide_panic_messages();
     let cli = Cli::parse();
     let console = Console::new(cli.quiet);
-    logging::start();
+    logging::start(cli.quiet);
     let code = match commands::run(cli.command, console) {
         Ok(code) => code,
         Err(failure) => output::fail(&failure),

@@ -288,6 +288,16 @@ fn an_expression_that_does_not_fit_a_record_gives_null() {
     expect(&output, 0);
     assert_eq!(stdout(&output), "id\n1\n");
     assert!(stderr(&output).contains("rows=1") && !stderr(&output).contains("CANARY"), "{}", stderr(&output));
+    // Each expression once, told apart, with no value of it and no colour; nothing where all is to be quiet.
+    let calls = "select fhirpath(json, 'name.single().family = ''CANARYTEXT''') as a, fhirpath(json, 'name.single().given') as b \
+                 from read_fhir('p.ndjson', 'resources') where fhirpath(json, 'name.single().given') is null";
+    let several = ["sql", calls, "--format", "csv", "--allow-phi", "--purpose", "a test"];
+    let said = stderr(&run(folder.path(), &several));
+    for part in ["expression=name.single().family = '…' ", "expression=name.single().given "] {
+        assert_eq!(said.matches(part).count(), 1, "{said}");
+    }
+    assert!(said.matches("WARN").count() == 2 && !said.contains('\u{1b}') && !said.contains("CANARY"), "{said}");
+    assert_eq!(stderr(&run(folder.path(), &[&several[..], &["-q"]].concat())), "");
     let output = query("name.family.first()");
     assert!(!stderr(&output).contains("WARN"), "{}", stderr(&output));
     // What no record can mend ends the query before one is read; so does a limit.

@@ -4,7 +4,7 @@
 
 use std::{
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError, Weak},
 };
 
 use arrow::{
@@ -35,7 +35,13 @@ pub(super) fn all(profiles: Option<&Arc<ProfileStore>>) -> [ScalarUDF; 2] {
     let validators = [(Kind::Path, Validator::new(one_profile)), (Kind::Validate, Validator::default())];
     validators.map(|(kind, validator)| {
         let signature = Signature::variadic_any(Volatility::Stable);
-        ScalarUDF::from(FhirFunction { kind, signature, validator: Arc::new(validator.with_profiles(store())), tally: None })
+        ScalarUDF::from(FhirFunction {
+            kind,
+            signature,
+            validator: Arc::new(validator.with_profiles(store())),
+            tally: None,
+            tallies: Arc::default(),
+        })
     })
 }
 
@@ -63,6 +69,21 @@ struct FhirFunction {
     validator: Arc<Validator>,
     /// What went wrong in the rows of one query; none for the function as it is registered.
     tally: Option<Arc<Tally>>,
+    /// The tallies of the queries that run: calls with the same expression share one, so that it is warned of once.
+    tallies: Arc<Mutex<Vec<Weak<Tally>>>>,
+}
+
+impl FhirFunction {
+    fn tally_of(&self, expression: Option<String>) -> Arc<Tally> {
+        let mut known = self.tallies.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|tally| tally.strong_count() > 0);
+        if let Some(tally) = known.iter().filter_map(Weak::upgrade).find(|tally| tally.expression == expression) {
+            return tally;
+        }
+        let tally = Arc::new(Tally { expression, failures: Mutex::default() });
+        known.push(Arc::downgrade(&tally));
+        tally
+    }
 }
 
 impl PartialEq for FhirFunction {
@@ -126,11 +147,13 @@ impl ScalarUDFImpl for FhirFunction {
         if self.kind != Kind::Path || self.tally.is_some() {
             return Ok(ExprSimplifyResult::Original(args));
         }
+        let expression = args.get(1).and_then(|text| text.as_literal()?.try_as_str().flatten().map(str::to_owned));
         let counting = Self {
             kind: self.kind,
             signature: self.signature.clone(),
             validator: Arc::clone(&self.validator),
-            tally: Some(Arc::default()),
+            tally: Some(self.tally_of(expression)),
+            tallies: Arc::clone(&self.tallies),
         };
         let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(counting)), args);
         Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)))
@@ -164,7 +187,7 @@ impl ScalarUDFImpl for FhirFunction {
                 match &self.tally {
                     Some(tally) if !failures.reasons.is_empty() => tally.add(failures),
                     Some(_) => {}
-                    None => failures.log(),
+                    None => failures.log(None),
                 }
             }
             (Kind::Validate, [resources] | [resources, TextArg::Scalar(_)]) => {
@@ -205,7 +228,7 @@ impl Failures {
         }
     }
 
-    fn log(&self) {
+    fn log(&self, expression: Option<&str>) {
         let rows = self.others + self.reasons.iter().map(|(_, count)| count).sum::<u64>();
         if rows == 0 {
             return;
@@ -215,17 +238,54 @@ impl Failures {
             reasons.push(format!("other reasons ({})", self.others));
         }
         let reasons = reasons.join("; ");
-        tracing::warn!(rows, %reasons, "fhirpath() gave null where a record did not fit the expression");
+        let expression = expression.map_or_else(|| "(not a constant)".to_owned(), without_values);
+        tracing::warn!(rows, %expression, %reasons, "fhirpath() gave null where a record did not fit the expression");
     }
 }
 
-/// The failures of all parts of one query. They are logged when its plan is dropped, which is when it has ended.
-#[derive(Debug, Default)]
-struct Tally(Mutex<Failures>);
+/// An expression as a log may show it: texts, numbers and dates in it may be those of a person, so they are left out.
+fn without_values(expression: &str) -> String {
+    let mut out = String::new();
+    let mut characters = expression.chars().peekable();
+    while let Some(character) = characters.next() {
+        match character {
+            '\'' | '"' => {
+                out.extend([character, '…', character]);
+                while let Some(inner) = characters.next().filter(|inner| *inner != character) {
+                    if inner == '\\' {
+                        characters.next();
+                    }
+                }
+            }
+            '0'..='9' => {
+                out.push('…');
+                while characters.next_if(|next| next.is_ascii_digit() || "-:.TZ+".contains(*next)).is_some() {}
+            }
+            // A comment.
+            '/' if matches!(characters.peek(), Some('/' | '*')) => break,
+            _ => out.push(character),
+        }
+        if out.len() > LONGEST_EXPRESSION {
+            break;
+        }
+    }
+    out
+}
+
+/// Bytes of an expression that are shown.
+const LONGEST_EXPRESSION: usize = 200;
+
+/// The failures of all parts of one query that evaluate one expression. They are logged when its plan is dropped, which is when it has ended.
+#[derive(Debug)]
+struct Tally {
+    /// None where it is no constant.
+    expression: Option<String>,
+    failures: Mutex<Failures>,
+}
 
 impl Tally {
     fn add(&self, failures: Failures) {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
         for (error, rows) in failures.reasons {
             all.add(error, rows);
         }
@@ -235,7 +295,7 @@ impl Tally {
 
 impl Drop for Tally {
     fn drop(&mut self) {
-        self.0.get_mut().unwrap_or_else(PoisonError::into_inner).log();
+        self.failures.get_mut().unwrap_or_else(PoisonError::into_inner).log(self.expression.as_deref());
     }
 }
 
@@ -268,5 +328,18 @@ fn json(item: &Item<'_>) -> String {
     match item {
         Item::Boolean(_) | Item::Integer(_) | Item::Decimal(_) => text.into_owned(),
         _ => serde_json::Value::from(text.into_owned()).to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_values;
+
+    #[test]
+    fn a_log_shows_the_path_and_no_value() {
+        let shown = without_values(r"name.where(family = 'O\'Hara' and given[0] = `x`).birthDate > @1950-03-02T10:00:00.5Z // Ann");
+        assert_eq!(shown, "name.where(family = '…' and given[…] = `x`).birthDate > @… ");
+        assert_eq!(without_values("'cut"), "'…'");
+        assert!(without_values(&"ä".repeat(1000)).len() < 300);
     }
 }

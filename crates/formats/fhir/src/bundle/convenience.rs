@@ -96,7 +96,8 @@ fn count_refusal(
 }
 
 /// Reads a source of any layout (NDJSON, Bundles, arrays, single resources; unpacked) and gives every resource to `take` as it
-/// was sent, with its fullUrl and search mode, and every reject to `reject`. The account is that of the reader: every byte is in a resource, a reject or the envelope.
+/// was sent, with its fullUrl and search mode, and every reject to `reject`.
+/// The account is that of the reader: every byte is in a resource, a reject or the envelope.
 ///
 /// # Errors
 /// Wrong options, a source that fails, and what `take` returns.
