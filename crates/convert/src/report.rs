@@ -232,7 +232,8 @@ impl Feed {
         places.chain(fields).fold((0, 0, 0), |sum, counts| (sum.0 + counts.0, sum.1 + counts.1, sum.2 + counts.2))
     }
 
-    fn merge(&mut self, other: &Self) {
+    /// Adds the counts of another one.
+    pub fn merge(&mut self, other: &Self) {
         self.records += other.records;
         self.converted += other.converted;
         add_all(&mut self.rejected, &other.rejected);

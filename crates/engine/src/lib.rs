@@ -7,6 +7,7 @@
 
 pub mod column_function;
 pub mod column_sources;
+pub mod convert;
 pub mod deid;
 pub mod engine;
 pub mod error;

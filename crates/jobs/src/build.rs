@@ -23,9 +23,10 @@ use crate::{
         load::at,
         nearest, step_inputs,
     },
+    conversion::{self, Conversion},
     functions::{ages, categories, codes, dates, mapping, text},
     model::{
-        AgeStep, CategoriseStep, CodeMappingStep, ExtractCodesStep, FhirEnrichStep, NormaliseTextStep, RenameStep, SqlStep,
+        AgeStep, CategoriseStep, CodeMappingStep, ConvertStep, ExtractCodesStep, FhirEnrichStep, NormaliseTextStep, RenameStep, SqlStep,
         StandardiseDatesStep, StepSection,
     },
     persons,
@@ -42,13 +43,22 @@ pub(crate) struct Built {
     pub(crate) schema: Arc<Schema>,
     /// The de-identification on the way to it: step and plan, whose statistics count when the frame runs.
     pub(crate) treatments: Vec<(String, Arc<SchemaPlan>)>,
+    /// The conversions on the way to it, whose reports fill when the frame runs.
+    pub(crate) conversions: Vec<Arc<Conversion>>,
+}
+
+/// What a step counts while it runs. Each consumer of a pass has its own counts.
+#[derive(Clone, Default)]
+struct Counted {
+    treatment: Option<Arc<SchemaPlan>>,
+    conversion: Option<Arc<Conversion>>,
 }
 
 /// What the steps have made so far.
 #[derive(Default)]
 struct Made {
-    /// By step: its de-identification, if it is one.
-    steps: BTreeMap<usize, Option<Arc<SchemaPlan>>>,
+    /// By step: what it counts while it runs.
+    steps: BTreeMap<usize, Counted>,
     /// By name.
     tables: HashMap<String, DataFrame>,
     /// By table, those of sources included: the columns with their classes, which are the same for every consumer.
@@ -59,7 +69,7 @@ struct Made {
 }
 
 /// Builds tables of a job. A step is built once, however many tables need it; except that what goes through a `deidentify`
-/// step is built anew for every table of a run, so that the statistics of one consumer's de-identification are its own.
+/// or `convert` step is built anew for every table of a run, so that the statistics of one consumer are its own.
 pub(crate) struct Builder<'a> {
     job: &'a Job,
     engine: &'a Engine,
@@ -69,8 +79,8 @@ pub(crate) struct Builder<'a> {
     order: Vec<usize>,
     /// Whether nothing will run, so that nobody needs statistics of their own.
     dry: bool,
-    /// By step: whether a `deidentify` step is on the way to it.
-    treated: Vec<bool>,
+    /// By step: whether a step that counts (`deidentify`, `convert`) is on the way to it.
+    counted: Vec<bool>,
     /// What steps of type `fhir_enrich` know of persons; nothing while tables are only looked at.
     persons: Arc<PatientIndex>,
     made: Mutex<Made>,
@@ -83,18 +93,18 @@ impl<'a> Builder<'a> {
     pub(crate) fn new(job: &'a Job, engine: &'a Engine, privacy: Option<&'a Privacy>) -> Self {
         let inputs = step_inputs(&job.spec);
         let order = build_order(job, &inputs);
-        let mut treated = vec![false; job.spec.steps.len()];
-        let mut treated_tables: BTreeSet<&str> = BTreeSet::new();
+        let mut counted = vec![false; job.spec.steps.len()];
+        let mut counted_tables: BTreeSet<&str> = BTreeSet::new();
         for &index in &order {
             let step = &job.spec.steps[index];
             let reads = &inputs[step.name()];
-            treated[index] =
-                matches!(step, StepSection::Deidentify(_)) || reads.iter().any(|input| treated_tables.contains(input.as_str()));
-            if treated[index] {
-                treated_tables.extend(step.outputs());
+            counted[index] = matches!(step, StepSection::Deidentify(_) | StepSection::Convert(_))
+                || reads.iter().any(|input| counted_tables.contains(input.as_str()));
+            if counted[index] {
+                counted_tables.extend(step.outputs());
             }
         }
-        Self { job, engine, privacy, inputs, order, dry: false, treated, persons: Arc::default(), made: Mutex::default() }
+        Self { job, engine, privacy, inputs, order, dry: false, counted, persons: Arc::default(), made: Mutex::default() }
     }
 
     /// The same with the persons that the job's FHIR sources tell of.
@@ -109,26 +119,31 @@ impl<'a> Builder<'a> {
 
     /// The table of that name: of a source, or made by a step.
     pub(crate) async fn table(&self, name: &str) -> StepResult<Built> {
-        let treatments = self.prepare(name).await?;
+        let (treatments, conversions) = self.make_all(name).await?;
         let frame = self.input(name, &[]).await?;
-        Ok(Built { schema: self.schema(name, &frame), frame, treatments })
+        Ok(Built { schema: self.schema(name, &frame), frame, treatments, conversions })
     }
 
     /// Makes a table and all that it needs; answers the de-identification on the way to it.
     pub(crate) async fn prepare(&self, name: &str) -> StepResult<Vec<(String, Arc<SchemaPlan>)>> {
+        self.make_all(name).await.map(|(treatments, _)| treatments)
+    }
+
+    async fn make_all(&self, name: &str) -> StepResult<(Vec<(String, Arc<SchemaPlan>)>, Vec<Arc<Conversion>>)> {
         if !self.dry {
-            self.made().steps.retain(|index, _| !self.treated[*index]);
+            self.made().steps.retain(|index, _| !self.counted[*index]);
         }
-        let mut treatments = Vec::new();
+        let (mut treatments, mut conversions) = (Vec::new(), Vec::new());
         for index in self.needed(name) {
             let known = self.made().steps.get(&index).cloned();
-            let treatment = match known {
-                Some(treatment) => treatment,
+            let counted = match known {
+                Some(counted) => counted,
                 None => self.make(index).await?,
             };
-            treatments.extend(treatment.map(|plan| (self.job.spec.steps[index].name().to_owned(), plan)));
+            treatments.extend(counted.treatment.map(|plan| (self.job.spec.steps[index].name().to_owned(), plan)));
+            conversions.extend(counted.conversion);
         }
-        Ok(treatments)
+        Ok((treatments, conversions))
     }
 
     /// The table a quality step checks: its input.
@@ -175,9 +190,9 @@ impl<'a> Builder<'a> {
     }
 
     /// Makes the tables of a step, also for SQL steps, which find them in the session.
-    async fn make(&self, index: usize) -> StepResult<Option<Arc<SchemaPlan>>> {
+    async fn make(&self, index: usize) -> StepResult<Counted> {
         let step = &self.job.spec.steps[index];
-        let (outputs, treatment) = self.apply(index, step).await?;
+        let (outputs, counted) = self.apply(index, step).await?;
         let session = self.engine.session();
         for (output, frame) in outputs {
             let registered = session.deregister_table(&output).and_then(|_| session.register_table(&output, frame.clone().into_view()));
@@ -189,22 +204,22 @@ impl<'a> Builder<'a> {
         {
             made.makings += 1;
         }
-        made.steps.insert(index, treatment.clone());
-        Ok(treatment)
+        made.steps.insert(index, counted.clone());
+        Ok(counted)
     }
 
-    async fn apply(&self, index: usize, step: &StepSection) -> StepResult<(Vec<(String, DataFrame)>, Option<Arc<SchemaPlan>>)> {
+    async fn apply(&self, index: usize, step: &StepSection) -> StepResult<(Vec<(String, DataFrame)>, Counted)> {
         if let StepSection::Sql(sql) = step {
             let frame = self.sql(index, sql).await?;
-            return Ok((vec![(sql.name.clone(), frame)], None));
+            return Ok((vec![(sql.name.clone(), frame)], Counted::default()));
         }
         let input = step.input().unwrap_or_default();
         let frame = self.input(input, &at!["step", index, "input"]).await?;
         let schema = self.schema(input, &frame);
         let table = Table { job: self.job, index, frame, schema };
-        let (mut outputs, mut treatment) = (Vec::new(), None);
+        let (mut outputs, mut counted) = (Vec::new(), Counted::default());
         let result = match step {
-            StepSection::Sql(_) => return Ok((outputs, treatment)),
+            StepSection::Sql(_) => return Ok((outputs, counted)),
             StepSection::Rename(step) => table.rename(step)?,
             StepSection::StandardiseDates(step) => table.standardise_dates(step)?,
             StepSection::NormaliseText(step) => table.normalise_text(step)?,
@@ -213,6 +228,11 @@ impl<'a> Builder<'a> {
             StepSection::Categorise(step) => table.categorise(step)?,
             StepSection::CodeMapping(step) => table.map_codes(step)?,
             StepSection::FhirEnrich(step) => table.enrich(step, Arc::clone(&self.persons))?,
+            StepSection::Convert(step) => {
+                let (frame, conversion) = table.convert(step)?;
+                counted.conversion = Some(conversion);
+                frame
+            }
             StepSection::Quality(step) => {
                 let checks = Checks::new(step, &table.schema).map_err(|message| table.problem("check", message))?;
                 let (kept, aside) = table.divide(&checks, step.gate.as_ref())?;
@@ -223,12 +243,12 @@ impl<'a> Builder<'a> {
             }
             StepSection::Deidentify(step) => {
                 let (frame, plan) = table.deidentify(self.privacy, &step.input)?;
-                treatment = Some(plan);
+                counted.treatment = Some(plan);
                 frame
             }
         };
         outputs.push((step.name().to_owned(), result));
-        Ok((outputs, treatment))
+        Ok((outputs, counted))
     }
 
     async fn sql(&self, index: usize, step: &SqlStep) -> StepResult<DataFrame> {
@@ -375,6 +395,17 @@ impl Table<'_> {
         let has_url = self.schema.field_with_name(persons::FULL_URL).is_ok();
         let arguments = std::iter::once(step.column.as_str()).chain(has_url.then_some(persons::FULL_URL));
         self.select(HashMap::from([(step.column.clone(), call.over(arguments))]), Vec::new())
+    }
+
+    fn convert(&self, step: &ConvertStep) -> StepResult<(DataFrame, Arc<Conversion>)> {
+        self.field("column", &step.column)?;
+        let kind = conversion::kind_of(&self.job.spec, step).map_err(|(key, message)| self.problem(key, message))?;
+        let conversion = Arc::new(Conversion::new(step, kind).map_err(|message| self.problem("zone", message))?);
+        let identity = conversion::IDENTITY.into_iter().filter(|name| self.schema.field_with_name(name).is_ok());
+        let identity: Vec<&'static str> = identity.collect();
+        let made = conversion::expressions(&conversion, &step.column, &identity);
+        let frame = self.frame.clone().select(made.list).and_then(|frame| frame.unnest_columns(&[conversion::RESOURCE]));
+        Ok((self.finish(frame.and_then(|frame| frame.select(made.columns)))?, conversion))
     }
 
     fn age(&self, step: &AgeStep) -> StepResult<DataFrame> {

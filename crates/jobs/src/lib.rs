@@ -12,6 +12,7 @@
 
 mod build;
 pub mod config;
+mod conversion;
 pub mod error;
 pub mod events;
 pub mod functions;

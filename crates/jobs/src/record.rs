@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::datatypes::Schema;
 use serde::{Deserialize, Serialize};
+use sutura_convert::report::Report;
 use sutura_core::{ColumnMeta, Finding, ReadStats};
 use sutura_engine::{pass::FileAccount, sink::SinkReport};
 use sutura_privacy::ColumnStatistics;
@@ -77,6 +78,9 @@ pub struct RunReport {
     pub sources: Vec<SourceRecord>,
     /// What de-identification did, step by step.
     pub deidentification: Vec<TreatmentRecord>,
+    /// What became of the records that steps of type `convert` took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub conversion: Vec<ConversionRecord>,
     /// What the quality steps measured.
     pub quality: Vec<QualityRecord>,
     /// Where the private file is that names the failed records of each check, when `quality` may not.
@@ -280,6 +284,45 @@ pub struct TreatmentRecord {
     pub step: String,
     /// Its columns. Counts are of the consumer that read the column through to its end; a column that no consumer read has none.
     pub columns: Vec<ColumnStatistics>,
+}
+
+/// What one conversion made of its records.
+#[derive(Debug, Clone, Serialize)]
+pub struct ConversionRecord {
+    /// The step.
+    pub step: String,
+    /// The table it converted.
+    pub input: String,
+    /// What the records are: `hl7v2` or `ccda`.
+    pub format: &'static str,
+    /// Records that came in.
+    pub records: u64,
+    /// Records that became resources.
+    pub converted: u64,
+    /// Records that did not, by the code of the reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Fields and entries with a value: how many are in a resource, were left out for a reason, and have no place in the maps.
+    pub mapped: u64,
+    /// See `mapped`.
+    pub dropped: u64,
+    /// See `mapped`.
+    pub unmapped: u64,
+    /// Resources by type.
+    pub resources: BTreeMap<&'static str, u64>,
+    /// The places that hold most of what is unmapped, the fullest first.
+    pub worst_unmapped: Vec<(String, u64)>,
+    /// The whole account by feed. All feeds are one where a policy de-identifies: their names tell who sent.
+    pub account: Report,
+}
+
+impl ConversionRecord {
+    /// What the operator should know.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let refused: u64 = self.refused.values().sum();
+        let codes: Vec<String> = self.refused.iter().map(|(code, count)| format!("{code} ({})", grouped(*count))).collect();
+        let (step, input) = (&self.step, &self.input);
+        (refused > 0).then(|| format!("step {step}: {} records of {input} could not be converted: {}", grouped(refused), codes.join(", ")))
+    }
 }
 
 /// What one quality step measured.

@@ -24,6 +24,7 @@ use sutura_quality::QualityReport;
 use crate::{
     Job,
     build::Builder,
+    conversion::{self, Conversion},
     error::{JobError, Result},
     events::{EventHandler, JobEvent},
     manifest::{Manifest, ManifestFile},
@@ -34,8 +35,8 @@ use crate::{
     publish::{self, MANIFEST, OutputLock, Staging, write_file},
     quality::{Checks, FAILURES_FILE, take_failures},
     record::{
-        Account, ColumnOrigin, ColumnRecord, FileRecord, Performance, PolicyRecord, QualityRecord, RunReport, RunStatus, SinkRecord,
-        SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
+        Account, ColumnOrigin, ColumnRecord, ConversionRecord, FileRecord, Performance, PolicyRecord, QualityRecord, RunReport, RunStatus,
+        SinkRecord, SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
     },
     rejects, report,
     setup::{policy_record, sink_spec},
@@ -73,6 +74,7 @@ struct PlannedSink {
     classification: String,
     purpose: Option<String>,
     treatments: Vec<(String, Arc<SchemaPlan>)>,
+    conversions: Vec<Arc<Conversion>>,
     lineage: Vec<ColumnOrigin>,
 }
 
@@ -220,6 +222,7 @@ impl<'a> Run<'a> {
             equation: String::new(),
             sources: Vec::new(),
             deidentification: Vec::new(),
+            conversion: Vec::new(),
             quality: Vec::new(),
             quality_failures: None,
             sinks: Vec::new(),
@@ -341,6 +344,7 @@ impl<'a> Run<'a> {
                 classification,
                 purpose: section.purpose.clone(),
                 treatments: built.treatments,
+                conversions: built.conversions,
                 lineage: origins,
             });
         }
@@ -406,6 +410,7 @@ impl<'a> Run<'a> {
                 classification: rejects::CLASSIFICATION.into(),
                 purpose: Some(rejects::PURPOSE.into()),
                 treatments: Vec::new(),
+                conversions: Vec::new(),
                 lineage: Vec::new(),
             });
         }
@@ -563,6 +568,9 @@ impl<'a> Run<'a> {
             });
         }
         report.deidentification = treatments(planned);
+        let conversions = planned.iter().flat_map(|sink| &sink.conversions);
+        report.conversion = conversion::records(conversions, self.names.are_hidden());
+        report.warnings.extend(report.conversion.iter().filter_map(ConversionRecord::warning));
         let rules = PictureRules {
             release: self.privacy.as_ref().is_some_and(|privacy| privacy.policy.profile != sutura_privacy::Profile::None),
             smallest_cell: self.spec.report.smallest_cell,

@@ -276,7 +276,8 @@ fn text_in_the_place_of_a_code_is_suppressed_and_counted() {
         let meta = ColumnMeta { path: Some(path.into()), ..ColumnMeta::of(PhiClass::Operational) };
         meta.apply(Field::new("code", array.data_type().clone(), true))
     };
-    for (profile, path, kept) in [("hipaa-safe-harbor", "MSH-9.1", 2), ("hipaa-safe-harbor", "ZPI-1", 4), ("gdpr-pseudonymised", "OBX-2", 2)]
+    for (profile, path, kept) in
+        [("hipaa-safe-harbor", "MSH-9.1", 2), ("hipaa-safe-harbor", "ZPI-1", 4), ("gdpr-pseudonymised", "OBX-2", 2)]
     {
         let schema = Arc::new(Schema::new(vec![column(path)]));
         let plan = builtin(profile).plan(&schema).unwrap();
@@ -299,7 +300,12 @@ fn operational_columns_of_fhir_are_held_to_a_form() {
         ),
         (
             "Observation.code.coding.system",
-            &["http://loinc.org", "http://terminology.hl7.org/CodeSystem/v2-0203", "urn:oid:2.16.840.1.113883.6.238", "https://labs.example/codes"],
+            &[
+                "http://loinc.org",
+                "http://terminology.hl7.org/CodeSystem/v2-0203",
+                "urn:oid:2.16.840.1.113883.6.238",
+                "https://labs.example/codes",
+            ],
             &["mailto:john.smith@mail.example?tel=617-555-0199", "http://h.example/mrn/919283746", "http://h.example/JohnSmith", "Smith"],
         ),
         (
@@ -307,9 +313,17 @@ fn operational_columns_of_fhir_are_held_to_a_form() {
             &["http://hl7.org/fhir/us/core/StructureDefinition/us-core-patient|5.0.1 http://hl7.org/fhir/StructureDefinition/Patient"],
             &["http://h.example/john-1931-07-13", "http://hl7.org/fhir/StructureDefinition/JohnSmith-1931-07-13"],
         ),
-        ("DocumentReference.content.attachment.contentType", &["application/pdf", "text/plain; charset=utf-8"], &["text/plain; name=John Smith"]),
+        (
+            "DocumentReference.content.attachment.contentType",
+            &["application/pdf", "text/plain; charset=utf-8"],
+            &["text/plain; name=John Smith"],
+        ),
         ("Device.version.value", &["4.2.1", "R3-b"], &["19310713", "John Smith"]),
-        ("ClinicalDocument.templateId", &["2.16.840.1.113883.10.20.22.1.2:2015-08-01 2.16.840.1.113883.10.20.22.1.1"], &["1.2.3.919283746", "John"]),
+        (
+            "ClinicalDocument.templateId",
+            &["2.16.840.1.113883.10.20.22.1.2:2015-08-01 2.16.840.1.113883.10.20.22.1.1"],
+            &["1.2.3.919283746", "John"],
+        ),
     ];
     for (path, stay, go) in cases {
         let values: Vec<Option<&str>> = stay.iter().chain(go).map(|value| Some(*value)).collect();

@@ -1,5 +1,6 @@
-//! `sutura inspect`: messages as readable trees, or as JSON for a program.
+//! `sutura inspect`: messages as readable trees, documents as outlines, or both as JSON for a program.
 
+mod document;
 mod json;
 mod records;
 
@@ -8,7 +9,7 @@ use std::io::Write;
 use sutura_core::{Finding, Reject};
 use sutura_hl7v2::{Message, charset, charset::Charset, inspect, validate::validate};
 
-use self::records::{Found, Records};
+use self::records::{Found, Opened, Records};
 use crate::{
     args::InspectArgs,
     failure::{CLEAN, Failure, Outcome},
@@ -20,7 +21,10 @@ pub(crate) fn run(args: &InspectArgs, console: Console) -> Outcome {
     let reveal = args.allow.stated_purpose()?.is_some();
     let default = Charset::from_name(&args.charset)
         .ok_or_else(|| Failure::configuration("--charset: not a name of HL7 table 0211; use 8859/1, UNICODE UTF-8 or the like"))?;
-    let mut records = Records::open(&args.file)?;
+    let mut records = match Records::open(&args.file)? {
+        Opened::Feed(records) => records,
+        Opened::Document(bytes) => return document::run(args, bytes, reveal),
+    };
     let mut out = output::stdout();
     let written = |error: std::io::Error| Failure::io("standard output", &error);
     let mut number = 0;

@@ -139,7 +139,7 @@ mod tests {
 
     #[test]
     fn the_reference_pages_are_current() {
-        for format in [&Hl7v2 as &dyn Format, &Fhir] {
+        for format in [&Hl7v2 as &dyn Format, &Fhir, &Ccda] {
             let file = format!("../../docs/src/reference/{}-tables.md", format.name());
             let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             let wanted = markdown(format, &format.tables().iter().collect::<Vec<_>>());

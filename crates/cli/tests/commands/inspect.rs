@@ -149,7 +149,7 @@ fn tables_and_columns_are_listed() {
     insta::assert_snapshot!(stdout(&output));
     let output = run(folder.path(), &["tables", "hl7v2", "--format", "json"]);
     let tables: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(tables.as_array().unwrap().len(), 18);
+    assert_eq!(tables.as_array().unwrap().len(), 19);
     let output = run(folder.path(), &["tables", "hl7v2", "patient"]);
     expect(&output, 2);
     assert!(stderr(&output).contains("it has messages, patients"), "{}", stderr(&output));
@@ -209,4 +209,25 @@ fn the_schema_of_job_files_is_json() {
     expect(&output, 0);
     let schema: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
     assert!(schema["properties"]["sink"].is_object() || schema["$defs"].is_object());
+}
+
+#[test]
+fn a_document_is_an_outline() {
+    let folder = folder();
+    let text = "<ClinicalDocument xmlns='urn:hl7-org:v3'><recordTarget/><component><structuredBody><component><section>\
+                <templateId root='2.16.840.1.113883.10.20.22.2.6.1'/><title>CANARYTITLE</title><text>CANARYTEXT</text>\
+                <entry><act classCode='ACT' moodCode='EVN'/></entry></section></component></structuredBody></component></ClinicalDocument>";
+    fs::write(folder.path().join("a.xml"), text).unwrap();
+    let output = run(folder.path(), &["inspect", "a.xml"]);
+    expect(&output, 0);
+    let shown = stdout(&output);
+    assert!(shown.contains("section[1] allergies (by template)") && shown.contains("1 allergy"), "{shown}");
+    assert!(shown.contains("<free-text, 11 characters>") && !shown.contains("CANARY"), "{shown}");
+    let output = run(folder.path(), &["inspect", "a.xml", "--json", "--allow-phi", "--purpose", "a test"]);
+    let json: serde_json::Value = serde_json::from_str(&stdout(&output)).unwrap();
+    assert_eq!((&json["sections"][0]["kind"], &json["sections"][0]["title"]), (&"allergies".into(), &"CANARYTITLE".into()));
+    fs::write(folder.path().join("cut.xml"), &text[..200]).unwrap();
+    let shown = stdout(&run(folder.path(), &["inspect", "cut.xml"]));
+    assert!(shown.contains("rejected") && shown.contains("xml-") && !shown.contains("CANARY"), "{shown}");
+    expect(&run(folder.path(), &["inspect", "a.xml", "--message", "2"]), 2);
 }

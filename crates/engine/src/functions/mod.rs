@@ -3,15 +3,18 @@
 //! Privacy (they need the session's keys where marked with *): `pseudonym`*, `vault_code`*, `encrypt`*,
 //! `decrypt`*, `shift_date`*, `mask`, `zip3`, `age_band`, `age_years`, `date_year`. They give exactly
 //! what a policy with the same keys, project and domain gives. HL7 v2: `hl7`, `hl7_timestamp`,
-//! `hl7_unescape`. FHIR: `fhirpath`, `fhir_validate`. [`FUNCTIONS`] lists them with their arguments.
+//! `hl7_unescape`. FHIR: `fhirpath`, `fhir_validate`. Conversion: `hl7v2_to_fhir`, `ccda_to_fhir`. Terminology: `oid_to_uri`,
+//! `uri_to_oid`, `ucum_code`, `ucum_convert`, `lab_normalise`, `lab_unit`, `code_display`, `code_translate`. [`FUNCTIONS`] lists them with their arguments.
 //!
 //! Each says what its result is (class and treatment), which [`crate::lineage`] believes; so a
 //! function declares a treatment only where its result cannot be identifying, whatever goes in.
 
 mod args;
+mod convert;
 mod fhir;
 mod hl7;
 mod privacy;
+mod terminology;
 
 use std::{any::Any, sync::Arc};
 
@@ -88,6 +91,48 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         usage: "fhir_validate(resource [, profile])",
         doc: "What is wrong with a FHIR R4 resource, against the definitions and the profiles it claims or the one named (of a loaded package), as an OperationOutcome; it repeats no value of the resource.",
     },
+    FunctionDoc {
+        name: "hl7v2_to_fhir",
+        usage: "hl7v2_to_fhir(text)",
+        doc: "An HL7 v2 message as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_hl7v2('path', 'raw').",
+    },
+    FunctionDoc {
+        name: "ccda_to_fhir",
+        usage: "ccda_to_fhir(text)",
+        doc: "A C-CDA document as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_ccda('path', 'raw').",
+    },
+    FunctionDoc {
+        name: "oid_to_uri",
+        usage: "oid_to_uri(oid)",
+        doc: "The URI that FHIR has for an OID; urn:oid: and the OID where it has none.",
+    },
+    FunctionDoc { name: "uri_to_oid", usage: "uri_to_oid(uri)", doc: "The OID of a URI, null where none is known." },
+    FunctionDoc {
+        name: "ucum_code",
+        usage: "ucum_code(unit)",
+        doc: "The UCUM code for a unit as laboratories write it (mmHg, mcg, K/uL); null for what is none.",
+    },
+    FunctionDoc {
+        name: "ucum_convert",
+        usage: "ucum_convert(value, from, to)",
+        doc: "A value in another unit; null where a unit is not known or measures something else.",
+    },
+    FunctionDoc {
+        name: "lab_normalise",
+        usage: "lab_normalise(loinc, value, unit)",
+        doc: "A laboratory value in the unit that lab_unit(loinc) names (glucose in mmol/L); null for a code or unit without a rule.",
+    },
+    FunctionDoc { name: "lab_unit", usage: "lab_unit(loinc)", doc: "The unit (UCUM) that lab_normalise gives for a LOINC code." },
+    FunctionDoc {
+        name: "code_display",
+        usage: "code_display(system, code)",
+        doc: "What a code of a code system means (URI or OID), of the systems compiled in.",
+    },
+    FunctionDoc {
+        name: "code_translate",
+        usage: "code_translate(map, code [, system])",
+        doc: "The code to which a concept map translates: the first of several, null where there is none.",
+    },
     FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
 ];
 
@@ -96,14 +141,14 @@ pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyCon
     for function in privacy::all(context) {
         session.register_udf(function);
     }
-    for function in hl7::all() {
+    for function in hl7::all().chain(terminology::all()) {
         session.register_udf(function);
     }
 }
 
 /// Registers the functions over FHIR. All calls of the session share the profiles.
 pub(crate) fn register_fhir(session: &SessionContext, profiles: Option<&Arc<ProfileStore>>) {
-    for function in fhir::all(profiles) {
+    for function in fhir::all(profiles).into_iter().chain(convert::all()) {
         session.register_udf(function);
     }
 }
@@ -113,6 +158,9 @@ pub(crate) fn declared_meta(function: &Arc<ScalarUDF>, args: &[ColumnMeta]) -> O
     let implementation: &dyn Any = function.inner().as_ref();
     if let Some(step) = implementation.downcast_ref::<ColumnFunction>() {
         return Some(step.declared_meta());
+    }
+    if implementation.is::<convert::ConvertFunction>() {
+        return Some(convert::ConvertFunction::declared_meta());
     }
     implementation.downcast_ref::<privacy::PrivacyFunction>().map(|function| function.declared_meta(args))
 }

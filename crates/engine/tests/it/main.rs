@@ -1,6 +1,7 @@
 //! Engine tests that go through its public face, in one binary (linking DataFusion once).
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
+mod ccda;
 mod fhir;
 mod hl7v2;
 mod packed;

@@ -109,6 +109,12 @@ pub(crate) fn decode(bytes: Bytes, limits: &Limits, findings: &mut Vec<Finding>)
     Ok(Decoded { text, map, encoding: encoding.name() })
 }
 
+/// A document that could be read, as text.
+pub(crate) fn text_of(bytes: &[u8]) -> String {
+    let limits = Limits { bytes: Limits::MOST_BYTES, ..Limits::default() };
+    decode(Bytes::copy_from_slice(bytes), &limits, &mut Vec::new()).map(|decoded| decoded.text).unwrap_or_default()
+}
+
 /// The label of the XML declaration's encoding, and its offset.
 fn declared(bytes: &[u8]) -> Option<(&[u8], usize)> {
     let start = bytes.iter().position(|byte| !byte.is_ascii_whitespace())?;

@@ -129,6 +129,11 @@ fn check_steps(spec: &JobFile, problems: &mut Problems<'_>) {
                     problems.add(&at!["step", index, "type"], "the job has no source of format \"fhir\"", None);
                 }
             }
+            StepSection::Convert(step) => {
+                if let Err((key, message)) = crate::conversion::kind_of(spec, step) {
+                    problems.add(&at!["step", index, key], message, None);
+                }
+            }
             StepSection::Quality(step) => check_quality(step, index, problems),
             _ => {}
         }

@@ -28,6 +28,10 @@ pub enum StepSection {
     CodeMapping(CodeMappingStep),
     /// Adds quality scores, ages, risk and the meaning of results to FHIR resources, as extensions.
     FhirEnrich(FhirEnrichStep),
+    /// Converts HL7 v2 messages or C-CDA documents to FHIR: one row for each resource, with `_source`, `_offset`, `_length` and `_sha256` of
+    /// its record, `resource_type`, `id` and `json`. A record that cannot be converted gives no row; the run counts it, and what became of
+    /// every field and entry.
+    Convert(ConvertStep),
     /// Checks the rows and decides what happens to those that fail.
     Quality(QualityStep),
     /// Applies the policy of `[privacy]` to every column.
@@ -187,6 +191,42 @@ pub struct FhirEnrichStep {
     pub service_bases: Vec<String>,
 }
 
+/// A step of type `convert`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ConvertStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from: `source.raw`, or one with its columns.
+    pub input: String,
+    /// The text column with whole messages or documents.
+    #[serde(default = "default_text")]
+    pub column: String,
+    /// What the texts are. Default: the format of the source that `input` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<ConvertFormat>,
+    /// Zone of times of which the record states no offset: `+01:00`, for HL7 v2 also `Europe/Berlin`. Without it such a time keeps its date only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zone: Option<String>,
+    /// Whether each record also gives a Provenance, which says which bytes of which file its resources were made of.
+    #[serde(default = "yes")]
+    pub provenance: bool,
+}
+
+fn default_text() -> String {
+    "text".to_owned()
+}
+
+/// What can be converted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ConvertFormat {
+    /// HL7 v2 messages.
+    Hl7v2,
+    /// C-CDA documents.
+    Ccda,
+}
+
 fn default_json() -> String {
     "json".to_owned()
 }
@@ -344,6 +384,7 @@ impl StepSection {
             StepSection::Categorise(step) => &step.name,
             StepSection::CodeMapping(step) => &step.name,
             StepSection::FhirEnrich(step) => &step.name,
+            StepSection::Convert(step) => &step.name,
             StepSection::Quality(step) => &step.name,
             StepSection::Deidentify(step) => &step.name,
         }
@@ -361,6 +402,7 @@ impl StepSection {
             StepSection::Categorise(_) => "categorise",
             StepSection::CodeMapping(_) => "code_mapping",
             StepSection::FhirEnrich(_) => "fhir_enrich",
+            StepSection::Convert(_) => "convert",
             StepSection::Quality(_) => "quality",
             StepSection::Deidentify(_) => "deidentify",
         }
@@ -378,6 +420,7 @@ impl StepSection {
             StepSection::Categorise(step) => Some(&step.input),
             StepSection::CodeMapping(step) => Some(&step.input),
             StepSection::FhirEnrich(step) => Some(&step.input),
+            StepSection::Convert(step) => Some(&step.input),
             StepSection::Quality(step) => Some(&step.input),
             StepSection::Deidentify(step) => Some(&step.input),
         }

@@ -46,6 +46,14 @@ impl Found {
     }
 }
 
+/// What a file is.
+pub(crate) enum Opened {
+    /// Messages.
+    Feed(Records),
+    /// A clinical document: its bytes, no more than the reader takes and one.
+    Document(Vec<u8>),
+}
+
 /// The records of a file.
 pub(crate) struct Records {
     name: String,
@@ -62,7 +70,7 @@ pub(crate) struct Records {
 
 impl Records {
     /// Opens a file, `-` for standard input. Compression is recognised by its first bytes.
-    pub(crate) fn open(name: &str) -> Outcome<Self> {
+    pub(crate) fn open(name: &str) -> Outcome<Opened> {
         if name.contains("://") {
             return Err(Failure::configuration(format!(
                 "{name}: inspect reads local files; copy the object or query it with `sutura sql`"
@@ -84,7 +92,14 @@ impl Records {
                 "{name}: this is FHIR, and inspect shows HL7 v2; `sutura fhir validate` checks it, `sutura fhir view` makes tables of it"
             )));
         }
+        let is_document = is_cda(&start);
         let input: Box<dyn Read> = Box::new(io::Cursor::new(start).chain(input));
+        if is_document {
+            let mut bytes = Vec::new();
+            let most = sutura_ccda::Limits::default().bytes as u64 + 1;
+            input.take(most).read_to_end(&mut bytes).map_err(|error| Failure::io(name, &error))?;
+            return Ok(Opened::Document(bytes));
+        }
         let table = &Hl7v2.tables()[0];
         let columns = [COL_OFFSET, COL_LENGTH, "message_control_id"].iter().filter_map(|column| table.index_of(column)).collect();
         let spec = DecoderSpec {
@@ -96,7 +111,7 @@ impl Records {
             batch_rows: 1,
         };
         let decoder = Hl7v2.decoder(spec).map_err(Failure::failed)?;
-        Ok(Self {
+        Ok(Opened::Feed(Self {
             name: name.to_owned(),
             input,
             decoder,
@@ -105,7 +120,7 @@ impl Records {
             ready: VecDeque::new(),
             ended: false,
             fruitless: 0,
-        })
+        }))
     }
 
     /// The next record, or nothing at the end.
@@ -234,6 +249,13 @@ fn is_fhir(start: &[u8]) -> bool {
         Some(b'<') => text.contains("http://hl7.org/fhir"),
         _ => false,
     }
+}
+
+/// Whether an input that begins so is a clinical document: XML in which CDA's element stands near the beginning. No message begins so.
+fn is_cda(start: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(start);
+    let text = text.trim_start_matches('\u{FEFF}').trim_start();
+    text.starts_with('<') && (text.contains("ClinicalDocument") || text.contains("urn:hl7-org:v3"))
 }
 
 fn peek(input: &mut impl Read, count: usize) -> io::Result<Vec<u8>> {

@@ -10,6 +10,7 @@ use sutura_core::{
 use super::spec::{Column, Read, Row, Rows, Table, column, table};
 use crate::{
     document::Document,
+    encoding,
     header::{EncompassingEncounter, Header, Patient},
     value::{Address, Code, EncapsulatedData, Identifier, Name, TelecomKind},
 };
@@ -123,6 +124,18 @@ pub(super) fn documents() -> Table {
     columns.extend(of_makers());
     columns.extend(of_body());
     table("documents", "one row for each document: header, patient, makers and size", Rows::Documents, columns)
+}
+
+/// The documents as they were sent.
+pub(super) fn raw() -> Table {
+    let columns = vec![text(
+        "text",
+        "",
+        FreeText,
+        "the whole document as text, in UTF-8; the declaration of its encoding may say otherwise",
+        |row| Some(Cow::Owned(encoding::text_of(row.record.bytes))),
+    )];
+    table("raw", "one row for each document, as it was sent: what ccda_to_fhir() takes", Rows::Documents, columns)
 }
 
 fn about() -> Vec<Column> {

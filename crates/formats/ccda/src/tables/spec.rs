@@ -152,7 +152,7 @@ pub(super) fn tables() -> &'static [Table] {
     static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         let mut tables = vec![documents::documents(), parts::sections(), parts::entries()];
         tables.extend(clinical::tables());
-        tables.push(parts::findings());
+        tables.extend([parts::findings(), documents::raw()]);
         tables
     });
     &TABLES

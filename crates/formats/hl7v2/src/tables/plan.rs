@@ -184,7 +184,9 @@ fn compile_table(request: usize, at: usize, wanted: Option<&[usize]>, batch_rows
     for group in &mut groups {
         group.columns.sort_by_key(|(source, _)| (source.field, source.medical_record, source.component));
     }
-    let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, 8192));
+    // Whoever takes whole messages makes more of them: of few at a time.
+    let most = if computed.iter().any(|(computed, _)| *computed == Computed::MessageText) { 512 } else { 8192 };
+    let columns = Columns::new(Arc::new(Schema::new(fields)), batch_rows.clamp(1, most));
     Ok(TablePlan { request, rows: table.rows, row_tags, groups, choices, computed, columns })
 }
 

@@ -70,6 +70,7 @@ pub(crate) enum Computed {
     DeletedFields,
     Obx(ObxPart),
     DocumentText,
+    MessageText,
     NoteParent,
     NoteParentOrdinal,
     LongSegment,
@@ -214,6 +215,7 @@ pub(crate) fn tables() -> &'static [Table] {
             notes(),
             segments(),
             findings(),
+            raw(),
         ]
     });
     &TABLES
@@ -840,6 +842,17 @@ fn findings() -> Table {
         computed("message", "", Computed::FindingMessage, Operational, "what is wrong, without any content"),
     ]);
     Table { name: "findings", doc: "one row for each finding: what was read but is not right", rows: Rows::Findings, columns }
+}
+
+fn raw() -> Table {
+    let mut columns = identity();
+    columns.push(computed("text", "", Computed::MessageText, FreeText, "the whole message as text, in UTF-8, its segments as sent"));
+    Table {
+        name: "raw",
+        doc: "one row for each message, as it was sent: what hl7() and hl7v2_to_fhir() take",
+        rows: Rows::Message,
+        columns,
+    }
 }
 
 /// The Arrow type of a kind.

@@ -45,6 +45,7 @@ impl Work {
                 Cell::text(start, start + 3)
             }
             Computed::DeletedFields => self.deleted_fields(context, row),
+            Computed::MessageText => Cell::text(0, context.text.len() as u32),
             Computed::DocumentText => self.document_text(context, row),
             Computed::NoteParent => match force.commented {
                 Some((parent, _)) => {
