@@ -6,7 +6,7 @@ from pathlib import Path
 from common import HERE, PEERS_DIR, ROOT, TARGET
 
 PAGE = ROOT / "docs" / "benchmarks.md"
-BLOCKS = {"bench": ("parse", "engine", "memory"), "bench-fhir": ("fhir",)}
+BLOCKS = {"bench": ("parse", "engine", "memory"), "bench-fhir": ("fhir",), "bench-convert": ("convert",)}
 
 
 def table(head, rows, right_from=1):
@@ -117,6 +117,29 @@ def fhir_section(part):
     return "\n".join([*text, *notes(part)])
 
 
+def convert_section(part):
+    rows = {row["side"]: row for row in part["rows"]}
+    peer = next((row for name, row in rows.items() if name.startswith("python")), None)
+
+    def verdict(row):
+        if row["side"].startswith("python"):
+            return ""
+        wanted, value = (part["targets"]["messages"], row["records_per_s"]) if "HL7" in row["side"] else (part["targets"]["documents"], None)
+        if value is None:
+            if peer is None:
+                return ""
+            value = row["records_per_s"] / peer["records_per_s"]
+        return f"{wanted[1]:,} {wanted[0]}: " + (f"met, {value:,.0f}" if value >= wanted[1] else f"**missed**, {value:,.0f}")
+
+    lines = [[row["side"], f"{row['records']:,}", row["failed"], f"{row['resources']:,}", number(row["median_s"], 2), number(row["records_per_s"], 0),
+              number(row["peak_rss_mib"], 0), verdict(row)] for row in part["rows"]]
+    head = ["side", "records", "failed", "resources", "s median", "records/s", "peak MiB", "target"]
+    text = ["### Conversion to FHIR, one core", "", "The whole process, from files to files (python-fhir-converter: to text in memory), wall time, pinned to one core; "
+            f"processes in turn, {part['repeat']} a side. The 100,000 messages of the parsing table; 53 documents of vendors. "
+            f"Load average {part['load_average'][0]} before and {part['load_average'][1]} after."]
+    return "\n".join([*text, "", table(head, lines), *notes(part)])
+
+
 def notes(part):
     """What the reader of a table has to know."""
     lines = [] if part.get("quiet", True) else ["- **The machine was busy before the first repetition: these times are no result.**"]
@@ -126,7 +149,7 @@ def notes(part):
 
 def commands(result):
     lines = []
-    for name in ("parse", "engine"):
+    for name in ("parse", "engine", "convert"):
         for row in result.get(name, {}).get("rows", []):
             lines.append(f"{row['side']}: {shown(row['command'])}")
     for work in result.get("fhir", {}).get("workloads", []):
@@ -137,7 +160,7 @@ def commands(result):
     return "\n".join(["### Commands", "", "```text", *lines, "```"]) if lines else ""
 
 
-SECTIONS = {"parse": parse_section, "engine": engine_section, "memory": memory_section, "fhir": fhir_section}
+SECTIONS = {"parse": parse_section, "engine": engine_section, "memory": memory_section, "fhir": fhir_section, "convert": convert_section}
 
 
 def text_of(result):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Ours beside other tools on the same input, in one run: `make bench-peers`.
 
-    python3 benches/run.py                     five repetitions; writes target/bench.json, target/bench-fhir.json and docs/benchmarks.md
+    python3 benches/run.py                     five repetitions; writes target/bench*.json and docs/benchmarks.md
     python3 benches/run.py --parts fhir        one part; the tables of the others stay as they are
     python3 benches/run.py --repeat 1 --trial  shows that everything works; writes target/bench-trial.json only
     python3 benches/run.py --memory            also 500,000 and 5,000,000 messages for peak memory (long)
@@ -16,6 +16,7 @@ import argparse
 import json
 import sys
 
+import convert
 import engine_job
 import fhir_views
 import hl7v2_parse
@@ -23,13 +24,13 @@ import memory
 import report
 from common import DATA, TARGET, Disagreement, Skip, machine, say
 
-PARTS = ("parse", "engine", "fhir", "memory")
+PARTS = ("parse", "engine", "fhir", "convert", "memory")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description="Ours beside other tools on the same input, in one run.")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of every side (5)")
-    parser.add_argument("--parts", default="parse,engine,fhir", help="which parts: parse,engine,fhir,memory (parse,engine,fhir)")
+    parser.add_argument("--parts", default="parse,engine,fhir,convert", help="which parts: parse,engine,fhir,convert,memory (all but memory)")
     parser.add_argument("--memory", action="store_true", help="also the part memory: about 2 GB of messages, long")
     parser.add_argument("--trial", action="store_true", help="write target/bench-trial.json and print the page; leave docs/benchmarks.md alone")
     parser.add_argument("--no-build", action="store_true", help="take the release binaries as they are")
@@ -48,6 +49,7 @@ def main():
     runs = {"parse": lambda: hl7v2_parse.run(options.repeat, not options.no_build, patience_s),
             "engine": lambda: engine_job.run(options.repeat, not options.no_build, patience_s),
             "fhir": lambda: fhir_views.run(options.repeat, not options.no_build, patience_s),
+            "convert": lambda: convert.run(options.repeat, not options.no_build, patience_s),
             "memory": lambda: memory.run(not options.no_build)}
     for part in options.parts:
         try:

@@ -2,6 +2,7 @@
 //!
 //! The help is the reference: `docs/src/reference/cli.md` is written from it.
 
+pub(crate) mod convert;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
 
@@ -44,6 +45,7 @@ pub(crate) enum Command {
     Generate(GenerateCommand),
     Inspect(InspectArgs),
     Sql(SqlArgs),
+    Convert(convert::ConvertArgs),
     #[command(subcommand)]
     Fhir(fhir::FhirCommand),
     Validate(ValidateArgs),
@@ -121,6 +123,7 @@ pub(crate) struct DemoArgs {
 pub(crate) enum GenerateCommand {
     Hl7v2(GenerateHl7v2Args),
     Fhir(GenerateFhirArgs),
+    Ccda(GenerateCcdaArgs),
 }
 
 /// How messages stand in a generated file.
@@ -217,11 +220,11 @@ pub(crate) enum RecordLayout {
 /// How generated records are packed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum RecordCompression {
-    /// As they are: Patient.ndjson
+    /// As they are
     None,
-    /// Patient.ndjson.gz
+    /// Their names end with .gz
     Gzip,
-    /// Patient.ndjson.zst
+    /// Their names end with .zst
     Zstd,
 }
 
@@ -257,6 +260,65 @@ pub(crate) struct GenerateFhirArgs {
     pub(crate) compress: RecordCompression,
     /// The folder to write; complete when truth.json is in it
     #[arg(long, value_name = "DIR", default_value = "fhir")]
+    pub(crate) out: PathBuf,
+    /// The truth as JSON (what truth.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose way of writing documents.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DocumentStyle {
+    /// One document after the other in another of the styles below
+    Mixed,
+    /// C-CDA R2.1, templates with and without extension, tables, references into the narrative
+    Alder,
+    /// C-CDA R2.1, templates with extension only, a prefix on every element, lists, times to the minute
+    Birch,
+    /// C-CDA R1.1, byte order mark, every absent part with a nullFlavor
+    Cedar,
+    /// C-CDA R2.1 on one line, without XML declaration, paragraphs, local codes with translations
+    Dogwood,
+    /// Template ids that nobody knows: only LOINC codes and structure tell what a section is
+    Elm,
+    /// C-CDA R2.1 in ISO-8859-1, sections within a section
+    Fir,
+}
+
+/// C-CDA documents (CCD) of the same people as in HL7 v2 feeds and FHIR records, and truth.json
+///
+/// One Continuity of Care Document a patient, in the styles of several vendors, with some entries that are odd on purpose. The same seed and
+/// options give the same bytes on every machine; truth.json says what a correct reader must find in them.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura generate ccda --patients 1000 --seed 1 --out documents/
+  sutura generate ccda --patients 50 --style elm --odd-percent 0 --out elm/
+  sutura generate fhir --patients 1000 --seed 1 --out records/    the same people in FHIR")]
+pub(crate) struct GenerateCcdaArgs {
+    /// How many patients, one document each
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) patients: u64,
+    /// Chooses people and what happens to them; the same seed gives the same people as in HL7 v2 feeds and FHIR records
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// How many years a document covers, 1 to 20
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    pub(crate) years: u32,
+    /// The first day of the HL7 v2 feed that the documents go with; they end 395 days later, as the feed does
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2025-01-01")]
+    pub(crate) first_day: String,
+    /// Whose way of writing documents
+    #[arg(long, value_enum, default_value = "mixed")]
+    pub(crate) style: DocumentStyle,
+    /// Of each hundred entries so many are odd on purpose, 0 to 100, about
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub(crate) odd_percent: u32,
+    /// How the files are packed
+    #[arg(long, value_enum, default_value = "none")]
+    pub(crate) compress: RecordCompression,
+    /// The folder to write; complete when truth.json is in it
+    #[arg(long, value_name = "DIR", default_value = "ccda")]
     pub(crate) out: PathBuf,
     /// The truth as JSON (what truth.json holds)
     #[arg(long)]

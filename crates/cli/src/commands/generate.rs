@@ -3,6 +3,7 @@
 //! A feed is made in a hidden folder beside its place and moved there when it is whole, so that an
 //! interrupt leaves nothing behind that could be taken for a feed.
 
+pub(super) mod ccda;
 pub(super) mod fhir;
 
 use std::{

@@ -1,5 +1,6 @@
 //! One file a command.
 
+mod convert;
 mod demo;
 mod fhir;
 mod generate;
@@ -28,6 +29,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Demo(args) => demo::run(&args, console),
         Command::Generate(GenerateCommand::Hl7v2(args)) => generate::run(&args, console),
         Command::Generate(GenerateCommand::Fhir(args)) => generate::fhir::run(&args, console),
+        Command::Generate(GenerateCommand::Ccda(args)) => generate::ccda::run(&args, console),
         Command::Validate(args) => job::validate(&args, console),
         Command::Plan(args) => job::plan(&args),
         Command::Run(args) => job::run(&args, console),
@@ -35,6 +37,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Schema(SchemaCommand::Job) => job::schema(),
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Sql(args) => sql::run(&args, console),
+        Command::Convert(args) => convert::run(&args, console),
         Command::Fhir(command) => fhir::run(&command, console),
         Command::Tables(args) => tables::run(&args),
         Command::Keys(command) => keys::run(&command, console),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod canary;
+mod convert;
 mod fhir;
 mod fhir_resources;
 mod inspect;

@@ -174,6 +174,9 @@ impl Converter {
         for resource in &cx.resources {
             feed.resource(resource.kind);
         }
+        if self.options.provenance {
+            feed.resource("Provenance");
+        }
         converted.findings = document.findings().to_vec();
         converted.findings.append(&mut cx.findings);
         for finding in &converted.findings {

@@ -2,9 +2,9 @@
 
 mod bundle;
 mod export;
-mod places;
+pub(super) mod places;
 mod refusals;
-mod resources;
+pub(super) mod resources;
 mod test_views;
 mod validate;
 mod view;
@@ -28,7 +28,7 @@ pub(crate) fn run(command: &FhirCommand, console: Console) -> Outcome {
 }
 
 /// Whole resources hold identifying data: they are written only with leave and a purpose.
-fn require_leave(allow: &AllowPhi) -> Outcome<()> {
+pub(super) fn require_leave(allow: &AllowPhi) -> Outcome<()> {
     if allow.stated_purpose()?.is_none() {
         let message = "the output holds whole resources, so identifying data; allow it with --allow-phi --purpose 'why it is needed'";
         return Err(Failure::configuration(message));

@@ -13,7 +13,7 @@ use sutura_engine::files::SourceFile;
 use crate::failure::{Failure, Outcome};
 
 /// A folder that files are going to be made in. It may not be there yet.
-pub(super) fn require_folder(folder: &Path) -> Outcome<()> {
+pub(in crate::commands) fn require_folder(folder: &Path) -> Outcome<()> {
     if folder.to_string_lossy().contains("://") {
         // Files are made whole under a temporary name first, which only a file system can do.
         let message = format!("{}: this command writes into a local folder; copy the folder to the store afterwards", folder.display());
@@ -30,7 +30,7 @@ pub(super) fn require_folder(folder: &Path) -> Outcome<()> {
 }
 
 /// A file that is going to be written: a folder or a link that leads nowhere is no place for it, and its own folder has to be one.
-pub(super) fn require_file(file: &Path) -> Outcome<()> {
+pub(in crate::commands) fn require_file(file: &Path) -> Outcome<()> {
     if file.is_symlink() && !file.exists() {
         let message = format!("{}: is a link that leads nowhere; take it away, or give another file", file.display());
         return Err(Failure::configuration(message));
@@ -80,7 +80,7 @@ fn require_writable(folder: &Path) -> Outcome<()> {
 }
 
 /// What is read is never replaced: no file that is written, and nothing that lies in a folder that is.
-pub(super) fn refuse_own_input(files: &[Arc<SourceFile>], outputs: &[PathBuf]) -> Outcome<()> {
+pub(in crate::commands) fn refuse_own_input(files: &[Arc<SourceFile>], outputs: &[PathBuf]) -> Outcome<()> {
     let outputs: HashSet<PathBuf> = outputs.iter().filter_map(|output| output.canonicalize().ok()).collect();
     if outputs.is_empty() {
         return Ok(());
@@ -99,7 +99,7 @@ pub(super) fn refuse_own_input(files: &[Arc<SourceFile>], outputs: &[PathBuf]) -
 }
 
 /// The pipes among files: what is in them can be read once, and comes when somebody writes it.
-pub(super) fn pipes(files: &[Arc<SourceFile>]) -> Vec<PathBuf> {
+pub(in crate::commands) fn pipes(files: &[Arc<SourceFile>]) -> Vec<PathBuf> {
     files.iter().filter_map(|file| file.local.clone()).filter(|path| is_pipe(path).unwrap_or(false)).collect()
 }
 

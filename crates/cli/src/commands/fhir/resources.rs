@@ -142,7 +142,7 @@ async fn read<W: Take>(engine: Engine, locations: Vec<String>, reading: Reading,
 }
 
 /// Says what is waited for; a command that reads twice refuses what can be read once.
-pub(super) fn note_pipes(files: &[Arc<SourceFile>], again: bool, console: Console) -> Outcome<()> {
+pub(in crate::commands) fn note_pipes(files: &[Arc<SourceFile>], again: bool, console: Console) -> Outcome<()> {
     let pipes = pipes(files);
     if let Some(pipe) = pipes.first().filter(|_| again) {
         let message = format!("{}: is a pipe, and this command reads its input twice; write it to a file first", pipe.display());

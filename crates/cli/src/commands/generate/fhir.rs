@@ -62,7 +62,7 @@ pub(crate) fn run(args: &GenerateFhirArgs, console: Console) -> Outcome {
 }
 
 /// Ends the work on another thread when nobody waits for it any more.
-struct StopWhenDropped(Arc<AtomicBool>);
+pub(super) struct StopWhenDropped(pub(super) Arc<AtomicBool>);
 
 impl Drop for StopWhenDropped {
     fn drop(&mut self) {
@@ -76,7 +76,7 @@ async fn records(options: FhirOptions, folder: PathBuf, console: Console) -> Out
     let export = FhirExport::new(options)?;
     let shown = folder.display().to_string();
     let failed = |error: io::Error| Failure::io(&shown, &error);
-    if let Some(path) = taken(&folder).map_err(failed)? {
+    if let Some(path) = taken(&folder, &PARTS).map_err(failed)? {
         return Err(SyntheticError::OtherFeed { path }.into());
     }
     let staging = Staging::beside(&folder).map_err(failed)?;
@@ -91,13 +91,13 @@ async fn records(options: FhirOptions, folder: PathBuf, console: Console) -> Out
     });
     let truth = work.await.map_err(|error| Failure::failed(format!("generating stopped: {error}")))??;
     bar.finish_and_clear();
-    publish(&staging.0, &folder).map_err(failed)?;
+    publish(&staging.0, &folder, &PARTS).map_err(failed)?;
     Ok(truth)
 }
 
 /// A part of an export that is there already and not empty: a reader of the folder would count both.
-fn taken(folder: &Path) -> io::Result<Option<PathBuf>> {
-    for part in PARTS.map(|part| folder.join(part)) {
+pub(super) fn taken(folder: &Path, parts: &[&str]) -> io::Result<Option<PathBuf>> {
+    for part in parts.iter().map(|part| folder.join(part)) {
         if part.exists() && fs::read_dir(&part)?.next().is_some() {
             return Ok(Some(part));
         }
@@ -106,13 +106,13 @@ fn taken(folder: &Path) -> io::Result<Option<PathBuf>> {
 }
 
 /// Moves the folders to their place, the truth last.
-fn publish(staging: &Path, folder: &Path) -> io::Result<()> {
+pub(super) fn publish(staging: &Path, folder: &Path, parts: &[&str]) -> io::Result<()> {
     fs::create_dir_all(folder)?;
     let truth = folder.join("truth.json");
     if truth.exists() {
         fs::remove_file(&truth)?;
     }
-    for (from, to) in PARTS.map(|part| (staging.join(part), folder.join(part))) {
+    for (from, to) in parts.iter().map(|part| (staging.join(part), folder.join(part))) {
         if to.exists() {
             // Only an empty one can be removed.
             fs::remove_dir(&to)?;

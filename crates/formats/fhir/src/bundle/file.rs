@@ -18,7 +18,7 @@ const STARTING: Duration = Duration::from_mins(1);
 /// A hidden folder inside the one that files are for. They are written there and moved out when they are whole. A lock in it says that its
 /// run is alive; without one, the next run into the same folder removes it. It goes with the last of its files.
 #[derive(Debug)]
-pub(super) struct Stage {
+pub struct Stage {
     folder: PathBuf,
     /// Held as long as it is open.
     _lock: File,
@@ -26,7 +26,10 @@ pub(super) struct Stage {
 
 impl Stage {
     /// A stage inside `target`, which is made when it is not there. What killed runs left in it goes.
-    pub(super) fn open(target: &Path) -> io::Result<Arc<Self>> {
+    ///
+    /// # Errors
+    /// When a folder or its lock cannot be made.
+    pub fn open(target: &Path) -> io::Result<Arc<Self>> {
         Self::make(target).map_err(at(target))
     }
 
@@ -83,7 +86,8 @@ fn remove_stage(stage: &Path) -> io::Result<()> {
 
 /// Whether a run puts a file of that name on its stage.
 fn is_ours(name: &str) -> bool {
-    matches!(name, "lock" | "lock.new") || bundle_number(name).is_some() || is_of_export(name)
+    let is_json = Path::new(name).extension().is_some_and(|end| end == "json" || end == "ndjson");
+    matches!(name, "lock" | "lock.new") || is_json || is_of_export(name)
 }
 
 fn is_abandoned(stage: &Path) -> bool {
@@ -98,7 +102,7 @@ fn is_abandoned(stage: &Path) -> bool {
 
 /// A file on a stage, which [`Staged::publish`] gives its place. Only its owner can read it. Dropped, it is removed.
 #[derive(Debug)]
-pub(super) struct Staged {
+pub struct Staged {
     file: Option<File>,
     staged: PathBuf,
     path: PathBuf,
@@ -107,7 +111,11 @@ pub(super) struct Staged {
 }
 
 impl Staged {
-    pub(super) fn create(stage: &Arc<Stage>, path: &Path) -> io::Result<Self> {
+    /// A file that is going to be `path`, which lies in the folder of the stage.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn create(stage: &Arc<Stage>, path: &Path) -> io::Result<Self> {
         let staged = stage.folder.join(path.file_name().unwrap_or_default());
         let mut options = fs::OpenOptions::new();
         options.write(true).create_new(true);
@@ -118,12 +126,18 @@ impl Staged {
     }
 
     /// On disk and closed, still on its stage.
-    pub(super) fn seal(&mut self) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be brought to the disk.
+    pub fn seal(&mut self) -> io::Result<()> {
         self.file.take().map_or(Ok(()), |file| file.sync_all()).map_err(at(&self.path))
     }
 
     /// On disk, then in its place. Without `overwrite` a file of that name that came meanwhile is an error. The caller syncs the folder.
-    pub(super) fn publish(mut self, overwrite: bool) -> io::Result<()> {
+    ///
+    /// # Errors
+    /// When it cannot be given its place.
+    pub fn publish(mut self, overwrite: bool) -> io::Result<()> {
         self.seal()?;
         if overwrite {
             fs::rename(&self.staged, &self.path).map_err(at(&self.path))?;

@@ -42,7 +42,7 @@ pub use convenience::{Report, Take, export_ndjson, read_resources, write_bundles
 pub use entry::{Entry, SearchMode};
 pub use error::BundleError;
 pub use export::{ExportOptions, Manifest, ManifestFile, NdjsonExport};
-pub use file::BundleFolder;
+pub use file::{BundleFolder, Stage, Staged};
 pub use index::ReferenceIndex;
 pub use options::{BundleKind, Options, Requests};
 pub use parts::{BundleParts, Parts};

@@ -1,0 +1,73 @@
+"""Part: HL7 v2 and C-CDA to FHIR, the whole command on one core beside python-fhir-converter, in wall time."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+from common import DATA, HERE, ROOT, SUTURA, Disagreement, Samples, Skip, cargo, load_average, run_child, say, venv, wait_until_idle
+from hl7v2_parse import CORPUS_MESSAGES, corpus
+
+DOCUMENTS = 53
+PACKAGES = ["python-fhir-converter==0.3.0"]
+TARGETS = {"messages": ("messages/s", 20_000), "documents": ("times python-fhir-converter", 20)}
+
+
+def documents():
+    """The documents of vendors, below the shared test data."""
+    data = Path(os.environ.get("SUTURA_TEST_DATA") or ROOT.parent / "shared" / "data").resolve() / "ccda"
+    folders = ("sample_ccdas", "msft-fhir-converter/documents", "nurra-ccda-to-fhir/documents")
+    found = sorted(path for folder in folders for path in (data / folder).rglob("*") if path.suffix.lower() in (".xml", ".ccda"))
+    if len(found) != DOCUMENTS:
+        raise Skip(f"{data} has {len(found)} documents of vendors, not {DOCUMENTS}; set SUTURA_TEST_DATA")
+    return found
+
+
+def convert(inputs, records):
+    """Our command, to a folder that is new each time."""
+    out = DATA / "convert-out"
+    shutil.rmtree(out, ignore_errors=True)
+    command = [SUTURA, "convert", "--to", "fhir", *inputs, out, "--jobs", 1, "--json", "--allow-phi", "--purpose", "benchmark of public documents"]
+    child = run_child(command, count=1)
+    counts = json.loads(child.stdout)
+    if counts["records"]["converted"] != records or counts["records"]["rejected"]:
+        raise Disagreement(f"{counts['records']} of {records} records")
+    return child, sum(counts["resources"].values()), command
+
+
+def run(repeat, build, patience_s):
+    say("conversion to FHIR, one core")
+    feed, found, skipped = corpus(), documents(), []
+    if build:
+        cargo("build", "--release", "--locked", "-p", "sutura", "--bin", "sutura")
+    names = DATA / "documents.txt"
+    names.write_text("\n".join(map(str, found)) + "\n")
+    sides = {"sutura, HL7 v2": lambda: convert([feed], CORPUS_MESSAGES), "sutura, C-CDA": lambda: convert(found, DOCUMENTS)}
+    try:
+        command = [venv("fhir-converter", PACKAGES), HERE / "python_fhir_converter.py", names]
+
+        def peer():
+            child = run_child(command, count=1)
+            said = json.loads(child.stdout)
+            failed.append(said["failed"])
+            return child, said["resources"], command
+
+        sides["python-fhir-converter 0.3.0, C-CDA"] = peer
+    except Skip as skip:
+        skipped.append(f"python-fhir-converter: {skip}")
+    failed, rows, samples, facts = [], [], {}, {}
+    quiet = wait_until_idle(patience_s)
+    load = [load_average()]
+    for turn in range(repeat):
+        for name, side in sides.items():
+            child, resources, command = side()
+            samples.setdefault(name, Samples()).add(child.wall_s)
+            facts[name] = {"resources": resources, "peak_rss_mib": round(child.peak_rss_mib), "command": " ".join(map(str, command))}
+            say(f"  {turn + 1}/{repeat} {name}: {child.wall_s:.2f} s")
+    load.append(load_average())
+    for name, sample in samples.items():
+        records = CORPUS_MESSAGES if "HL7" in name else DOCUMENTS
+        lost = failed[-1] if name.startswith("python") else 0
+        rows.append({"side": name, "records": records, "failed": lost, **facts[name], "median_s": round(sample.median(), 3),
+                     "values_s": [round(value, 3) for value in sample.values], "records_per_s": round((records - lost) / sample.median(), 1)})
+    return {"rows": rows, "skipped": skipped, "quiet": quiet, "load_average": load, "repeat": repeat, "targets": TARGETS}
