@@ -23,6 +23,7 @@ use sutura_engine::{
     datafusion::common::TableReference,
     pass::{Consumer, PassOptions, PassProgress, SharedPass, SinkError, SourceSpec},
 };
+use sutura_fhir::validate::Summary;
 
 use self::{
     account::{Account, Rejected, Rejects},
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &ConvertArgs, console: Console) -> Outcome {
         account.note(console);
         console.note(&format!("{}; the account of every place is in {}", places.out.display(), places.report.display()));
     }
-    Ok(match (account.validated.as_ref().map_or(0, |summary| summary.invalid()), account.rejected) {
+    Ok(match (account.validated.as_ref().map_or(0, Summary::invalid), account.rejected) {
         (0, 0) => CLEAN,
         (0, _) => TOO_MANY_REJECTS,
         _ => FAILED,

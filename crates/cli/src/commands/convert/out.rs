@@ -9,7 +9,7 @@ use std::{
 
 use sutura_fhir::{
     bundle::{BundleError, ExportOptions, NdjsonExport, Stage, Staged},
-    json::Parser,
+    json::{Parser, Value},
 };
 
 use super::{account::Account, account::Rejected, account::write_rejects, work::Piece};
@@ -123,7 +123,7 @@ impl Writer {
                 for bundle in piece.bundles.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
                     let document = parser.parse(bundle).map_err(Failure::failed)?;
                     let entries = document.root().get("entry");
-                    for resource in entries.iter().flat_map(|list| list.items()).filter_map(|entry| entry.get("resource")) {
+                    for resource in entries.iter().flat_map(Value::items).filter_map(|entry| entry.get("resource")) {
                         export.push_value(resource).map_err(of_export)?;
                     }
                 }
