@@ -50,9 +50,9 @@ impl Places {
         let rejects = args.rejects.clone().unwrap_or_else(|| beside("rejects.ndjson"));
         let places = Self { out: out.to_owned(), bundles, report, rejects, overwrite: args.overwrite, purpose: args.allow.purpose.clone() };
         if is_file {
-            require_file(out)?
+            require_file(out)?;
         } else {
-            require_folder(out)?
+            require_folder(out)?;
         }
         for file in [args.report.as_deref(), args.rejects.as_deref()].into_iter().flatten() {
             require_file(file)?;
