@@ -119,7 +119,7 @@ def rust_peers(build, skipped):
         skipped.append(f"octofhir-sof and the JSON parsers: benches/fhir_peers does not build here ({error})")
         return None
     if not program.exists():
-        skipped.append(f"octofhir-sof and the JSON parsers: {program} is absent")
+        skipped.append(f"octofhir-sof and the JSON parsers: {program.relative_to(ROOT)} is absent")
         return None
     return program
 
@@ -134,7 +134,7 @@ def helios(build, skipped):
             skipped.append(f"helios-sof cannot be installed here ({error})")
             return None
     if not program.exists():
-        skipped.append(f"helios-sof: {program} is absent")
+        skipped.append(f"helios-sof: {program.relative_to(ROOT)} is absent")
         return None
     return program
 
