@@ -30,7 +30,7 @@ bench-peers: build ## this beside other tools on the same input, into target/ben
 
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }
-	@for format in hl7v2 fhir ccda; do \
+	@for format in hl7v2 fhir ccda dicom; do \
 		cd $(CURDIR)/crates/formats/$$format || exit 1; \
 		for target in $$(cargo fuzz list); do \
 			echo "== $$format: $$target"; \

@@ -1,0 +1,43 @@
+//! **DICOM: data sets of any transfer syntax over their own bytes, character sets, values, and tables.**
+//!
+//! ```
+//! use sutura_dicom::{DicomFile, Limits, Tag, Vr};
+//!
+//! // Patient ID, little endian with VR, without preamble and meta information.
+//! let bytes = b"\x08\x00\x05\x00CS\x0a\x00ISO_IR 100\x10\x00\x20\x00LO\x04\x00A-17";
+//! let file = DicomFile::parse(&bytes[..], &Limits::default())?;
+//! let id = file.data_set().get(Tag(0x0010_0020)).unwrap();
+//! assert_eq!((id.vr(), id.text().as_deref()), (Vr::LO, Some("A-17")));
+//! assert_eq!(id.attribute().unwrap().keyword, "PatientID");
+//! # Ok::<(), sutura_dicom::DicomError>(())
+//! ```
+//!
+//! - [`DicomFile`], [`DataSet`] and [`Element`]: a file over its bytes, with the place of everything in them,
+//! - [`dictionary`]: attributes with their classes of identifying information and the actions of PS3.15; SOP classes,
+//! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names.
+//!
+//! What it is not: no network, no I/O, no validator of information objects.
+#![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
+
+mod charset;
+pub mod dictionary;
+mod element;
+mod error;
+mod file;
+mod inflate;
+mod limits;
+mod parse;
+mod syntax;
+mod tag;
+mod text;
+pub mod value;
+mod vr;
+
+pub use charset::{CharacterSet, Quality};
+pub use element::{DataSet, Element, Elements, Items};
+pub use error::{DicomError, DicomErrorKind};
+pub use file::DicomFile;
+pub use limits::Limits;
+pub use syntax::{Encoding, PixelCoding, TransferSyntax};
+pub use tag::{NotATag, Tag};
+pub use vr::Vr;
