@@ -22,6 +22,8 @@ pub(super) enum Why {
     NoTarget,
     /// The statement says nothing: a nullFlavor in place of its content, or a status that takes it back.
     Void,
+    /// The statement that it stands in has a nullFlavor: its sender does not state it.
+    NotStated,
     /// The same was taken from elsewhere in the document.
     Repeated,
     /// It only points to another entry, which stands for itself.
@@ -40,6 +42,7 @@ impl Why {
             Self::Wrapper => "wrapper",
             Self::NoTarget => "no-target",
             Self::Void => "void",
+            Self::NotStated => "null-statement",
             Self::Repeated => "repeated",
             Self::Reference => "entry-reference",
             Self::Invalid => "invalid-value",

@@ -303,8 +303,17 @@ pub(super) fn is_void(element: Element<'_>) -> bool {
     says_nothing(element)
         || is_bare(element)
         || element.null_flavor().is_some()
-            && element.child("code").is_none_or(|code| code.attr("code").is_none())
-            && element.child("consumable").is_none()
+            && element.descendants().all(|below| below.name() == "statusCode" || below.attr("code").is_none())
+}
+
+/// Whether the sender states nothing by the statement: it has a nullFlavor of its own, whatever stands in it.
+pub(super) fn is_unstated(element: Element<'_>) -> bool {
+    element.null_flavor().is_some()
+}
+
+/// Kinds that become an Observation, which can say that there is no value and why. All else would read as a fact.
+pub(super) fn is_observed(kind: Kind) -> bool {
+    matches!(kind, Kind::Result | Kind::Vital | Kind::Social | Kind::Smoking | Kind::Pregnancy | Kind::Status)
 }
 
 #[cfg(test)]

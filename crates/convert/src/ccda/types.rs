@@ -345,9 +345,8 @@ impl<'d> Context<'d> {
                 self.took(high);
             }
             body.opt(keys.0, self.one_time(time));
-        } else if has("high")
-            || (has("low") && time.child("high").is_none() && attr(time, "value").is_none() && keys.1 == "performedPeriod")
-        {
+        } else if attr(time, "value").is_none() && (has("high") || has("low")) {
+            // A start without an end is no point in time.
             body.opt(keys.1, self.period(time));
         } else {
             body.opt(keys.0, self.one_time(time));

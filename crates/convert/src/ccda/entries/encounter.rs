@@ -49,9 +49,9 @@ impl<'d> Context<'d> {
         let mut diagnoses = Vec::new();
         for relation in encounter.children_named("entryRelationship") {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                if inner.templates().any(|(root, _)| DIAGNOSIS.contains(&root))
-                    || inner.name() == "act" && related(inner, "SUBJ").any(|problem| problem.child("value").is_some())
-                {
+                let is_diagnosis = inner.templates().any(|(root, _)| DIAGNOSIS.contains(&root))
+                    || inner.name() == "act" && related(inner, "SUBJ").any(|problem| problem.child("value").is_some());
+                if is_diagnosis && !statement::is_unstated(inner) {
                     diagnoses.extend(self.nested_diagnosis(inner));
                 } else if attr(relation, "typeCode") != Some("RSON") {
                     let others = self.nested(inner);

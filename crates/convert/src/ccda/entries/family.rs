@@ -6,7 +6,7 @@ use super::{Context, Mapped, Ref, part};
 use crate::ccda::{
     account::Why,
     json::{Json, Obj},
-    maps,
+    maps, statement,
     types::{absent_concept, attr, coded},
 };
 
@@ -107,6 +107,10 @@ impl<'d> Context<'d> {
 
     /// A disease of the relative; whether they died of it, and at what age, goes to `dead`.
     fn condition_of(&mut self, observation: Element<'d>, dead: &mut Obj) -> Option<Obj> {
+        if statement::is_unstated(observation) {
+            self.account.dropped_all(observation, Why::NotStated);
+            return None;
+        }
         if observation.is_negated() {
             // The relative did not have it: R4 has no element for that.
             self.account.dropped_all(observation, Why::NoTarget);

@@ -9,7 +9,6 @@ use crate::ccda::{
     types::{absent, absent_concept, absent_reason, attr, coded},
 };
 
-const REFUSAL: &[&str] = &["2.16.840.1.113883.10.20.22.4.53"];
 const REACTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.9"];
 const ADMINISTERED: &[&str] = &["2.16.840.1.113883.10.20.22.4.118"];
 
@@ -25,7 +24,7 @@ impl<'d> Context<'d> {
         }
         let status = self.status(activity, "ImmunizationStatus").unwrap_or("completed");
         body.put("status", if negated && status == "completed" { "not-done" } else { status });
-        if let Some(refusal) = part(activity, REFUSAL) {
+        if let Some(refusal) = part(activity, &[super::REFUSAL]) {
             let reason = refusal.child("code").and_then(|code| self.concept(code));
             self.left_frame(refusal);
             body.opt("statusReason", reason);

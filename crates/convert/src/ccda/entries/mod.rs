@@ -39,9 +39,25 @@ impl<'d> Context<'d> {
             return Ok(EntryFate::Dropped(Why::Void));
         }
         match statement::kind(element, entry.kind, self.section) {
+            Some(kind) if self.is_unstated(element, kind) => Ok(EntryFate::Dropped(Why::NotStated)),
             Some(kind) => self.statement(element, kind),
             None => Ok(EntryFate::Unmapped),
         }
+    }
+
+    /// Whether a statement with a nullFlavor would read as a fact; then it is left out, with a finding.
+    fn is_unstated(&mut self, element: Element<'d>, kind: Kind) -> bool {
+        if !statement::is_unstated(element) || statement::is_observed(kind) {
+            return false;
+        }
+        self.account.dropped_all(element, Why::NotStated);
+        self.find(
+            "ccda-null-statement",
+            Severity::Warning,
+            element,
+            "the statement has a nullFlavor: its sender does not state it; it is left out, lest it reads as a fact",
+        );
+        true
     }
 
     /// Converts a statement that stands in another one and becomes resources of its own. What is wrong with it costs it only.
@@ -52,6 +68,9 @@ impl<'d> Context<'d> {
         }
         let entry = EntryKind::of_statement(element).unwrap_or(EntryKind::Unknown);
         let Some(kind) = statement::kind(element, entry, self.section) else { return Vec::new() };
+        if self.is_unstated(element, kind) {
+            return Vec::new();
+        }
         // Nothing that people write is as deep; what is stays unmapped.
         if self.depth >= MAX_DEPTH {
             return Vec::new();
@@ -88,15 +107,21 @@ impl<'d> Context<'d> {
     /// Converts a statement, and those within it that its map does not read.
     fn statement(&mut self, element: Element<'d>, kind: Kind) -> Mapped<EntryFate> {
         let mut fate = self.map(element, kind)?;
+        if matches!(fate, EntryFate::Unmapped) && within(element).any(statement::is_unstated) {
+            // A frame around statements that state nothing.
+            let found: Vec<Ref> = within(element).flat_map(|inner| self.nested(inner)).collect();
+            fate = if found.is_empty() { EntryFate::Dropped(Why::NotStated) } else { EntryFate::Mapped(found) };
+        }
         if let EntryFate::Mapped(found) = &mut fate {
-            for relation in element.children().filter(|child| matches!(child.name(), "entryRelationship" | "component")) {
-                for inner in relation.children().filter(|child| statement::is_statement(*child)) {
-                    if self.account.is_untouched(inner) {
-                        found.extend(self.nested(inner));
-                    }
-                    if self.account.is_untouched(inner) && statement::is_without_target(inner) {
-                        self.account.dropped_all(inner, Why::NoTarget);
-                    }
+            for inner in within(element) {
+                if self.account.is_untouched(inner) {
+                    found.extend(self.nested(inner));
+                }
+                if self.account.is_untouched(inner) && statement::is_unstated(inner) {
+                    self.account.dropped_all(inner, Why::NotStated);
+                }
+                if self.account.is_untouched(inner) && statement::is_without_target(inner) {
+                    self.account.dropped_all(inner, Why::NoTarget);
                 }
             }
             for part in element.children() {
@@ -237,7 +262,8 @@ impl<'d> Context<'d> {
 
     /// Indications of a statement as reasons.
     pub(super) fn reasons(&mut self, element: Element<'d>, body: &mut Obj, key: &'static str) {
-        for indication in related(element, "RSON").filter(|reason| reason.name() == "observation") {
+        // Why it was refused is no reason for it.
+        for indication in related(element, "RSON").filter(|reason| reason.name() == "observation" && !reason.has_template(REFUSAL)) {
             let reason = indication.child("value").and_then(|value| self.concept(value));
             if let Some(reason) = reason.or_else(|| {
                 indication.child("code").filter(|code| attr(*code, "code") != Some("ASSERTION")).and_then(|code| self.concept(code))
@@ -291,24 +317,35 @@ impl<'d> Context<'d> {
 /// Statements within statements are read to this depth.
 const MAX_DEPTH: usize = 16;
 
+/// Root id of the reason why an immunization was refused.
+pub(super) const REFUSAL: &str = "2.16.840.1.113883.10.20.22.4.53";
+
 /// Root ids of comment activities.
 const COMMENTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2"];
 
-/// The statements that a statement is related to in that way.
+/// The statements within a statement.
+fn within<'d>(element: Element<'d>) -> impl Iterator<Item = Element<'d>> {
+    element
+        .children()
+        .filter(|child| matches!(child.name(), "entryRelationship" | "component"))
+        .flat_map(|relation| relation.children())
+        .filter(|child| statement::is_statement(*child))
+}
+
+/// The statements that a statement is related to in that way, and that state something.
 pub(super) fn related<'d>(element: Element<'d>, code: &'static str) -> impl Iterator<Item = Element<'d>> {
     element
         .children_named("entryRelationship")
         .filter(move |relation| attr(*relation, "typeCode") == Some(code))
         .flat_map(|relation| relation.children())
-        .filter(|child| statement::is_statement(*child))
+        .filter(|child| statement::is_statement(*child) && !statement::is_unstated(*child))
 }
 
-/// The statements within a statement that have one of the templates.
+/// The statements within a statement that have one of the templates and state something.
 pub(super) fn parts<'d>(element: Element<'d>, templates: &'static [&'static str]) -> impl Iterator<Item = Element<'d>> {
-    element
-        .children_named("entryRelationship")
-        .flat_map(|relation| relation.children())
-        .filter(move |child| statement::is_statement(*child) && child.templates().any(|(root, _)| templates.contains(&root)))
+    element.children_named("entryRelationship").flat_map(|relation| relation.children()).filter(move |child| {
+        statement::is_statement(*child) && !statement::is_unstated(*child) && child.templates().any(|(root, _)| templates.contains(&root))
+    })
 }
 
 /// The first of them.

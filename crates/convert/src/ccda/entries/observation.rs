@@ -14,7 +14,7 @@ use crate::ccda::{
 impl<'d> Context<'d> {
     /// An Observation of any statement that is one: everything but what its kind adds.
     pub(super) fn observation(&mut self, element: Element<'d>, category: Option<&'static str>) -> Mapped<Obj> {
-        let empty = element.child("value").is_none_or(|value| value.null_flavor().is_some());
+        let empty = statement::is_unstated(element) || element.child("value").is_none_or(|value| value.null_flavor().is_some());
         if element.is_negated() && !empty {
             // R4 cannot say that something observed is not so; leaving the negation out would turn it round.
             return Err(fault(
@@ -38,7 +38,7 @@ impl<'d> Context<'d> {
         self.time_or_period(&mut body, element.child("effectiveTime"), ("effectiveDateTime", "effectivePeriod"));
         self.observers(element, &mut body);
         self.observed(element, &mut body);
-        if element.is_negated() {
+        if element.is_negated() && !statement::is_unstated(element) {
             // Negated and without a value: it was not done.
             self.took(element);
             body.put("status", "cancelled");
@@ -49,7 +49,9 @@ impl<'d> Context<'d> {
         }
         body.opt("encounter", self.encounter_of(element));
         for code in element.children_named("interpretationCode") {
-            if let Some(concept) = self.concept(code) {
+            if statement::is_unstated(element) {
+                self.account.dropped_all(code, Why::NotStated);
+            } else if let Some(concept) = self.concept(code) {
                 body.push("interpretation", concept);
             }
         }
@@ -83,6 +85,18 @@ impl<'d> Context<'d> {
     /// The value, or why there is none.
     fn observed(&mut self, element: Element<'d>, body: &mut Obj) {
         let mut values = element.children_named("value");
+        if statement::is_unstated(element) {
+            // Its sender does not state what stands there.
+            body.put("dataAbsentReason", absent_concept(Some(element)));
+            element.children_named("value").for_each(|value| self.account.dropped_all(value, Why::NotStated));
+            self.find(
+                "ccda-null-statement",
+                Severity::Warning,
+                element,
+                "the observation has a nullFlavor: its sender does not state its value; it has dataAbsentReason instead",
+            );
+            return;
+        }
         let Some(value) = values.next() else { return };
         if !self.value(value, body) && !body.has("dataAbsentReason") {
             let reason = absent_reason(Some(value));

@@ -267,7 +267,7 @@ impl<'d> Context<'d> {
         for relation in act.children_named("entryRelationship") {
             for inner in relation.children().filter(|child| statement::is_statement(*child)) {
                 let kind = sutura_ccda::EntryKind::of_statement(inner);
-                if kind == Some(sutura_ccda::EntryKind::ProblemObservation) {
+                if kind == Some(sutura_ccda::EntryKind::ProblemObservation) && !statement::is_unstated(inner) {
                     found.extend(self.isolated(inner, |this| this.problem(inner, Some(act), Some("health-concern"))));
                 } else {
                     found.extend(self.nested(inner));

@@ -11,6 +11,8 @@ use crate::ccda::{
 
 const REACTION: &[&str] = &["2.16.840.1.113883.10.20.22.4.9"];
 const DEVICE: &str = "2.16.840.1.113883.10.20.22.4.37";
+/// "Failed attempted procedure": an act within a procedure that did not succeed.
+const FAILED: &str = "103709008";
 const MEDICATION: &[&str] = &["2.16.840.1.113883.10.20.22.4.16"];
 
 impl<'d> Context<'d> {
@@ -24,7 +26,21 @@ impl<'d> Context<'d> {
             self.took(procedure);
         }
         let status = self.status(procedure, "ProcedureStatus").unwrap_or("unknown");
-        body.put("status", if negated { "not-done" } else { status });
+        let failed = related(procedure, "SUBJ")
+            .find(|act| act.child("code").is_some_and(|code| attr(code, "code") == Some(FAILED)))
+            .and_then(|act| act.child("code"));
+        body.put(
+            "status",
+            match status {
+                _ if negated => "not-done",
+                // What was tried and failed is over, not done.
+                "completed" if failed.is_some() => "stopped",
+                status => status,
+            },
+        );
+        if let Some(outcome) = failed.and_then(|code| self.concept(code)) {
+            body.put("outcome", outcome);
+        }
         let code = procedure.child("code");
         let concept = code.and_then(|code| self.concept(code));
         let text = if concept.is_none() {

@@ -115,9 +115,9 @@ impl<'d> Context<'d> {
 fn blood_pressures<'d>(signs: &mut Vec<Sign<'d>>) -> Vec<(Element<'d>, Obj)> {
     let mut made = Vec::new();
     while let Some(at) = signs.iter().position(|(code, _, _)| *code == SYSTOLIC) {
-        let time = signs[at].2.get("effectiveDateTime").cloned();
-        let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && body.get("effectiveDateTime").cloned() == time)
-        else {
+        let time = |body: &Obj| ["effectiveDateTime", "effectivePeriod"].map(|key| body.get(key).cloned());
+        let taken = time(&signs[at].2);
+        let Some(other) = signs.iter().position(|(code, _, body)| *code == DIASTOLIC && time(body) == taken) else {
             // A pressure without its other half stays as it is.
             break;
         };

@@ -373,3 +373,133 @@ proptest! {
         prop_assert_eq!(converted.leaves, converted.mapped + converted.dropped + converted.unmapped);
     }
 }
+
+/// All resources of the entries of a section; the whole Bundle has to be valid.
+fn all(section: &str, entries: &str) -> (Value, Converted) {
+    let (bundle, converted) = convert(&wrapped(section, entries));
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    assert_eq!(converted.entries_refused, 0, "{:?}", converted.findings);
+    (bundle, converted)
+}
+
+#[test]
+fn a_statement_with_a_null_flavor_is_no_fact() {
+    let null = |flavor: &str, name: &str, attributes: &str, inner: &str| {
+        format!(
+            r#"<entry><{name} {attributes} nullFlavor="{flavor}"><statusCode code="completed"/><effectiveTime><low value="2024"/></effectiveTime>{inner}</{name}></entry>"#
+        )
+    };
+    let observation = r#"classCode="OBS" moodCode="EVN""#;
+    let value = |code: &str| format!(r#"<value xsi:type="CD" code="{code}" {SNOMED}/>"#);
+    let pregnant = null(
+        "UNK",
+        "observation",
+        observation,
+        &format!(
+            r#"<templateId root="2.16.840.1.113883.10.20.15.3.8"/><id root="1.2" extension="p"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>{}"#,
+            value("77386006")
+        ),
+    );
+    let (bundle, converted) = all("29762-2", &pregnant);
+    let found = resources(&bundle, "Observation");
+    assert_eq!(found[0]["code"]["coding"][0]["code"], "82810-3");
+    assert_eq!(found[0]["dataAbsentReason"]["coding"][0]["code"], "unknown");
+    assert!(!found[0].to_string().contains("77386006"), "{:#}", found[0]);
+    assert!(converted.findings.iter().any(|finding| finding.code == "ccda-null-statement"));
+    let result = null(
+        "NASK",
+        "observation",
+        observation,
+        &format!(
+            r#"<templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="1.2" extension="r"/><code code="2345-7" codeSystem="2.16.840.1.113883.6.1"/>{}<interpretationCode code="H" codeSystem="2.16.840.1.113883.5.83"/>"#,
+            value("10828004")
+        ),
+    );
+    let (bundle, _) = all("30954-2", &result);
+    let found = resources(&bundle, "Observation")[0];
+    assert_eq!(found["dataAbsentReason"]["coding"][0]["code"], "not-asked");
+    assert!(found.get("valueCodeableConcept").is_none() && found.get("interpretation").is_none());
+    // What is no observation in FHIR cannot say that it is not known: it is left out, and counted.
+    let problem = |act: &str, own: &str| {
+        format!(
+            r#"<entry><act classCode="ACT" moodCode="EVN" {act}><templateId root="2.16.840.1.113883.10.20.22.4.3"/><statusCode code="active"/><entryRelationship typeCode="SUBJ"><observation {observation} {own}><templateId root="2.16.840.1.113883.10.20.22.4.4"/><id root="1.2" extension="q"/><code code="55607006" {SNOMED}/><statusCode code="completed"/>{}</observation></entryRelationship></act></entry>"#,
+            value("44054006")
+        )
+    };
+    for (section, kind, entry) in [
+        ("11450-4", "Condition", problem(r#"nullFlavor="NI""#, "")),
+        ("11450-4", "Condition", problem("", r#"nullFlavor="NAV""#)),
+        (
+            "48765-2",
+            "AllergyIntolerance",
+            null(
+                "UNK",
+                "observation",
+                observation,
+                &format!(
+                    r#"<templateId root="2.16.840.1.113883.10.20.22.4.7"/><code code="ASSERTION" codeSystem="2.16.840.1.113883.5.4"/>{}"#,
+                    value("419199007")
+                ),
+            ),
+        ),
+        (
+            "10160-0",
+            "MedicationRequest",
+            null(
+                "NI",
+                "substanceAdministration",
+                r#"classCode="SBADM" moodCode="EVN""#,
+                r#"<templateId root="2.16.840.1.113883.10.20.22.4.16"/><consumable><manufacturedProduct><manufacturedMaterial><code code="197361" codeSystem="2.16.840.1.113883.6.88"/></manufacturedMaterial></manufacturedProduct></consumable>"#,
+            ),
+        ),
+        (
+            "47519-4",
+            "Procedure",
+            null(
+                "UNK",
+                "procedure",
+                r#"classCode="PROC" moodCode="EVN""#,
+                &format!(r#"<templateId root="2.16.840.1.113883.10.20.22.4.14"/><code code="80146002" {SNOMED}/>"#),
+            ),
+        ),
+    ] {
+        let (bundle, converted) = all(section, &entry);
+        assert_eq!(resources(&bundle, kind).len(), 0, "{entry}");
+        assert!(converted.findings.iter().any(|finding| finding.code == "ccda-null-statement"), "{entry}: {:?}", converted.findings);
+        assert_eq!((converted.entries_mapped, converted.entries_dropped), (0, 1), "{entry}");
+    }
+    // A null part of a problem does not touch the problem: it stays active.
+    let status = format!(
+        r#"<entryRelationship typeCode="REFR"><observation {observation} nullFlavor="UNK"><templateId root="2.16.840.1.113883.10.20.22.4.6"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{}</observation></entryRelationship></observation>"#,
+        value("413322009")
+    );
+    let (bundle, _) = all("11450-4", &problem("", "").replace("</observation>", &status));
+    assert_eq!(resources(&bundle, "Condition")[0]["clinicalStatus"]["coding"][0]["code"], "active");
+}
+
+#[test]
+fn starts_refusals_and_failures() {
+    let result = only(
+        "30954-2",
+        r#"<observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="1.2" extension="r"/><code code="2345-7" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><effectiveTime><low value="20240102"/></effectiveTime><value xsi:type="PQ" value="1" unit="1"/></observation>"#,
+        "Observation",
+    );
+    assert_eq!((&result["effectivePeriod"], result.get("effectiveDateTime")), (&json!({"start": "2024-01-02"}), None));
+    let refused = only(
+        "11369-6",
+        r#"<substanceAdministration classCode="SBADM" moodCode="EVN" negationInd="true"><templateId root="2.16.840.1.113883.10.20.22.4.52"/><id root="1.2" extension="i"/><statusCode code="completed"/><effectiveTime value="20151115"/>
+        <consumable><manufacturedProduct><manufacturedMaterial><code code="166" codeSystem="2.16.840.1.113883.12.292"/></manufacturedMaterial></manufacturedProduct></consumable>
+        <entryRelationship typeCode="RSON"><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.53"/><code code="PATOBJ" codeSystem="2.16.840.1.113883.5.8"/><statusCode code="completed"/></observation></entryRelationship></substanceAdministration>"#,
+        "Immunization",
+    );
+    assert_eq!((&refused["statusReason"]["coding"][0]["code"], refused.get("reasonCode")), (&json!("PATOBJ"), None));
+    let failed = only(
+        "47519-4",
+        &format!(
+            r#"<procedure classCode="PROC" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.14"/><id root="1.2" extension="f"/><code code="168731009" {SNOMED}/><statusCode code="completed"/><effectiveTime value="2022"/>
+            <entryRelationship typeCode="SUBJ" inversionInd="true"><act classCode="ACT" moodCode="EVN"><code code="103709008" {SNOMED}/><statusCode code="completed"/></act></entryRelationship></procedure>"#
+        ),
+        "Procedure",
+    );
+    assert_eq!((&failed["status"], &failed["outcome"]["coding"][0]["code"]), (&json!("stopped"), &json!("103709008")));
+}
