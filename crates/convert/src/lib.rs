@@ -6,7 +6,8 @@
 //!
 //! - [`v2`]: HL7 v2 by the v2-to-FHIR tables and our own in the same form,
 //! - [`ccda`]: C-CDA documents in the shapes of US Core, by the code maps of the C-CDA on FHIR guide and our own,
-//! - [`fhir`]: the tree of elements both are written with,
+//! - [`fhir`]: the tree of elements that v2 is written with, and what both share: strings of JSON, the place of a record and its Provenance
+//!   (C-CDA builds each entry apart, so that one that goes wrong is dropped whole),
 //! - [`ids`]: ids that are the same in every run,
 //! - [`report`]: the account.
 //!
@@ -14,6 +15,7 @@
 //! server.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod base64;
 pub mod ccda;
 mod error;
 pub mod fhir;

@@ -20,6 +20,12 @@ use sutura_core::{ColumnDef, Finding, PhiClass, TableDef};
 /// Name of a place that is counted: `PID-5.1`, `entry:ProblemObservation/value`.
 pub type Place = Cow<'static, str>;
 
+/// Places of a feed that are counted one by one. Real documents of ten vendors together have about a thousand.
+const MOST_PLACES: usize = 10_000;
+
+/// What the places beyond that are counted as.
+const OTHER_PLACES: &str = "other places";
+
 /// What became of the values of one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
@@ -209,6 +215,12 @@ impl Feed {
         self.places.entry(place.into()).or_default()
     }
 
+    /// The counts of a place whose name depends on the input: once there are [`MOST_PLACES`], new ones are counted together.
+    pub(crate) fn bounded_place(&mut self, place: &str) -> &mut Counts {
+        let fits = self.places.len() < MOST_PLACES || self.places.contains_key(place);
+        self.places.entry(if fits { Cow::Owned(place.to_owned()) } else { Cow::Borrowed(OTHER_PLACES) }).or_default()
+    }
+
     /// Counts a resource.
     pub fn resource(&mut self, resource_type: &'static str) {
         *self.resources.entry(resource_type).or_default() += 1;
@@ -238,7 +250,8 @@ impl Feed {
         self.converted += other.converted;
         add_all(&mut self.rejected, &other.rejected);
         for (place, counts) in &other.places {
-            self.places.entry(place.clone()).or_default().merge(counts);
+            let fits = self.places.len() < MOST_PLACES || self.places.contains_key(place);
+            self.places.entry(if fits { place.clone() } else { Cow::Borrowed(OTHER_PLACES) }).or_default().merge(counts);
         }
         for (key, counts) in &other.fields.0 {
             let into = self.fields.0.entry(*key).or_default();

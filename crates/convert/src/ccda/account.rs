@@ -6,7 +6,7 @@
 
 use sutura_ccda::{Content, Document, Element};
 
-use super::statement;
+use super::{names, statement};
 use crate::report::Feed;
 
 /// Why a leaf was left out on purpose.
@@ -30,6 +30,8 @@ pub(super) enum Why {
     Reference,
     /// The value is not one of its type; there is a finding.
     Invalid,
+    /// The document's entries repeat more text than is taken over; there is a finding.
+    TooMuch,
     /// The entry was refused; there is a finding.
     Refused,
 }
@@ -46,6 +48,7 @@ impl Why {
             Self::Repeated => "repeated",
             Self::Reference => "entry-reference",
             Self::Invalid => "invalid-value",
+            Self::TooMuch => "repeated-too-often",
             Self::Refused => "entry-refused",
         }
     }
@@ -111,68 +114,87 @@ impl Account {
     /// Writes the fate of every leaf of the document into the account of its feed, and says how many leaves there are.
     pub(super) fn close(&self, document: &Document, feed: &mut Feed) -> Totals {
         let mut totals = Totals::default();
-        let mut path = String::with_capacity(128);
+        let mut path = Path { text: String::with_capacity(128), names: 0 };
         self.walk(document.root(), &mut path, 0, &mut |path, fate| {
             totals.leaves += 1;
+            let counts = feed.bounded_place(path);
             match fate {
                 Fate::Open => {
                     totals.unmapped += 1;
-                    feed.unmapped(path.to_owned());
+                    counts.unmapped += 1;
                 }
                 Fate::Mapped => {
                     totals.mapped += 1;
-                    feed.mapped(path.to_owned());
+                    counts.mapped += 1;
                 }
                 Fate::Dropped(why) => {
                     totals.dropped += 1;
-                    feed.dropped(path.to_owned(), why.as_str());
+                    *counts.dropped.entry(why.as_str()).or_default() += 1;
                 }
             }
         });
         totals
     }
 
-    fn walk(&self, element: Element<'_>, path: &mut String, depth: usize, each: &mut impl FnMut(&str, Fate)) {
+    fn walk(&self, element: Element<'_>, path: &mut Path, depth: usize, each: &mut impl FnMut(&str, Fate)) {
         if depth > MAX_DEPTH {
             return;
         }
-        let before = path.len();
-        let outer = statement::name(element).map(|name| std::mem::replace(path, format!("entry:{name}")));
+        // Statements and sections begin a path of their own, so that those within others count with the rest.
+        let outer = match statement::name(element) {
+            Some(name) => Some(std::mem::replace(path, Path { text: format!("entry:{name}"), names: 1 })),
+            None if element.name() == "section" => Some(std::mem::replace(path, Path { text: "section".to_owned(), names: 1 })),
+            None => None,
+        };
+        let before = (path.text.len(), path.names);
         if outer.is_none() {
-            if element.name() == "section" {
-                path.clear();
-            }
-            if !path.is_empty() {
-                path.push('/');
-            }
-            path.push_str(element.name());
+            path.push(names::shown(element));
         }
-        // A section's path starts anew, so that nested sections count with the others.
         let fate = match self.fates.get(element.node_id().index()) {
             Some(Fate::Open) | None if is_structure(element) => Fate::Dropped(Why::Structure),
             Some(fate) => *fate,
             None => Fate::Open,
         };
         if is_leaf(element) {
-            each(path, fate);
+            each(&path.text, fate);
         }
         if !is_narrative(element) {
             for child in element.children() {
-                let length = path.len();
-                let saved = (child.name() == "section").then(|| path.clone());
                 self.walk(child, path, depth + 1, each);
-                match saved {
-                    Some(saved) => *path = saved,
-                    None => path.truncate(length),
-                }
             }
         }
         match outer {
             Some(outer) => *path = outer,
-            None => path.truncate(before),
+            None => {
+                path.text.truncate(before.0);
+                path.names = before.1;
+            }
         }
     }
 }
+
+/// Where a leaf stands: names of the standard from the nearest statement or section on.
+struct Path {
+    text: String,
+    names: usize,
+}
+
+impl Path {
+    /// Goes one element down. Deeper than anything that is meant by people all is one place.
+    fn push(&mut self, name: &str) {
+        self.names += 1;
+        if self.names > MOST_NAMES {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push('/');
+        }
+        self.text.push_str(name);
+    }
+}
+
+/// Names of a path that are shown.
+const MOST_NAMES: usize = 12;
 
 /// Sums over a document.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

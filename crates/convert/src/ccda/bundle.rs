@@ -1,5 +1,7 @@
 //! The Bundle, and the Provenance that says where it came from.
 
+use chrono::{SecondsFormat, Utc};
+
 use super::{
     BundleForm,
     context::{Context, Resource},
@@ -7,17 +9,7 @@ use super::{
     stamp::Stamp,
     types::{absent, attr, coded},
 };
-use crate::{
-    fhir::{Source, push_string},
-    ids::IdBuilder,
-};
-
-/// Extension of `Provenance.entity.what`: byte offset of the record in its source.
-const SOURCE_OFFSET: &str = "https://sutura.dev/fhir/StructureDefinition/source-offset";
-/// Extension of `Provenance.entity.what`: length of the record in bytes.
-const SOURCE_LENGTH: &str = "https://sutura.dev/fhir/StructureDefinition/source-length";
-/// System of the identifier that is the SHA-256 of the record's bytes.
-const SOURCE_SHA256: &str = "https://sutura.dev/fhir/identifier/source-sha256";
+use crate::fhir::{AGENT_TYPE, ASSEMBLER, SOURCE_LENGTH, SOURCE_OFFSET, SOURCE_SHA256, Source, provenance_id, push_string};
 
 /// Appends the Bundle and says how many resources it has.
 pub(super) fn write(cx: &Context<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> usize {
@@ -45,9 +37,10 @@ pub(super) fn write(cx: &Context<'_>, source: &Source<'_>, out: &mut Vec<u8>) ->
     out.extend_from_slice(b"\"type\":");
     push_string(kind, out);
     if form == BundleForm::Document {
-        let recorded = recorded(cx).unwrap_or_else(|| "1970-01-01T00:00:00+00:00".to_owned());
+        // A document has to have one (bdl-10): when the Bundle was put together, if it is not known when the document was.
+        let timestamp = recorded(cx).unwrap_or_else(|| Utc::now().to_rfc3339_opts(SecondsFormat::Secs, false));
         out.extend_from_slice(b",\"timestamp\":");
-        push_string(&recorded, out);
+        push_string(&timestamp, out);
     }
     out.extend_from_slice(b",\"entry\":[");
     let provenance = cx.options.provenance.then(|| provenance(cx, source));
@@ -118,15 +111,18 @@ fn urn(reference: &str) -> Option<String> {
     Some(format!("urn:uuid:{}-{}-{}-{}-{}", &id[..8], &id[8..12], &id[12..16], &id[16..20], &id[20..]))
 }
 
-/// When the document was made, as an instant.
+/// When it was recorded, as an instant: what the options say, else the time of the document if that is one. A date alone is no instant, and
+/// none is made of it.
 fn recorded(cx: &Context<'_>) -> Option<String> {
-    let time = cx.doc.root().child("effectiveTime")?;
-    let stamp = attr(time, "value").and_then(Stamp::parse)?;
-    stamp.instant(cx.zone).or_else(|| {
-        // Without an offset the day begins at noon UTC for somebody; the date is right almost everywhere.
-        let date = stamp.date();
-        (date.len() == 10).then(|| format!("{date}T00:00:00+00:00"))
-    })
+    if let Some(recorded) = &cx.options.recorded {
+        return Some(recorded.clone());
+    }
+    made(cx)?.instant(cx.zone)
+}
+
+/// When the document was made.
+fn made<'d>(cx: &Context<'d>) -> Option<Stamp<'d>> {
+    attr(cx.doc.root().child("effectiveTime")?, "value").and_then(Stamp::parse)
 }
 
 /// Every resource was assembled from the bytes of the document.
@@ -134,17 +130,22 @@ fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
     let mut body = Obj::new();
     let targets: Vec<Json> = cx.resources.iter().map(|resource| Obj::of("reference", resource.reference()).into()).collect();
     body.put("target", targets);
+    body.opt("occurredDateTime", made(cx).map(|made| made.date_time(cx.zone)));
     match recorded(cx) {
         Some(recorded) => body.put("recorded", recorded),
         None => body.put("_recorded", absent("unknown")),
     }
+    body.put(
+        "activity",
+        coded("http://terminology.hl7.org/CodeSystem/iso-21089-lifecycle", "transform", "Transform/Translate Record Lifecycle Event"),
+    );
     let mut agent = Obj::new();
-    agent.put("type", coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "assembler", "Assembler"));
-    agent.put("who", Obj::of("display", "Sutura"));
+    agent.put("type", coded(AGENT_TYPE, ASSEMBLER.0, "Assembler"));
+    agent.put("who", Obj::of("display", ASSEMBLER.1));
     body.push("agent", agent);
     if let Some(author) = &cx.author {
         let mut agent = Obj::new();
-        agent.put("type", coded("http://terminology.hl7.org/CodeSystem/provenance-participant-type", "author", "Author"));
+        agent.put("type", coded(AGENT_TYPE, "author", "Author"));
         agent.put("who", author.clone());
         body.push("agent", agent);
     }
@@ -165,6 +166,6 @@ fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
     let mut entity = Obj::of("role", "source");
     entity.put("what", what);
     body.push("entity", entity);
-    let id = IdBuilder::new("Provenance").part("source").part(&hash).part("ccda").finish();
+    let id = provenance_id(&hash, "ccda");
     Resource { kind: "Provenance", id, body, origin: 0..source.length as usize }
 }

@@ -11,6 +11,7 @@ use super::{
     people::Actor,
     types::{absent, absent_concept, attr, folded, is_language, media_type},
 };
+use crate::base64;
 
 /// Where the guide defines the extensions of its Composition.
 const GUIDE: &str = "http://hl7.org/fhir/us/ccda/StructureDefinition/";
@@ -181,7 +182,6 @@ impl<'d> Context<'d> {
             if !team.is_empty() {
                 let mut care_team = Obj::new();
                 care_team.extend("identifier", self.identifiers(service));
-                care_team.put("status", "active");
                 care_team.put("subject", self.patient.clone());
                 care_team.opt("period", period);
                 care_team.absorb(team);
@@ -291,8 +291,8 @@ impl<'d> Context<'d> {
         let mut attachment = Obj::new();
         attachment.opt("contentType", media_type(text));
         if attr(text, "representation") == Some("B64") {
-            let data: String = text.text().chars().filter(|letter| !letter.is_whitespace()).collect();
-            if is_base64(&data) {
+            let mut data = String::new();
+            if base64::push_sent(&text.text(), &mut data) {
                 self.took(text);
                 if !attachment.has("contentType") {
                     attachment.put("contentType", "application/octet-stream");
@@ -312,7 +312,7 @@ impl<'d> Context<'d> {
             if !attachment.has("contentType") {
                 attachment.put("contentType", "text/plain");
             }
-            attachment.put("data", super::base64(text.text().trim().as_bytes()));
+            attachment.put("data", base64::encoded(text.text().trim().as_bytes()));
         }
         if !attachment.has("data") && !attachment.has("url") {
             return;
@@ -352,7 +352,7 @@ impl<'d> Context<'d> {
         composition.push("section", section);
     }
 
-    /// `Encounter.class`: the code of HL7's ActCode among the codes that were sent, else one that the type of visit gives.
+    /// `Encounter.class`: the code of HL7's ActCode among the codes that were sent.
     pub(super) fn encounter_class(&mut self, code: Option<Element<'d>>, body: &mut Obj) {
         const ACT_CODE: &str = "2.16.840.1.113883.5.4";
         let all: Vec<Element<'d>> =
@@ -362,27 +362,12 @@ impl<'d> Context<'d> {
             body.put("class", class);
             return;
         }
-        let known = all.iter().find_map(|code| maps::map("EncounterClass", attr(*code, "code")?));
-        match known {
-            Some(known) => {
-                let mut class = Obj::of("system", "http://terminology.hl7.org/CodeSystem/v3-ActCode");
-                class.put("code", known);
-                body.put("class", class);
-            }
-            None => body.put("class", absent("unknown")),
-        }
+        // What kind of visit a billing code means is in licence-bound lists; the code itself is the type.
+        body.put("class", absent("unknown"));
     }
 
     /// What a section's entries are about, by its kind.
     pub(super) fn enter_section(&mut self, kind: SectionKind) {
         self.section = kind;
     }
-}
-
-fn is_base64(text: &str) -> bool {
-    let data = text.trim_end_matches('=');
-    !text.is_empty()
-        && text.len().is_multiple_of(4)
-        && text.len() - data.len() <= 2
-        && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/'))
 }

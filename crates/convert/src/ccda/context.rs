@@ -8,8 +8,8 @@ use sutura_core::{Finding, Severity};
 use super::{
     Options,
     account::{Account, Why},
-    json::{Json, Obj},
-    types,
+    json::{Json, Obj, Shape},
+    names, oid, types,
 };
 use crate::ids::{self, Id, IdBuilder};
 
@@ -75,15 +75,42 @@ pub(super) struct Fault {
 
 pub(super) type Mapped<T> = Result<T, Fault>;
 
+/// How things stood before a part of the document was read.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Mark {
+    /// Resources that were there.
+    resources: usize,
+    /// Changes to them that were noted.
+    undo: usize,
+    /// The mark around this one.
+    outer: usize,
+}
+
+/// What a resource that was there before a mark looked like before something was added to it.
+struct Undo {
+    at: usize,
+    shape: Shape,
+}
+
 pub(super) struct Context<'d> {
     pub(super) doc: &'d Document,
     pub(super) options: &'d Options,
     pub(super) hash: [u8; 32],
+    /// Whose document it is; empty if it does not say.
+    custodian: String,
     pub(super) account: Account,
     pub(super) findings: Vec<Finding>,
     pub(super) resources: Vec<Resource>,
     by_id: HashMap<(&'static str, Id), usize>,
     by_reference: HashMap<String, usize>,
+    /// Additions to resources that are older than the innermost mark.
+    undo: Vec<Undo>,
+    /// Resources that were there at the innermost mark; 0 outside of any.
+    settled: usize,
+    /// Bytes of text that statements may still take over from elsewhere in the document.
+    text_left: usize,
+    /// Whether there was too much of it.
+    text_cut: bool,
     pub(super) patient: Ref,
     /// Root and extension of the patient's identifiers.
     pub(super) patient_ids: Vec<(&'d str, &'d str)>,
@@ -99,11 +126,16 @@ pub(super) struct Context<'d> {
 }
 
 impl<'d> Context<'d> {
-    pub(super) fn new(doc: &'d Document, options: &'d Options, hash: [u8; 32]) -> Self {
+    pub(super) fn new(doc: &'d Document, options: &'d Options, hash: [u8; 32], custodian: String) -> Self {
         Self {
             doc,
             options,
             hash,
+            custodian,
+            undo: Vec::new(),
+            settled: 0,
+            text_cut: false,
+            text_left: doc.source_length().saturating_add(MOST_REPEATED_TEXT),
             account: Account::new(doc),
             findings: Vec::new(),
             resources: Vec::new(),
@@ -127,12 +159,11 @@ impl<'d> Context<'d> {
 
     /// Adds a resource under an id, or finds the one that says the same; if it says something else, under another id.
     pub(super) fn add_under(&mut self, kind: &'static str, mut id: Id, element: Element<'d>, body: Obj) -> Ref {
-        let fingerprint = fingerprint(&body);
         if let Some(&at) = self.by_id.get(&(kind, id)) {
+            let fingerprint = fingerprint(&body);
             let known = self::fingerprint(&self.resources[at].body);
             if known == fingerprint || known.is_empty() || fingerprint.is_empty() {
-                merge(&mut self.resources[at].body, body);
-                return Ref(self.resources[at].reference());
+                return self.merge(at, body, element);
             }
             // The sender uses one identifier for different things.
             self.find(
@@ -142,13 +173,12 @@ impl<'d> Context<'d> {
                 "the identifier also names something else in this document; a different id was made",
             );
             id = match types::primary_id(element) {
-                Some((root, extension)) => IdBuilder::new(kind).part("reused").part(root).part(extension).part(&fingerprint).finish(),
+                Some(_) => IdBuilder::new(kind).part("reused").part(id.as_str()).part(&fingerprint).finish(),
                 // One id for two things that have no identifier cannot be; the place tells them apart.
                 None => self.id_of_place(kind, element),
             };
             if let Some(&at) = self.by_id.get(&(kind, id)) {
-                merge(&mut self.resources[at].body, body);
-                return Ref(self.resources[at].reference());
+                return self.merge(at, body, element);
             }
         }
         self.insert(kind, id, element.span(), body)
@@ -166,10 +196,40 @@ impl<'d> Context<'d> {
     /// Adds a resource under an id that the caller made, or gives the one that is there.
     pub(super) fn add_as(&mut self, kind: &'static str, id: Id, element: Element<'d>, body: Obj) -> Ref {
         if let Some(&at) = self.by_id.get(&(kind, id)) {
-            merge(&mut self.resources[at].body, body);
-            return Ref(self.resources[at].reference());
+            return self.merge(at, body, element);
         }
         self.insert(kind, id, element.span(), body)
+    }
+
+    /// Adds to a resource what the second of two equal ones says.
+    fn merge(&mut self, at: usize, other: Obj, element: Element<'d>) -> Ref {
+        self.fill(at, other, &["category", "identifier", "note", "telecom", "address", "qualification"], element);
+        Ref(self.resources[at].reference())
+    }
+
+    /// Adds to a resource that was made before what it has not, and the items of these lists. Nothing of it is changed or removed, so
+    /// that it can be taken back.
+    pub(super) fn add_to(&mut self, reference: &Ref, other: Obj, lists: &[&str], element: Element<'d>) {
+        if let Some(&at) = self.by_reference.get(&reference.0) {
+            self.fill(at, other, lists, element);
+        }
+    }
+
+    fn fill(&mut self, at: usize, other: Obj, lists: &[&str], element: Element<'d>) {
+        let body = &mut self.resources[at].body;
+        let before = body.shape();
+        let whole = body.fill_from(other, lists);
+        if at < self.settled && body.shape() != before {
+            self.undo.push(Undo { at, shape: before });
+        }
+        if !whole {
+            self.find(
+                "ccda-list-full",
+                Severity::Warning,
+                element,
+                "too many values for one list of one resource; the others are left out",
+            );
+        }
     }
 
     fn insert(&mut self, kind: &'static str, id: Id, origin: Range<usize>, body: Obj) -> Ref {
@@ -184,8 +244,29 @@ impl<'d> Context<'d> {
     /// The id of what the element's first identifier names, or of its place in the document.
     pub(super) fn id_of(&self, kind: &'static str, element: Element<'d>) -> Id {
         match types::primary_id(element) {
-            Some((root, extension)) => ids::from_identifier(kind, root, extension),
+            Some((root, extension)) => self.id_of_identifier(kind, root, extension),
             None => self.id_of_place(kind, element),
+        }
+    }
+
+    /// The id of what an identifier names. People, organizations and places are the same for everybody, in messages of HL7 v2 too; what
+    /// is said of a patient is that patient's: senders copy the identifiers of statements from one patient to the next.
+    pub(super) fn id_of_identifier(&self, kind: &'static str, root: &str, extension: &str) -> Id {
+        if matches!(kind, "Patient" | "Practitioner" | "Organization" | "Location") {
+            return self.id_for_all(kind, root, extension);
+        }
+        let id = self.id_for_all(kind, root, extension);
+        IdBuilder::new(kind).part("of").part(&self.patient.0).part(id.as_str()).finish()
+    }
+
+    /// The id of what an identifier names, whoever the patient is.
+    pub(super) fn id_for_all(&self, kind: &'static str, root: &str, extension: &str) -> Id {
+        match (oid::uri_of_root(root), extension) {
+            (Some(uri), "") => ids::from_identifier(kind, "urn:ietf:rfc:3986", &uri),
+            (Some(uri), extension) => ids::from_identifier(kind, &uri, &types::folded(extension)),
+            // Without a system it names something only among the documents of its sender.
+            (None, extension) if self.custodian.is_empty() => ids::from_record(kind, &self.hash, &format!("id {root} {extension}")),
+            (None, extension) => IdBuilder::new(kind).part("custodian").part(&self.custodian).part(root).part(extension).finish(),
         }
     }
 
@@ -198,28 +279,73 @@ impl<'d> Context<'d> {
         self.by_id.contains_key(&(kind, id))
     }
 
-    pub(super) fn body_mut(&mut self, reference: &Ref) -> Option<&mut Obj> {
-        let at = *self.by_reference.get(&reference.0)?;
-        self.resources.get_mut(at).map(|resource| &mut resource.body)
-    }
-
     pub(super) fn body(&self, reference: &Ref) -> Option<&Obj> {
         let at = *self.by_reference.get(&reference.0)?;
         self.resources.get(at).map(|resource| &resource.body)
     }
 
-    /// Takes back every resource from `length` on.
-    pub(super) fn roll_back(&mut self, length: usize) {
-        for resource in self.resources.drain(length.min(self.resources.len())..) {
+    /// Begins a part that can be taken back. It ends with [`Self::keep`] or [`Self::roll_back`].
+    pub(super) fn mark(&mut self) -> Mark {
+        let mark = Mark { resources: self.resources.len(), undo: self.undo.len(), outer: self.settled };
+        self.settled = mark.resources;
+        mark
+    }
+
+    /// What was made since the mark stays.
+    pub(super) fn keep(&mut self, mark: Mark) {
+        self.settled = mark.outer;
+        if mark.outer == 0 {
+            self.undo.clear();
+        }
+    }
+
+    /// Takes back every resource that was made since the mark, and what was added to older ones.
+    pub(super) fn roll_back(&mut self, mark: Mark) {
+        for undo in self.undo.drain(mark.undo.min(self.undo.len())..).rev() {
+            if let Some(resource) = self.resources.get_mut(undo.at) {
+                resource.body.restore(&undo.shape);
+            }
+        }
+        for resource in self.resources.drain(mark.resources.min(self.resources.len())..) {
             self.by_id.remove(&(resource.kind, resource.id));
             self.by_reference.remove(&resource.reference());
         }
+        self.settled = mark.outer;
+    }
+
+    /// The resources that were made since the mark, and the older ones that something was added to.
+    pub(super) fn touched(&self, mark: Mark) -> impl Iterator<Item = &Resource> {
+        let mut older: Vec<usize> = self.undo.get(mark.undo..).unwrap_or_default().iter().map(|undo| undo.at).collect();
+        older.sort_unstable();
+        older.dedup();
+        let older = older.into_iter().filter(move |at| *at < mark.resources).filter_map(|at| self.resources.get(at));
+        self.resources.get(mark.resources..).unwrap_or_default().iter().chain(older)
+    }
+
+    /// Whether a statement may take over the text of an element that stands elsewhere. What statements repeat is bounded for each
+    /// document, lest a thousand references to one long text become a thousand texts.
+    pub(super) fn may_repeat(&mut self, element: Element<'d>) -> bool {
+        let length = element.span().len();
+        if length <= self.text_left {
+            self.text_left -= length;
+            return true;
+        }
+        if !self.text_cut {
+            self.text_cut = true;
+            self.find(
+                "ccda-text-repeated",
+                Severity::Warning,
+                element,
+                "the entries refer to the same text too often; only the section's narrative has it from here on",
+            );
+        }
+        false
     }
 
     /// Notes a finding at an element. The location has the element's byte in the file.
     pub(super) fn find(&mut self, code: &'static str, severity: Severity, element: Element<'_>, message: impl Into<String>) {
         if self.findings.len() < MAX_FINDINGS {
-            let location = format!("{} (byte {})", element.name(), element.span().start);
+            let location = format!("{} (byte {})", names::shown(element), element.span().start);
             self.findings.push(Finding::new(code, severity, location, message));
         }
     }
@@ -248,6 +374,9 @@ impl<'d> Context<'d> {
 
 /// More findings than these say nothing new about a document.
 const MAX_FINDINGS: usize = 1_000;
+
+/// Bytes of text that the statements of one document repeat at most, beyond the size of the document.
+const MOST_REPEATED_TEXT: usize = 4 << 20;
 
 /// What a resource is about: two resources under one identifier are the same where this is.
 fn fingerprint(body: &Obj) -> String {
@@ -302,9 +431,4 @@ fn fingerprint(body: &Obj) -> String {
         }
     }
     String::from_utf8_lossy(&out).into_owned()
-}
-
-/// What the second of two equal resources adds to the first.
-fn merge(known: &mut Obj, other: Obj) {
-    known.fill_from(other, &["category", "identifier", "note", "telecom", "address", "qualification"]);
 }

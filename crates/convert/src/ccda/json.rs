@@ -98,6 +98,13 @@ impl From<Vec<Json>> for Json {
     }
 }
 
+/// Items that a list has at most by way of merging.
+const MOST_MERGED: usize = 256;
+
+/// The number of members of an object and of the items of each.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shape(smallvec::SmallVec<[usize; 16]>);
+
 /// An object; members are written in the order in which they were put.
 #[derive(Clone, Default, PartialEq)]
 pub(super) struct Obj(Vec<(&'static str, Json)>);
@@ -194,13 +201,40 @@ impl Obj {
         }
     }
 
-    /// Takes what the other has and this has not, and the items of these lists.
-    pub(super) fn fill_from(&mut self, other: Obj, lists: &[&str]) {
+    /// Takes what the other has and this has not, and the items of these lists: only appends, so that [`Self::restore`] takes it back.
+    /// False if a list is too long to take more.
+    pub(super) fn fill_from(&mut self, other: Obj, lists: &[&str]) -> bool {
+        let mut whole = true;
         for (key, value) in other.0 {
             match value {
-                Json::List(items) if lists.contains(&key) => self.extend(key, items),
+                Json::List(items) if lists.contains(&key) => {
+                    for item in items {
+                        let known = self.get(key).map(Json::items).unwrap_or_default();
+                        if known.len() < MOST_MERGED {
+                            self.push(key, item);
+                        } else {
+                            whole &= known.contains(&item);
+                        }
+                    }
+                }
                 value if !self.has(key) => self.put(key, value),
                 _ => {}
+            }
+        }
+        whole
+    }
+
+    /// How many members there are, and how many items each list has.
+    pub(super) fn shape(&self) -> Shape {
+        Shape(self.0.iter().map(|(_, value)| value.items().len()).collect())
+    }
+
+    /// Takes back what was appended since it had that shape.
+    pub(super) fn restore(&mut self, shape: &Shape) {
+        self.0.truncate(shape.0.len());
+        for ((_, value), length) in self.0.iter_mut().zip(&shape.0) {
+            if let Json::List(items) = value {
+                items.truncate(*length);
             }
         }
     }
@@ -252,6 +286,26 @@ impl std::fmt::Debug for Obj {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_filled_in_is_taken_back() {
+        let mut object = Obj::of("a", "x");
+        object.push("list", "1");
+        let (before, shape) = (object.clone(), object.shape());
+        let mut other = Obj::of("b", "y");
+        other.push("list", "2");
+        other.push("new", "3");
+        assert!(object.fill_from(other, &["list"]));
+        assert!(object != before && object.shape() != shape);
+        object.restore(&shape);
+        assert!(object == before);
+        for number in 0..300 {
+            let mut other = Obj::new();
+            other.push("list", number.to_string());
+            assert_eq!(object.fill_from(other, &["list"]), number < 256, "{number}");
+        }
+        assert_eq!(object.get("list").map(|list| list.items().len()), Some(256));
+    }
 
     #[test]
     fn nothing_empty_is_written() {

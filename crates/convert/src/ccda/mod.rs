@@ -28,6 +28,7 @@ mod context;
 mod entries;
 mod json;
 mod maps;
+mod names;
 mod narrative;
 mod oid;
 mod patient;
@@ -55,7 +56,7 @@ use crate::{
     report::{Feed, Report},
 };
 use account::Why;
-use context::{Context, EntryFate, Fault};
+use context::{Context, EntryFate, Fault, Mark};
 use json::Obj;
 
 /// What the Bundle is for.
@@ -82,6 +83,8 @@ pub struct Options {
     pub base_url: Option<String>,
     /// Whether there is a Provenance that points to the bytes of the document. Default: true.
     pub provenance: bool,
+    /// The instant for `Provenance.recorded`. Without it that is the time of the document, or absent where the document has only a date.
+    pub recorded: Option<String>,
     /// Minutes east of UTC for times of day that state no offset. FHIR has no time of day without one: where this is not set, the date
     /// alone is kept.
     pub default_offset: Option<i16>,
@@ -91,7 +94,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bundle: BundleForm::Transaction, base_url: None, provenance: true, default_offset: None, check: true }
+        Self { bundle: BundleForm::Transaction, base_url: None, provenance: true, recorded: None, default_offset: None, check: true }
     }
 }
 
@@ -146,15 +149,15 @@ impl Converter {
         report: &mut Report,
         out: &mut Vec<u8>,
     ) -> Result<Converted, ConvertError> {
-        let name = feed_name(document);
-        let feed = report.feed(&name);
+        let custodian = custodian(document);
+        let feed = report.feed(if custodian.is_empty() { "unknown custodian" } else { &custodian });
         feed.records += 1;
         if !document.root().is("ClinicalDocument") {
             let error = ConvertError::NotADocument;
             *feed.rejected.entry(error.code()).or_default() += 1;
             return Err(error);
         }
-        let mut cx = Context::new(document, &self.options, source.sha256.0);
+        let mut cx = Context::new(document, &self.options, source.sha256.0, custodian);
         let mut converted = Converted::default();
         cx.make_patient();
         cx.make_encounter();
@@ -235,22 +238,24 @@ impl Converter {
     fn entry(&self, cx: &mut Context<'_>, entry: &Entry, converted: &mut Converted, feed: &mut Feed) -> Vec<context::Ref> {
         let element = entry.element(cx.doc);
         let place = format!("entry:{}", statement::name(element).unwrap_or("other"));
-        let before = cx.resources.len();
-        let fate = cx.entry(entry).and_then(|fate| self.check(cx, before).map(|()| fate));
+        let mark = cx.mark();
+        let fate = cx.entry(entry).and_then(|fate| self.check(cx, mark).map(|()| fate));
         match fate {
             Ok(EntryFate::Mapped(references)) => {
+                cx.keep(mark);
                 converted.entries_mapped += 1;
                 feed.mapped(place);
                 references
             }
             Ok(EntryFate::Dropped(why)) => {
-                cx.roll_back(before);
+                cx.roll_back(mark);
                 cx.account.overrule(element, why);
                 converted.entries_dropped += 1;
                 feed.dropped(place, why.as_str());
                 Vec::new()
             }
             Ok(EntryFate::Unmapped) => {
+                cx.keep(mark);
                 converted.entries_unmapped += 1;
                 feed.unmapped(place);
                 cx.find(
@@ -262,7 +267,7 @@ impl Converter {
                 Vec::new()
             }
             Err(fault) => {
-                cx.roll_back(before);
+                cx.roll_back(mark);
                 cx.account.overrule(element, Why::Refused);
                 converted.entries_refused += 1;
                 feed.dropped(place, Why::Refused.as_str());
@@ -273,12 +278,12 @@ impl Converter {
         }
     }
 
-    /// Validates the resources from `before` on.
-    fn check(&self, cx: &Context<'_>, before: usize) -> Result<(), Fault> {
+    /// Validates what was made or added to since the mark.
+    fn check(&self, cx: &Context<'_>, mark: Mark) -> Result<(), Fault> {
         let Some(validator) = &self.validator else { return Ok(()) };
         let mut parser = Parser::default();
         let mut json = Vec::new();
-        for resource in cx.resources.get(before..).unwrap_or_default() {
+        for resource in cx.touched(mark) {
             json.clear();
             bundle::write_resource(resource, &mut json);
             let refused = |location: &str, why: &str| Fault {
@@ -297,26 +302,11 @@ impl Converter {
     }
 }
 
-/// Whose documents they are: the custodian.
-fn feed_name(document: &Document) -> String {
+/// Whose documents they are: the custodian's name, empty if there is none. A name is no longer than people's names are.
+fn custodian(document: &Document) -> String {
     let custodian = document.root().path(&["custodian", "assignedCustodian", "representedCustodianOrganization", "name"]);
-    let name = custodian.map(|name| types::folded(&name.text())).unwrap_or_default();
-    if name.is_empty() { "unknown custodian".to_owned() } else { name }
+    custodian.map(|name| types::folded(&name.text()).chars().take(MOST_OF_A_NAME).collect()).unwrap_or_default()
 }
 
-/// Base64 with padding.
-fn base64(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..4 {
-            if at <= chunk.len() {
-                out.push(char::from(LETTERS[(word >> (18 - 6 * at) & 63) as usize]));
-            } else {
-                out.push('=');
-            }
-        }
-    }
-    out
-}
+/// Letters of a custodian's name that the account shows.
+const MOST_OF_A_NAME: usize = 120;

@@ -18,7 +18,9 @@ impl<'d> Context<'d> {
         let root = self.doc.root();
         let role = root.path(&["recordTarget", "patientRole"]);
         let Some(role) = role else {
-            let reference = self.add_at("Patient", root, Obj::of("active", true));
+            let mut body = Obj::new();
+            body.push("name", absent("unknown"));
+            let reference = self.add_at("Patient", root, body);
             self.patient = reference;
             return;
         };
@@ -248,11 +250,11 @@ impl<'d> Context<'d> {
     }
 
     /// Adds an extension to the Patient: facts about the person that C-CDA has as observations.
-    pub(super) fn extend_patient(&mut self, extension: Obj) {
+    pub(super) fn extend_patient(&mut self, extension: Obj, element: Element<'d>) {
         let patient = self.patient.clone();
-        if let Some(body) = self.body_mut(&patient) {
-            body.push("extension", extension);
-        }
+        let mut body = Obj::new();
+        body.push("extension", extension);
+        self.add_to(&patient, body, &["extension"], element);
     }
 }
 

@@ -131,7 +131,7 @@ impl<'d> Context<'d> {
             .or_else(|| super::types::primary_id(role));
         let reference = match id {
             Some((root, extension)) => {
-                let id = crate::ids::from_identifier("Practitioner", root, extension);
+                let id = self.id_of_identifier("Practitioner", root, extension);
                 self.add_under("Practitioner", id, role, body)
             }
             None => {
@@ -147,10 +147,10 @@ impl<'d> Context<'d> {
         if let Some(organization) = organization {
             let telecoms = self.telecoms(role);
             let addresses = self.addresses(role);
-            if let Some(body) = self.body_mut(organization) {
-                body.extend("telecom", telecoms.into_iter().map(away_from_home));
-                body.extend("address", addresses.into_iter().map(away_from_home));
-            }
+            let mut contact = Obj::new();
+            contact.extend("telecom", telecoms.into_iter().map(away_from_home));
+            contact.extend("address", addresses.into_iter().map(away_from_home));
+            self.add_to(organization, contact, &["telecom", "address"], role);
         }
         for part in role.children().filter(|part| matches!(part.name(), "addr" | "telecom" | "id" | "code")) {
             self.account.dropped_all(part, Why::Void);
@@ -190,7 +190,12 @@ impl<'d> Context<'d> {
         for part in role.children().filter(|part| matches!(part.name(), "addr" | "telecom")) {
             self.account.dropped_all(part, Why::NoTarget);
         }
-        Some(self.add("Device", role, body))
+        // Software is the same for every patient.
+        let id = match super::types::primary_id(role) {
+            Some((root, extension)) => self.id_for_all("Device", root, extension),
+            None => self.id_of_place("Device", role),
+        };
+        Some(self.add_under("Device", id, role, body))
     }
 
     /// `relatedEntity` and `associatedEntity`: somebody by their relation to the patient.
@@ -222,9 +227,7 @@ impl<'d> Context<'d> {
             return Actor { organization, ..Actor::default() };
         }
         let reference = match super::types::primary_id(role) {
-            Some((root, extension)) => {
-                self.add_under("RelatedPerson", crate::ids::from_identifier("RelatedPerson", root, extension), role, body)
-            }
+            Some(_) => self.add("RelatedPerson", role, body),
             None => {
                 let id = self.id_of_name("RelatedPerson", display.as_deref().unwrap_or(""));
                 self.add_as("RelatedPerson", id, role, body)
@@ -255,9 +258,7 @@ impl<'d> Context<'d> {
         body.extend("address", addresses);
         body.opt("partOf", whole);
         Some(match super::types::primary_id(element) {
-            Some((root, extension)) => {
-                self.add_under("Organization", crate::ids::from_identifier("Organization", root, extension), element, body)
-            }
+            Some(_) => self.add("Organization", element, body),
             None => {
                 let id = self.id_of_name("Organization", name.as_deref().unwrap_or(""));
                 self.add_as("Organization", id, element, body)
@@ -271,7 +272,6 @@ impl<'d> Context<'d> {
         let name = place.and_then(|place| place.child("name")).and_then(|name| self.text_of(name));
         let mut body = Obj::new();
         body.extend("identifier", self.identifiers(role));
-        body.put("status", "active");
         if let Some(text) = place.and_then(|place| place.child("desc")).and_then(|text| self.text_of(text)) {
             body.put("description", text);
         }
@@ -299,7 +299,7 @@ impl<'d> Context<'d> {
         }
         let display = name.or(fallback);
         let reference = match super::types::primary_id(role) {
-            Some((root, extension)) => self.add_under("Location", crate::ids::from_identifier("Location", root, extension), role, body),
+            Some(_) => self.add("Location", role, body),
             None => match &display {
                 Some(name) => {
                     let id = self.id_of_name("Location", name);

@@ -178,6 +178,7 @@ impl<'d> Context<'d> {
         if let Some(reference) = text.child("reference") {
             let target = attr(reference, "value").and_then(|value| value.strip_prefix('#').or(Some(value)));
             match target.and_then(|id| self.doc.by_id(id)) {
+                Some(target) if !self.may_repeat(target) => self.left(reference, Why::TooMuch),
                 Some(target) => {
                     self.took(reference);
                     let found = folded(&super::narrative::plain(target));
@@ -351,6 +352,21 @@ impl<'d> Context<'d> {
         } else {
             body.opt(keys.0, self.one_time(time));
         }
+    }
+
+    /// Puts the status that the code map has for the statement's. Where the document does not say, or says what FHIR has no code for,
+    /// the status is absent for a reason, and there is a finding: a status is never made up.
+    pub(super) fn put_status(&mut self, body: &mut Obj, statement: Element<'d>, map: &'static str, keys: (&'static str, &'static str)) {
+        match self.status(statement, map) {
+            Some(status) => body.put(keys.0, status),
+            None => self.no_status(body, statement, keys.1),
+        }
+    }
+
+    /// Says that the status is not known.
+    pub(super) fn no_status(&mut self, body: &mut Obj, statement: Element<'d>, key: &'static str) {
+        body.put(key, absent(absent_reason(statement.child("statusCode"))));
+        self.find("ccda-status-unknown", Severity::Warning, statement, "the statement has no status that FHIR has; it is left open");
     }
 
     /// The statement's `statusCode` through a code map.

@@ -3,7 +3,7 @@
 use sutura_core::Sha256Hash;
 
 use super::{ResourceId, Step, Tree};
-use crate::ids::IdBuilder;
+use crate::ids::{Id, IdBuilder};
 
 /// How a Bundle is written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -27,11 +27,21 @@ pub struct Source<'s> {
 }
 
 /// Extension of `Provenance.entity.what`: byte offset of the record in its source.
-const SOURCE_OFFSET: &str = "https://sutura.dev/fhir/StructureDefinition/source-offset";
+pub(crate) const SOURCE_OFFSET: &str = "https://sutura.dev/fhir/StructureDefinition/source-offset";
 /// Extension of `Provenance.entity.what`: length of the record in bytes.
-const SOURCE_LENGTH: &str = "https://sutura.dev/fhir/StructureDefinition/source-length";
+pub(crate) const SOURCE_LENGTH: &str = "https://sutura.dev/fhir/StructureDefinition/source-length";
 /// System of the identifier that is the SHA-256 of the record's bytes.
-const SOURCE_SHA256: &str = "https://sutura.dev/fhir/identifier/source-sha256";
+pub(crate) const SOURCE_SHA256: &str = "https://sutura.dev/fhir/identifier/source-sha256";
+
+/// System of the types of agents of a Provenance.
+pub(crate) const AGENT_TYPE: &str = "http://terminology.hl7.org/CodeSystem/provenance-participant-type";
+/// The agent that assembled the resources, and its type.
+pub(crate) const ASSEMBLER: (&str, &str) = ("assembler", "Sutura");
+
+/// The id of the Provenance of a record; `activity` tells those of one record apart.
+pub(crate) fn provenance_id(sha256: &str, activity: &str) -> Id {
+    IdBuilder::new("Provenance").part("source").part(sha256).part(activity).finish()
+}
 
 /// Adds a Provenance: `targets` were assembled from the bytes of `source`. `recorded` is an instant, `activity` a code that tells
 /// Provenances of one record apart.
@@ -40,7 +50,7 @@ const SOURCE_SHA256: &str = "https://sutura.dev/fhir/identifier/source-sha256";
 pub fn provenance(tree: &mut Tree, source: &Source<'_>, recorded: &str, activity: &str, targets: &[ResourceId]) -> Option<ResourceId> {
     let hash = source.sha256.to_hex();
     let hash = std::str::from_utf8(&hash).unwrap_or("");
-    let id = IdBuilder::new("Provenance").part("source").part(hash).part(activity).finish();
+    let id = provenance_id(hash, activity);
     let (resource, root) = tree.resource("Provenance", id)?;
     let step = Step::new(tree.ty(root), "target")?;
     for (number, target) in targets.iter().enumerate() {
@@ -50,9 +60,9 @@ pub fn provenance(tree: &mut Tree, source: &Source<'_>, recorded: &str, activity
     tree.set(root, "recorded", recorded);
     tree.set(root, "activity.coding[0].system", "http://hl7.org/fhir/uv/v2mappings/CodeSystem/provenance-activity-type-v2-to-fhir");
     tree.set(root, "activity.coding[0].code", activity);
-    tree.set(root, "agent[0].type.coding[0].system", "http://terminology.hl7.org/CodeSystem/provenance-participant-type");
-    tree.set(root, "agent[0].type.coding[0].code", "assembler");
-    tree.set(root, "agent[0].who.display", "Sutura");
+    tree.set(root, "agent[0].type.coding[0].system", AGENT_TYPE);
+    tree.set(root, "agent[0].type.coding[0].code", ASSEMBLER.0);
+    tree.set(root, "agent[0].who.display", ASSEMBLER.1);
     let what = tree.element(root, "entity")?;
     tree.set(what, "role", "source");
     let what = tree.element(what, "what")?;

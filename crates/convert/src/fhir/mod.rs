@@ -26,6 +26,7 @@ mod path;
 mod tests;
 mod tree;
 
+pub(crate) use bundle::{AGENT_TYPE, ASSEMBLER, SOURCE_LENGTH, SOURCE_OFFSET, SOURCE_SHA256, provenance_id};
 pub use bundle::{BundleOptions, Source, provenance};
 pub use json::push_string;
 pub use path::{Path, PathError, Step};

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::plan::Leaf;
+pub(super) use crate::base64::{push as push_base64, push_sent as push_sent_base64};
 
 /// The URI of a code system as CWE-3 names it; local names get one only below the base that the user states.
 pub(super) fn code_system<'t>(name: &'t str, local_systems: Option<&str>) -> Option<Cow<'t, str>> {
@@ -105,40 +106,6 @@ pub(super) fn push_decimal(text: &str, out: &mut String) -> bool {
     if !fraction.is_empty() {
         out.push('.');
         out.push_str(fraction);
-    }
-    true
-}
-
-/// Appends bytes in base64.
-pub(super) fn push_base64(bytes: &[u8], out: &mut String) {
-    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    for chunk in bytes.chunks(3) {
-        let number = chunk.iter().fold(0u32, |number, byte| number << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for place in 0..4 {
-            let digit = ALPHABET[(number >> (18 - 6 * place)) as usize & 63];
-            out.push(if place <= chunk.len() { char::from(digit) } else { '=' });
-        }
-    }
-}
-
-/// Appends base64 as it was sent, without white space and with its padding. False if it is none.
-pub(super) fn push_sent_base64(text: &str, out: &mut String) -> bool {
-    let (mut count, mut padding) = (0usize, 0);
-    for byte in text.bytes().filter(|byte| !byte.is_ascii_whitespace()) {
-        match byte {
-            b'=' => padding += 1,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => {
-                count += 1;
-                out.push(char::from(byte));
-            }
-            _ => return false,
-        }
-    }
-    if count == 0 || count % 4 == 1 || padding > 2 {
-        return false;
-    }
-    for _ in 0..(4 - count % 4) % 4 {
-        out.push('=');
     }
     true
 }

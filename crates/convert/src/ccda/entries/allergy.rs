@@ -25,20 +25,7 @@ impl<'d> Context<'d> {
         if found.is_empty() {
             return Ok(EntryFate::Unmapped);
         }
-        let mut extra = Obj::new();
-        self.notes(act, &mut extra);
-        self.recorded(act, &mut extra, "recordedDate", "recorder");
-        if let Some(body) = found.first().and_then(|first| self.body_mut(first)) {
-            body.fill_from(extra, &["note"]);
-        }
-        for part in act.children() {
-            match part.name() {
-                "id" | "effectiveTime" => self.account.dropped_all(part, Why::Wrapper),
-                "code" => self.account.dropped_all(part, Why::Fixed),
-                "statusCode" => self.account.dropped(part, Why::Wrapper),
-                _ => {}
-            }
-        }
+        self.concern_frame(act, &found);
         Ok(EntryFate::Mapped(found))
     }
 
@@ -81,8 +68,12 @@ impl<'d> Context<'d> {
             body.push("extension", extension);
         }
         body.extend("identifier", self.identifiers(allergy));
-        let status = self.allergy_status(allergy, act, period.has("end"));
-        body.put("clinicalStatus", coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", status, ""));
+        match self.allergy_status(allergy, act, period.has("end")) {
+            Some(status) => {
+                body.put("clinicalStatus", coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-clinical", status, ""));
+            }
+            None => self.no_status(&mut body, allergy, "clinicalStatus"),
+        }
         if negated && absence.is_none() && !unknown_risk {
             body.put("verificationStatus", coded("http://terminology.hl7.org/CodeSystem/allergyintolerance-verification", "refuted", ""));
         }
@@ -167,7 +158,7 @@ impl<'d> Context<'d> {
         None
     }
 
-    fn allergy_status(&mut self, allergy: Element<'d>, act: Option<Element<'d>>, over: bool) -> &'static str {
+    fn allergy_status(&mut self, allergy: Element<'d>, act: Option<Element<'d>>, over: bool) -> Option<&'static str> {
         if let Some(status) = part(allergy, STATUS) {
             self.left_frame(status);
             if let Some(value) = status.child("value")
@@ -175,22 +166,19 @@ impl<'d> Context<'d> {
             {
                 self.account.mapped(value);
                 self.account.dropped_all(value, Why::Repeated);
-                return mapped;
+                return Some(mapped);
             }
         }
         if over {
-            return "resolved";
+            return Some("resolved");
         }
         let status = act.and_then(|act| act.child("statusCode"));
-        match status.and_then(|status| attr(status, "code")).and_then(|code| maps::map("AllergyActStatus", &code.to_ascii_lowercase())) {
-            Some(mapped) => {
-                if let Some(status) = status {
-                    self.took(status);
-                }
-                mapped
-            }
-            None => "active",
+        let mapped =
+            status.and_then(|status| attr(status, "code")).and_then(|code| maps::map("AllergyActStatus", &code.to_ascii_lowercase()));
+        if let (Some(status), Some(_)) = (status, mapped) {
+            self.took(status);
         }
+        mapped
     }
 
     fn severity(&mut self, element: Element<'d>) -> Option<&'static str> {

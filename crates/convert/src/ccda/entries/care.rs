@@ -19,7 +19,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(organizer, &mut body);
         body.extend("identifier", self.identifiers(organizer));
-        body.put("status", self.status(organizer, "CareTeamStatus").unwrap_or("active"));
+        body.opt("status", self.status(organizer, "CareTeamStatus"));
         let inner: Vec<Element<'d>> = organizer
             .children_named("component")
             .flat_map(|component| component.children())
@@ -95,7 +95,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(goal, &mut body);
         body.extend("identifier", self.identifiers(goal));
-        body.put("lifecycleStatus", self.status(goal, "GoalStatus").unwrap_or("active"));
+        self.put_status(&mut body, goal, "GoalStatus", ("lifecycleStatus", "_lifecycleStatus"));
         let code = goal.child("code");
         let value = goal.child("value");
         let concept = code.and_then(|code| self.concept(code));

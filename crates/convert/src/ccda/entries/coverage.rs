@@ -30,8 +30,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(policy, &mut body);
         body.extend("identifier", self.identifiers(policy));
-        let status = self.status(activity, "CoverageStatus").unwrap_or("active");
-        body.put("status", status);
+        self.put_status(&mut body, activity, "CoverageStatus", ("status", "_status"));
         if let Some(status) = policy.child("statusCode") {
             self.left(status, Why::Repeated);
         }
@@ -116,7 +115,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(directive, &mut body);
         body.extend("identifier", self.identifiers(directive));
-        body.put("status", self.status(directive, "ConsentStatus").unwrap_or("active"));
+        self.put_status(&mut body, directive, "ConsentStatus", ("status", "_status"));
         body.put("scope", coded("http://terminology.hl7.org/CodeSystem/consentscope", "adr", "Advanced Care Directive"));
         body.push("category", concept.unwrap_or_else(|| absent_concept(code)));
         body.put("patient", self.patient.clone());

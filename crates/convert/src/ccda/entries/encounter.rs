@@ -74,12 +74,15 @@ impl<'d> Context<'d> {
             let mut entry = Obj::of("location", location.with_display(display));
             let time = participant.child("time").and_then(|time| self.period(time));
             let status = match &time {
-                Some(period) if period.has("end") => "completed",
-                _ if body.get("status").and_then(|status| status.as_str()) == Some("in-progress") => "active",
-                _ if planned => "planned",
-                _ => "completed",
+                Some(period) if period.has("end") => Some("completed"),
+                _ => match body.get("status").and_then(|status| status.as_str()) {
+                    Some("in-progress") => Some("active"),
+                    Some("finished") => Some("completed"),
+                    _ if planned => Some("planned"),
+                    _ => None,
+                },
             };
-            entry.put("status", status);
+            entry.opt("status", status);
             entry.opt("period", time);
             body.push("location", entry);
         }

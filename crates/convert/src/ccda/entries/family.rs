@@ -19,14 +19,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(organizer, &mut body);
         body.extend("identifier", self.identifiers(organizer));
-        let status = organizer.child("statusCode");
-        if let Some(status) = status {
-            self.took(status);
-        }
-        body.put(
-            "status",
-            if status.and_then(|status| attr(status, "code")) == Some("nullified") { "entered-in-error" } else { "completed" },
-        );
+        self.put_status(&mut body, organizer, "FamilyHistoryStatus", ("status", "_status"));
         body.put("patient", self.patient.clone());
         body.opt("date", organizer.child("effectiveTime").and_then(|time| self.one_time(time)));
         let relative = organizer.path(&["subject", "relatedSubject"]);
@@ -50,7 +43,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(observation, &mut body);
         body.extend("identifier", self.identifiers(observation));
-        body.put("status", "completed");
+        self.put_status(&mut body, observation, "FamilyHistoryStatus", ("status", "_status"));
         body.put("patient", self.patient.clone());
         let relative = observation.path(&["subject", "relatedSubject"]);
         let mut died = None;

@@ -22,8 +22,13 @@ impl<'d> Context<'d> {
         if activity.attr("negationInd").is_some() {
             self.took(activity);
         }
-        let status = self.status(activity, "ImmunizationStatus").unwrap_or("completed");
-        body.put("status", if negated && status == "completed" { "not-done" } else { status });
+        match self.status(activity, "ImmunizationStatus") {
+            Some("entered-in-error") => body.put("status", "entered-in-error"),
+            _ if negated => body.put("status", "not-done"),
+            Some(status) => body.put("status", status),
+            // FHIR has no code for a vaccine that is being given, nor for "unknown".
+            None => self.no_status(&mut body, activity, "_status"),
+        }
         if let Some(refusal) = part(activity, &[super::REFUSAL]) {
             let reason = refusal.child("code").and_then(|code| self.concept(code));
             self.left_frame(refusal);
@@ -96,7 +101,7 @@ impl<'d> Context<'d> {
         }
         let mut observation = Obj::new();
         observation.extend("identifier", self.identifiers(reaction));
-        observation.put("status", "final");
+        observation.put("status", self.status(reaction, "ObservationStatus").unwrap_or("unknown"));
         observation.put("code", coded("http://terminology.hl7.org/CodeSystem/v3-ActCode", "ASSERTION", "Assertion"));
         observation.put("subject", self.patient.clone());
         observation.opt("effectiveDateTime", entry.get("date").cloned());

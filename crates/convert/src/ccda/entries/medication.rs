@@ -270,6 +270,8 @@ impl<'d> Context<'d> {
         if medication.is_none()
             && concept.is_none()
             && let Some(activity) = activity
+            && let Some(product) = activity.child("consumable")
+            && self.may_repeat(product)
         {
             (medication, concept) = self.product(activity);
         }

@@ -92,11 +92,14 @@ impl<'d> Context<'d> {
 
     /// Runs the map of a part of an entry: if it fails, what the part gave is taken back, and there is a finding.
     pub(super) fn isolated<T>(&mut self, element: Element<'d>, map: impl FnOnce(&mut Self) -> Mapped<T>) -> Option<T> {
-        let before = self.resources.len();
+        let mark = self.mark();
         match map(self) {
-            Ok(made) => Some(made),
+            Ok(made) => {
+                self.keep(mark);
+                Some(made)
+            }
             Err(fault) => {
-                self.roll_back(before);
+                self.roll_back(mark);
                 self.account.overrule(element, Why::Refused);
                 self.find(fault.code, Severity::Error, element, fault.message);
                 None
@@ -230,7 +233,7 @@ impl<'d> Context<'d> {
             "Coverage",
         ];
         KINDS.iter().find_map(|kind| {
-            let id = crate::ids::from_identifier(kind, root, extension);
+            let id = self.id_of_identifier(kind, root, extension);
             self.has(kind, id).then(|| Ref(format!("{kind}/{id}")))
         })
     }
@@ -260,6 +263,24 @@ impl<'d> Context<'d> {
         }
     }
 
+    /// What a concern act says of the statements in it: notes and the author go to the first; the rest is the wrapper's own.
+    pub(super) fn concern_frame(&mut self, act: Element<'d>, found: &[Ref]) {
+        let mut extra = Obj::new();
+        self.notes(act, &mut extra);
+        self.recorded(act, &mut extra, "recordedDate", "recorder");
+        if let Some(first) = found.first() {
+            self.add_to(first, extra, &["note"], act);
+        }
+        for part in act.children() {
+            match part.name() {
+                "id" | "effectiveTime" => self.account.dropped_all(part, Why::Wrapper),
+                "code" => self.account.dropped_all(part, Why::Fixed),
+                "statusCode" => self.account.dropped(part, Why::Wrapper),
+                _ => {}
+            }
+        }
+    }
+
     /// Indications of a statement as reasons.
     pub(super) fn reasons(&mut self, element: Element<'d>, body: &mut Obj, key: &'static str) {
         // Why it was refused is no reason for it.
@@ -285,7 +306,7 @@ impl<'d> Context<'d> {
     pub(super) fn encounter_of(&mut self, element: Element<'d>) -> Option<Ref> {
         let encounter = element.children_named("entryRelationship").find_map(|relation| relation.child("encounter"))?;
         let (root, extension) = super::types::primary_id(encounter)?;
-        let id = crate::ids::from_identifier("Encounter", root, extension);
+        let id = self.id_of_identifier("Encounter", root, extension);
         if !self.has("Encounter", id) {
             return None;
         }

@@ -3,11 +3,13 @@
 use sutura_ccda::{Element, EntryKind};
 
 use super::{Context, EntryFate, Mapped, Ref, fault};
-use crate::ccda::{
+use crate::{
     base64,
-    json::Obj,
-    narrative, statement,
-    types::{absent_concept, attr, coded, media_type},
+    ccda::{
+        json::Obj,
+        narrative, statement,
+        types::{absent_concept, attr, coded, media_type},
+    },
 };
 
 impl<'d> Context<'d> {
@@ -77,15 +79,12 @@ impl<'d> Context<'d> {
     fn note_contents(&mut self, text: Element<'d>, contents: &mut Vec<Obj>) {
         let media = media_type(text);
         if attr(text, "representation") == Some("B64") {
-            let data: String = text
+            let sent: String = text
                 .content()
                 .filter_map(|content| if let sutura_ccda::Content::Text(text) = content { Some(text) } else { None })
                 .collect();
-            let data: String = data.chars().filter(|letter| !letter.is_whitespace()).collect();
-            if !data.is_empty()
-                && data.len().is_multiple_of(4)
-                && data.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'='))
-            {
+            let mut data = String::new();
+            if base64::push_sent(&sent, &mut data) {
                 self.took(text);
                 let mut attachment = Obj::new();
                 attachment.put("contentType", media.clone().unwrap_or_else(|| "application/octet-stream".to_owned()));
@@ -96,11 +95,17 @@ impl<'d> Context<'d> {
         let reference = text.child("reference");
         let target = reference.and_then(|reference| attr(reference, "value"));
         let shown = match target.and_then(|target| self.doc.by_id(target.trim_start_matches('#'))) {
-            Some(place) => {
+            Some(place) if self.may_repeat(place) => {
                 if let Some(reference) = reference {
                     self.took(reference);
                 }
                 narrative::lines(place)
+            }
+            Some(_) => {
+                if let Some(reference) = reference {
+                    self.left(reference, crate::ccda::account::Why::TooMuch);
+                }
+                String::new()
             }
             None if contents.is_empty() => {
                 let own = narrative::lines(text);
@@ -113,7 +118,7 @@ impl<'d> Context<'d> {
         };
         if !shown.is_empty() {
             let mut attachment = Obj::of("contentType", "text/plain");
-            attachment.put("data", base64(shown.as_bytes()));
+            attachment.put("data", base64::encoded(shown.as_bytes()));
             contents.push(attachment);
         } else if let Some(target) = target.filter(|target| target.starts_with("http://") || target.starts_with("https://")) {
             if let Some(reference) = reference {

@@ -26,8 +26,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(element, &mut body);
         body.extend("identifier", self.identifiers(element));
-        let status = self.status(element, "ObservationStatus");
-        body.put("status", status.unwrap_or(if element.child("statusCode").is_some() { "unknown" } else { "final" }));
+        body.put("status", self.status(element, "ObservationStatus").unwrap_or("unknown"));
         if let Some(category) = category {
             body.push("category", category_of(category));
         }
@@ -317,7 +316,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(organizer, &mut body);
         body.extend("identifier", self.identifiers(organizer));
-        body.put("status", self.status(organizer, "ObservationStatus").unwrap_or("final"));
+        body.put("status", self.status(organizer, "ObservationStatus").unwrap_or("unknown"));
         body.push("category", category_of(category));
         let code = organizer.child("code");
         body.put("code", code.and_then(|code| self.concept(code)).unwrap_or_else(|| absent_concept(code)));

@@ -43,24 +43,6 @@ impl<'d> Context<'d> {
         Ok(EntryFate::Mapped(found))
     }
 
-    /// What an act around a statement says of it: notes and the author go to the first; the rest is the wrapper's own.
-    fn concern_frame(&mut self, act: Element<'d>, found: &[Ref]) {
-        let mut extra = Obj::new();
-        self.notes(act, &mut extra);
-        self.recorded(act, &mut extra, "recordedDate", "recorder");
-        if let Some(body) = found.first().and_then(|first| self.body_mut(first)) {
-            body.fill_from(extra, &["note"]);
-        }
-        for part in act.children() {
-            match part.name() {
-                "id" | "effectiveTime" => self.account.dropped_all(part, Why::Wrapper),
-                "code" => self.account.dropped_all(part, Why::Fixed),
-                "statusCode" => self.account.dropped(part, Why::Wrapper),
-                _ => {}
-            }
-        }
-    }
-
     /// One problem observation as a Condition.
     pub(super) fn problem(&mut self, problem: Element<'d>, act: Option<Element<'d>>, category: Option<&'static str>) -> Mapped<Ref> {
         let mut body = Obj::new();
@@ -82,16 +64,19 @@ impl<'d> Context<'d> {
             self.took(problem);
         }
         let mut status = self.clinical_status(problem, act);
-        if matches!(status, "active" | "recurrence" | "relapse") && end_of(problem).is_some_and(|end| attr(end, "value").is_some()) {
+        if matches!(status, Some("active" | "recurrence" | "relapse")) && end_of(problem).is_some_and(|end| attr(end, "value").is_some()) {
             self.find(
                 "ccda-active-and-ended",
                 Severity::Warning,
                 problem,
                 "the problem is said to be active and has an end; the end counts (con-4)",
             );
-            status = "resolved";
+            status = Some("resolved");
         }
-        body.put("clinicalStatus", coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status, ""));
+        match status {
+            Some(status) => body.put("clinicalStatus", coded("http://terminology.hl7.org/CodeSystem/condition-clinical", status, "")),
+            None => self.no_status(&mut body, problem, "clinicalStatus"),
+        }
         let value = problem.child("value");
         let no_problem = negated && value.and_then(|value| attr(value, "code")).is_some_and(|code| PROBLEM.contains(&code));
         if negated && !no_problem {
@@ -172,7 +157,7 @@ impl<'d> Context<'d> {
         }
     }
 
-    fn problem_times(&mut self, problem: Element<'d>, status: &'static str, body: &mut Obj) {
+    fn problem_times(&mut self, problem: Element<'d>, status: Option<&'static str>, body: &mut Obj) {
         if let Some(time) = problem.child("effectiveTime") {
             let period = self.period(time).unwrap_or_default();
             body.opt("onsetDateTime", period.get("start").cloned());
@@ -180,7 +165,7 @@ impl<'d> Context<'d> {
             // An unknown end beside an active status is how some systems write "no end".
             if let Some(high) = end_of(problem)
                 && !body.has("abatementDateTime")
-                && matches!(status, "resolved" | "inactive" | "remission")
+                && matches!(status, Some("resolved" | "inactive" | "remission"))
             {
                 // Over, nobody knows since when. `NI` says nothing.
                 body.put("_abatementDateTime", absent(absent_reason(Some(high))));
@@ -198,7 +183,7 @@ impl<'d> Context<'d> {
     }
 
     /// The status observation first, then the end of the problem, then the status of the concern.
-    fn clinical_status(&mut self, problem: Element<'d>, act: Option<Element<'d>>) -> &'static str {
+    fn clinical_status(&mut self, problem: Element<'d>, act: Option<Element<'d>>) -> Option<&'static str> {
         if let Some(status) = part(problem, STATUS) {
             self.left_frame(status);
             if let Some(time) = status.child("effectiveTime") {
@@ -211,27 +196,21 @@ impl<'d> Context<'d> {
                 if let Some(mapped) = attr(value, "code").and_then(|code| maps::map("ProblemStatus", code)) {
                     self.account.mapped(value);
                     self.account.dropped_all(value, Why::Repeated);
-                    return mapped;
+                    return Some(mapped);
                 }
                 self.account.dropped_all(value, Why::NoTarget);
             }
         }
         if end_of(problem).is_some() {
-            return "resolved";
+            return Some("resolved");
         }
         let status = act.and_then(|act| act.child("statusCode"));
-        match status
-            .and_then(|status| attr(status, "code"))
-            .and_then(|code| maps::map("ConditionClinicalStatus", &code.to_ascii_lowercase()))
-        {
-            Some(mapped) => {
-                if let Some(status) = status {
-                    self.took(status);
-                }
-                mapped
-            }
-            None => "active",
+        let code = status.and_then(|status| attr(status, "code"));
+        let mapped = code.and_then(|code| maps::map("ConditionClinicalStatus", &code.to_ascii_lowercase()));
+        if let (Some(status), Some(_)) = (status, mapped) {
+            self.took(status);
         }
+        mapped
     }
 
     fn problem_category(&mut self, act: Option<Element<'d>>, category: Option<&'static str>) -> Obj {

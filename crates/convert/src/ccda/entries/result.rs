@@ -135,9 +135,7 @@ impl<'d> Context<'d> {
             let mut collection = Obj::new();
             collection.opt("collectedDateTime", procedure.child("effectiveTime").and_then(|time| self.one_time(time)));
             collection.opt("bodySite", procedure.child("targetSiteCode").and_then(|site| self.concept(site)));
-            if let Some(body) = self.body_mut(&specimen) {
-                body.put("collection", collection);
-            }
+            self.add_to(&specimen, Obj::of("collection", collection), &[], procedure);
         }
         self.account.dropped_all(procedure, Why::NoTarget);
     }

@@ -102,7 +102,7 @@ impl<'d> Context<'d> {
                 extension
             }
         };
-        self.extend_patient(extension);
+        self.extend_patient(extension, element);
         self.account.dropped_all(value, Why::Repeated);
         self.left_frame(element);
         for part in element.children().filter(|part| matches!(part.name(), "effectiveTime" | "author" | "text")) {

@@ -5,9 +5,9 @@ use sutura_ccda::Element;
 use super::{Context, EntryFate, Mapped, Ref, parts};
 use crate::ccda::{
     account::Why,
-    json::{Json, Obj},
+    json::Obj,
     statement,
-    types::{absent_concept, attr},
+    types::{absent, absent_concept},
 };
 
 const FDA: &str = "2.16.840.1.113883.3.3719";
@@ -73,21 +73,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(supply, &mut body);
         body.extend("identifier", self.identifiers(supply));
-        let status = supply.child("statusCode");
-        let code = status.and_then(|status| attr(status, "code"));
-        if let Some(status) = status {
-            self.took(status);
-        }
-        body.put(
-            "status",
-            match code {
-                Some("completed") => "completed",
-                Some("nullified") => "entered-in-error",
-                Some("aborted" | "cancelled") => "stopped",
-                Some("suspended" | "held") => "on-hold",
-                _ => "active",
-            },
-        );
+        self.put_status(&mut body, supply, "DeviceUseStatus", ("status", "_status"));
         body.put("subject", self.patient.clone());
         let time = supply.children_named("effectiveTime").next();
         if let Some(time) = time {
@@ -131,7 +117,7 @@ impl<'d> Context<'d> {
             .or_else(|| supply.child("text").and_then(|text| self.referred_text(text)).map(|text| Obj::of("text", text)));
         body.put("itemCodeableConcept", item.unwrap_or_else(|| absent_concept(code)));
         let quantity = supply.child("quantity").and_then(|quantity| self.quantity(quantity));
-        body.put("quantity", quantity.unwrap_or_else(|| Obj::of("value", Json::Raw("1".into()))));
+        body.put("quantity", quantity.unwrap_or_else(|| absent("unknown")));
         let time = supply.children_named("effectiveTime").next();
         if let Some(time) = time {
             self.time_or_period(&mut body, Some(time), ("occurrenceDateTime", "occurrencePeriod"));

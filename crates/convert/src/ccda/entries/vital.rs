@@ -56,7 +56,7 @@ impl<'d> Context<'d> {
         let mut body = Obj::new();
         self.narrative(organizer, &mut body);
         body.extend("identifier", self.identifiers(organizer));
-        body.put("status", self.status(organizer, "ObservationStatus").unwrap_or("final"));
+        body.put("status", self.status(organizer, "ObservationStatus").unwrap_or("unknown"));
         body.push("category", super::observation::category_of("vital-signs"));
         // The panel's code is fixed in FHIR; the organizer's own says the same.
         body.put(

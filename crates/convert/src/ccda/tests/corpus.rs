@@ -203,3 +203,36 @@ fn every_fragment_gives_valid_fhir_and_a_whole_account() {
     assert!(sums.documents >= 280, "{}", sums.documents);
     assert_eq!(sums.invalid.len(), 0);
 }
+
+/// Vendors copy the identifiers of entries from one patient's document to the next.
+#[test]
+fn no_id_is_put_for_two_patients() {
+    let Some(data) = data() else { return };
+    let (documents, fragments) = inputs(&data);
+    let mut owners: std::collections::HashMap<String, String> = std::collections::HashMap::new();
+    let (mut patients, mut owned) = (std::collections::BTreeSet::new(), 0);
+    for (path, bytes) in documents.iter().chain(&fragments) {
+        if Document::parse(bytes.clone(), &Limits::default()).is_err() {
+            continue;
+        }
+        let (bundle, _, _) = convert_with(Options::default(), bytes);
+        for entry in bundle["entry"].as_array().unwrap() {
+            let resource = &entry["resource"];
+            let name = format!("{}/{}", resource["resourceType"].as_str().unwrap(), resource["id"].as_str().unwrap());
+            if name.starts_with("Patient/") {
+                patients.insert(name);
+                continue;
+            }
+            let Some(patient) =
+                ["subject", "patient", "beneficiary", "deliverTo"].iter().find_map(|key| resource[key]["reference"].as_str())
+            else {
+                continue;
+            };
+            owned += 1;
+            let owner = owners.entry(name.clone()).or_insert_with(|| patient.to_owned());
+            assert_eq!(owner, patient, "{name} in {}", path.display());
+        }
+    }
+    println!("{owned} resources of {} patients, {} ids", patients.len(), owners.len());
+    assert!(owned > 1_500 && patients.len() > 30);
+}

@@ -15,8 +15,7 @@ pub struct Timing<'d> {
 }
 
 /// What an `effectiveTime` says.
-// A medication has one or two of them, each read and used at once: boxing would cost more than it saves.
-#[allow(clippy::large_enum_variant)]
+#[allow(clippy::large_enum_variant, reason = "a medication has one or two, each read and used at once: boxing costs more than it saves")]
 #[derive(Debug, Clone)]
 pub enum TimingKind<'d> {
     /// `TS`, `IVL_TS`: a point or an interval; for medication, from when to when.
