@@ -11,6 +11,13 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 SOURCE = "HL7/v2-to-fhir mapping CSV at 8c9b414be172 (2025-10-01), Apache-2.0; own rows from tools/derive-v2-to-fhir"
 
 
+SNOMED = "http://snomed.info/sct"
+
+# Maps that the program names itself.
+NAMED_DATATYPES = ("CWE[CodeableConcept]", "CWE[Coding]", "CX[Identifier]", "DR[Period]")
+NAMED_CODES = ("MediaType",)
+
+
 class Unclear(Exception):
     """A condition or path that cannot be compiled."""
 
@@ -359,7 +366,8 @@ def read_codes(folder):
         for row in list(csv.reader(open(path, encoding="utf-8-sig")))[2:]:
             code, to, display, system = cell(row, 0), cell(row, 6), cell(row, 7) or cell(row, 8), cell(row, 9)
             if code and to and "\t" not in code:
-                rows.append((code, to, display, system))
+                # The texts of SNOMED CT are under a licence of their own.
+                rows.append((code, to, "" if system == SNOMED else display, system))
         maps[name] = rows
     return maps
 
@@ -451,6 +459,31 @@ def order_of(field):
 DROPS = "drops.txt"
 
 
+def used(segments, datatypes, codes, rows):
+    """What message rows lead to: maps that nothing names are not written."""
+    segments = {row[4]: segments[row[4]] for row in rows if row[4] in segments}
+    wanted, names = list(NAMED_DATATYPES), set(NAMED_CODES)
+    reached = {}
+
+    def look(map_rows):
+        for row in map_rows:
+            if row.get("narrative"):
+                continue
+            if row["codes"]:
+                names.add(row["codes"])
+            if row["map"]:
+                wanted.append(row["map"])
+
+    for map_rows in segments.values():
+        look(map_rows)
+    while wanted:
+        name = wanted.pop()
+        if name in datatypes and name not in reached:
+            reached[name] = datatypes[name]
+            look(datatypes[name])
+    return segments, reached, {name: codes[name] for name in codes if name in names}
+
+
 def write_maps(path, maps, title):
     with open(path, "w", encoding="utf-8") as out:
         out.write(f"# {title}\n# {SOURCE}\n# @map, then: field, condition, target, data type map, code map, assignment, origin (g guide, o own)\n")
@@ -483,27 +516,15 @@ def main():
         if line.startswith("@"):
             name, _, rest = (part.strip() for part in line[1:].partition("<-"))
             codes.setdefault(name, [])
-            if rest:
+            if rest == "none":
+                codes[name] = []
+            elif rest:
                 codes[name] = list(codes[rest])
             continue
         cells = [part.strip() for part in line.split("|")]
         codes[name] = [row for row in codes[name] if row[0] != cells[0]]
         if len(cells) > 1 and cells[1]:
             codes[name].append(tuple((cells + ["", "", ""])[:4]))
-    os.makedirs(target_folder, exist_ok=True)
-    write_maps(os.path.join(target_folder, "segments.tsv"), segments, "Segments to resources")
-    write_maps(os.path.join(target_folder, "datatypes.tsv"), datatypes, "Data types to data types")
-    with open(os.path.join(target_folder, "drops.tsv"), "w", encoding="utf-8") as out:
-        out.write("# Fields that are left out on purpose: field, reason\n")
-        for line in open(os.path.join(HERE, "own", DROPS), encoding="utf-8"):
-            if line.strip() and not line.startswith("#"):
-                out.write("\t".join(part.strip() for part in line.split("|")) + "\n")
-    with open(os.path.join(target_folder, "codes.tsv"), "w", encoding="utf-8") as out:
-        out.write(f"# Codes to codes\n# {SOURCE}\n# @map, then: code, code, display, system\n")
-        for name in sorted(codes):
-            out.write(f"@{name}\n")
-            for row in codes[name]:
-                out.write("\t".join(row).rstrip("\t") + "\n")
     # What message maps ask for, to compare with own/messages.txt.
     messages = read_messages(os.path.join(source, "messages"))
     own = os.path.join(HERE, "own", "messages.txt")
@@ -516,6 +537,23 @@ def main():
         structure, segment, context, resource, segment_map, when = cells[:6]
         rows.append((structure, segment, context, resource, segment_map, condition(when, segment, None)))
         known.add(segment_map)
+    written = used(segments, datatypes, codes, rows)
+    os.makedirs(target_folder, exist_ok=True)
+    write_maps(os.path.join(target_folder, "segments.tsv"), written[0], "Segments to resources")
+    write_maps(os.path.join(target_folder, "datatypes.tsv"), written[1], "Data types to data types")
+    with open(os.path.join(target_folder, "drops.tsv"), "w", encoding="utf-8") as out:
+        out.write("# Fields that are left out on purpose: field (or segment), reason, condition\n")
+        out.write("# Own work, from tools/derive-v2-to-fhir/own/drops.txt; Apache-2.0\n")
+        for line in open(os.path.join(HERE, "own", DROPS), encoding="utf-8"):
+            if line.strip() and not line.startswith("#"):
+                field, reason, when = ([part.strip() for part in line.split("|")] + [""])[:3]
+                out.write("\t".join((field, reason, condition(when, field, None))).rstrip("\t") + "\n")
+    with open(os.path.join(target_folder, "codes.tsv"), "w", encoding="utf-8") as out:
+        out.write(f"# Codes to codes\n# {SOURCE}\n# @map, then: code, code, display, system\n")
+        for name in sorted(written[2]):
+            out.write(f"@{name}\n")
+            for row in written[2][name]:
+                out.write("\t".join(row).rstrip("\t") + "\n")
     with open(os.path.join(target_folder, "messages.tsv"), "w", encoding="utf-8") as out:
         out.write(f"# Which map makes what of a segment\n# {SOURCE}\n# structure, segment, context, resource, segment map, condition\n")
         for row in rows:
@@ -529,6 +567,8 @@ def main():
     print("data type maps without a table:", ", ".join(sorted(name for name in wanted if name not in datatypes)))
     vocabularies = {row["codes"] for maps in (segments, datatypes) for rows in maps.values() for row in rows if row["codes"] and not row.get("narrative")}
     print("code maps without a table:", ", ".join(sorted(name for name in vocabularies if name not in codes)))
+    print("not used:", ", ".join(sorted(set(segments) - set(written[0]) | set(datatypes) - set(written[1]) | set(codes) - set(written[2]))))
+    segments, datatypes, codes = written
     print("maps:", len(segments), "segments,", len(datatypes), "data types,", len(codes), "codes,", len(rows), "message rows")
 
 

@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use sutura_core::{Finding, Severity};
 use sutura_fhir::defs::{TypeId, TypeKind, r4};
 
 use super::run::Work;
@@ -9,7 +10,9 @@ use crate::fhir::{NodeId, ResourceId, Step, Tree};
 
 const ABSENT: &str = "http://hl7.org/fhir/StructureDefinition/data-absent-reason";
 
-/// Values that required elements get when nothing was stated. `status` says "unknown" where the list of codes has that.
+/// Values that required elements get when nothing was stated. `status` says "unknown" where the list of codes has that; where it has not
+/// (Immunization, Coverage, EpisodeOfCare, DocumentReference, Appointment), the element has a data-absent-reason and no value: whoever reads
+/// it has to decide, none of the codes would be true.
 const DEFAULTS: &[(&str, &str, &str)] = &[
     ("Observation", "status", "unknown"),
     ("DiagnosticReport", "status", "unknown"),
@@ -17,17 +20,12 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
     ("ServiceRequest", "intent", "order"),
     ("Encounter", "status", "unknown"),
     ("Procedure", "status", "unknown"),
-    ("Coverage", "status", "active"),
-    ("Immunization", "status", "completed"),
     ("MedicationRequest", "status", "unknown"),
     ("MedicationRequest", "intent", "order"),
     ("MedicationDispense", "status", "unknown"),
     ("MedicationAdministration", "status", "unknown"),
     ("Account", "status", "unknown"),
     ("ChargeItem", "status", "unknown"),
-    ("DocumentReference", "status", "current"),
-    ("EpisodeOfCare", "status", "active"),
-    ("Appointment", "status", "proposed"),
 ];
 
 /// The type a choice takes when nothing was stated.
@@ -84,10 +82,11 @@ fn rules() -> &'static [Rules] {
 }
 
 /// Completes a resource.
-pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str, trigger: &str) {
+pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str) {
     let root = work.tree.root(resource);
     let name = work.tree.type_of(resource);
     let tree = &mut *work.tree;
+    let mut marked = false;
     for (ty, element, value) in DEFAULTS {
         if *ty == name && !tree.has(root, element) {
             tree.set(root, element, value);
@@ -101,7 +100,7 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
         "Provenance" if !tree.has(root, "recorded") => {
             tree.set(root, "recorded", recorded);
         }
-        "Appointment" => appointment(tree, root, trigger),
+        "Appointment" => marked = appointment(tree, root),
         "Organization" => {
             if !tree.has(root, "name") && !tree.has(root, "identifier") {
                 absent_at(tree, root, "name");
@@ -127,6 +126,8 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
                 tree.erase(status);
             }
         }
+        // ait-1: without a status that the list of codes has, it says that none is known.
+        "AllergyIntolerance" if !tree.has(root, "clinicalStatus") => absent_at(tree, root, "clinicalStatus"),
         "DocumentReference" if !tree.has(root, "content") => {
             if let Some(content) = tree.element(root, "content") {
                 absent_at(tree, content, "attachment");
@@ -135,6 +136,14 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
         _ => {}
     }
     walk(tree, root, 0);
+    if marked {
+        work.findings.push(Finding::new(
+            "convert-appointment-without-times",
+            Severity::Info,
+            "SCH",
+            "start or end of the appointment is not stated and its status asks for both; what is missing is marked as unknown",
+        ));
+    }
 }
 
 /// Elements of resources are not nested deeper than this.
@@ -268,8 +277,9 @@ fn language(tree: &mut Tree, node: NodeId) {
     }
 }
 
-/// app-2 to app-4: start and end are both there or none, and only what is not yet or no longer planned has none.
-fn appointment(tree: &mut Tree, root: NodeId, trigger: &str) {
+/// app-2, app-3: start and end are both there or none, and only what is proposed, waiting or cancelled has none. True if a time is marked as
+/// unknown: the status stays as it is.
+fn appointment(tree: &mut Tree, root: NodeId) -> bool {
     if tree.has(root, "start")
         && !tree.has(root, "end")
         && let (Some(start), Some(minutes)) =
@@ -278,23 +288,29 @@ fn appointment(tree: &mut Tree, root: NodeId, trigger: &str) {
     {
         tree.set(root, "end", &end);
     }
-    let (start, end) = (tree.has(root, "start"), tree.has(root, "end"));
     let backwards = tree.get(root, "start").zip(tree.get(root, "end")).is_some_and(|(start, end)| start.len() == end.len() && start > end);
-    if start != end || backwards {
-        let stated = tree.get(root, "start").or_else(|| tree.get(root, "end")).map(str::to_owned);
-        for name in ["start", "end"] {
+    if backwards && let Some(end) = tree.element(root, "end") {
+        tree.erase(end);
+    }
+    let (start, end) = (tree.has(root, "start"), tree.has(root, "end"));
+    let mut marked = false;
+    if matches!(tree.get(root, "status"), Some("proposed" | "cancelled" | "waitlist")) {
+        // One of them alone is what was asked for.
+        let stated = tree.get(root, "start").or_else(|| tree.get(root, "end")).map(str::to_owned).filter(|_| start != end);
+        if let Some(stated) = stated {
+            let (name, place) = if start { ("start", "requestedPeriod[0].start") } else { ("end", "requestedPeriod[0].end") };
             if let Some(element) = tree.element(root, name) {
                 tree.erase(element);
             }
-        }
-        if let Some(stated) = stated {
-            let place = if start { "requestedPeriod[0].start" } else { "requestedPeriod[0].end" };
             tree.set(root, place, &stated);
         }
-    }
-    let planned = start && end && !backwards;
-    if !planned && !matches!(tree.get(root, "status"), Some("proposed" | "cancelled" | "waitlist")) {
-        tree.set(root, "status", if trigger == "S15" || trigger == "S17" { "cancelled" } else { "proposed" });
+    } else {
+        for (name, there) in [("start", start), ("end", end)] {
+            if !there {
+                absent_at(tree, root, name);
+                marked = true;
+            }
+        }
     }
     if !tree.has(root, "participant")
         && let Some(participant) = tree.element(root, "participant")
@@ -312,12 +328,13 @@ fn appointment(tree: &mut Tree, root: NodeId, trigger: &str) {
             tree.set(participant, "status", "needs-action");
         }
     }
+    marked
 }
 
 fn plus_minutes(start: &str, minutes: i64) -> Option<String> {
     let start = chrono::DateTime::parse_from_rfc3339(start).ok()?;
     let end = start.checked_add_signed(chrono::TimeDelta::try_minutes(minutes)?)?;
-    Some(end.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true))
+    Some(end.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, false))
 }
 
 fn absent_at(tree: &mut Tree, node: NodeId, name: &'static str) {
@@ -334,27 +351,19 @@ fn absent(tree: &mut Tree, element: NodeId) {
     }
 }
 
-/// Whether a message of this trigger joins or replaces patients.
-pub(super) fn merges(trigger: &str) -> bool {
-    matches!(
-        trigger,
-        "A18"
-            | "A30"
-            | "A34"
-            | "A35"
-            | "A36"
-            | "A39"
-            | "A40"
-            | "A41"
-            | "A42"
-            | "A43"
-            | "A44"
-            | "A45"
-            | "A46"
-            | "A47"
-            | "A48"
-            | "A49"
-            | "A50"
-            | "A51"
-    )
+/// A patient that is merged with itself, because the message names one number twice, is linked to nobody.
+pub(super) fn unlink_itself(tree: &mut Tree, kept: &[bool]) {
+    for resource in tree.resources() {
+        if !kept[resource.index()] || tree.type_of(resource) != "Patient" {
+            continue;
+        }
+        let links: smallvec::SmallVec<[NodeId; 2]> =
+            tree.children(tree.root(resource)).filter(|(name, _)| *name == "link").map(|(_, link)| link).collect();
+        for link in links {
+            let other = tree.children(link).find(|(name, _)| *name == "other").and_then(|(_, other)| tree.link_of(other));
+            if other == Some(resource) {
+                tree.erase(link);
+            }
+        }
+    }
 }

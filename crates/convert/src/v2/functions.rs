@@ -29,6 +29,8 @@ pub(super) enum Function {
     MediaType,
     /// The data of an ED.
     Attachment,
+    /// A duration in minutes; its unit stands in the next field.
+    Minutes,
 }
 
 impl Function {
@@ -44,6 +46,7 @@ impl Function {
             "base64-lines" => Self::Base64Lines,
             "media-type" => Self::MediaType,
             "attachment" => Self::Attachment,
+            "minutes" => Self::Minutes,
             _ => return None,
         })
     }
@@ -67,6 +70,7 @@ pub(super) fn run<'m>(work: &mut Work<'m>, function: Function, value: Value<'m>,
         }
         Function::MediaType => media_type(work, &parts, node),
         Function::Attachment => attachment(work, &parts, node),
+        Function::Minutes => minutes(work, &parts, node, op),
         Function::Lines | Function::Base64Lines => 0,
     }
 }
@@ -243,6 +247,41 @@ fn put_at(work: &mut Work<'_>, from: NodeId, path: &'static str, text: &str) {
     let mut clean = String::new();
     if text::push(Leaf::Code, text, &mut clean) {
         work.tree.set(from, path, &clean);
+    }
+}
+
+/// Minutes in a unit of time as UCUM, ISO 2955 and the clerks write it. The standard takes seconds where none is stated.
+fn seconds_of(unit: &str) -> Option<u32> {
+    Some(match unit.to_ascii_lowercase().as_str() {
+        "" | "s" | "sec" | "secs" | "second" | "seconds" => 1,
+        "m" | "min" | "mins" | "minute" | "minutes" => 60,
+        "h" | "hr" | "hrs" | "hour" | "hours" => 3600,
+        "d" | "day" | "days" => 86_400,
+        "w" | "wk" | "wks" | "week" | "weeks" => 604_800,
+        _ => return None,
+    })
+}
+
+fn minutes(work: &mut Work<'_>, parts: &Parts<'_>, node: NodeId, op: &Op) -> u64 {
+    let unit = work.index.plain(work.index.first(work.here, op.at + 1, 1)).trim().to_owned();
+    let amount = work.index.plain(parts.get(1)).trim().parse::<u32>().ok();
+    let seconds = seconds_of(&unit).zip(amount).and_then(|(seconds, amount)| seconds.checked_mul(amount));
+    match seconds {
+        Some(seconds) if seconds > 0 && seconds % 60 == 0 => {
+            if put(work, Leaf::Positive, &(seconds / 60).to_string(), node) {
+                u64::MAX
+            } else {
+                0
+            }
+        }
+        _ => {
+            work.note(
+                "convert-duration-not-known",
+                sutura_core::Severity::Warning,
+                "the unit of the duration is not known, or the duration is no number of whole minutes; it is left out",
+            );
+            0
+        }
     }
 }
 

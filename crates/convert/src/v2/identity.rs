@@ -4,7 +4,7 @@
 //! taken with their assigning authority, or with the sending facility where none is stated. What has no identifier of its own is known by
 //! its patient, visit or order and what it says. Resources that a field describes are known by their identifier, else by their content.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use sutura_core::Sha256Hash;
 
@@ -78,9 +78,7 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
             &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Says(b"FT1", 7, 0), Also(b"FT1", 4, 0)]]
         }
         "Immunization" => &[&[Patient, Says(b"RXA", 5, 0), Also(b"RXA", 3, 0), Also(b"ORC", 3, 0)]],
-        "MedicationRequest" => {
-            &[&[Key(b"ORC", 2), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)], &[Key(b"ORC", 3), Also(b"RXE", 2, 1), Also(b"RXO", 1, 1)]]
-        }
+        "MedicationRequest" => &[&[Key(b"ORC", 2)], &[Key(b"ORC", 3)], &[Key(b"RXE", 15)]],
         "MedicationDispense" => &[
             &[Key(b"ORC", 3), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
             &[Key(b"ORC", 2), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
@@ -88,7 +86,10 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
         "MedicationAdministration" => {
             &[&[Key(b"ORC", 3), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)], &[Key(b"ORC", 2), Also(b"RXA", 5, 1), Also(b"RXA", 3, 0)]]
         }
-        "Appointment" => &[&[Key(b"SCH", 2)], &[Key(b"SCH", 1)]],
+        "OrderTask" => {
+            &[&[Key(b"ORC", 2), Says(b"ORC", 1, 0), Also(b"ORC", 9, 0)], &[Key(b"ORC", 3), Says(b"ORC", 1, 0), Also(b"ORC", 9, 0)]]
+        }
+        "Appointment" | "Slot" => &[&[Key(b"SCH", 2)], &[Key(b"SCH", 1)]],
         "DocumentReference" => &[&[Key(b"TXA", 12)]],
         "MessageHeader" => &[&[Key(b"MSH", 10), Also(b"MSH", 3, 0), Also(b"MSH", 7, 0)]],
         "LivingWill" => &[&[Patient]],
@@ -137,6 +138,7 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
     let plan = work.plan;
     let mut stands: Vec<Option<ResourceId>> = work.tree.resources().map(Some).collect();
     let mut known: Known = Known::with_capacity_and_hasher(stands.len(), std::hash::BuildHasherDefault::default());
+    let shared = shared_orders(work, record, facility);
     for resource in work.tree.resources() {
         let Some(role) = work.made[resource.index()].role else { continue };
         if !keep[resource.index()] {
@@ -146,9 +148,15 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
         let name = plan.roles[role].name;
         let ty = work.tree.type_of(resource);
         let mut id = of_role(work, resource, name, record, facility);
+        if name == "MedicationRequest" && shared.contains(&id) {
+            id = IdBuilder::new(ty).part("drug").part(id.as_str()).part(drug_of(work, resource)).finish();
+        }
         let mut number = 1u32;
         while let Some(first) = known.get(&id) {
             if !is_event(name) {
+                if name == "MergedPatient" {
+                    merge_again(work, *first, resource);
+                }
                 stands[resource.index()] = Some(*first);
                 break;
             }
@@ -200,6 +208,42 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
         }
     }
     stands
+}
+
+/// The number of an order is the order's: a change of its drug is the same order. Only where one message has several drugs under one number
+/// are they told apart by the drug: those ids.
+fn shared_orders(work: &Work<'_>, record: &Sha256Hash, facility: &str) -> HashSet<Id> {
+    let is_request = |resource: &ResourceId| {
+        let role = work.made[resource.index()].role;
+        role.is_some_and(|role| work.plan.roles[role].name == "MedicationRequest")
+    };
+    let requests: Vec<ResourceId> = work.tree.resources().filter(is_request).collect();
+    let (mut first, mut shared) = (HashMap::new(), HashSet::new());
+    if requests.len() > 1 {
+        for request in requests {
+            let (id, drug) = (of_role(work, request, "MedicationRequest", record, facility), drug_of(work, request));
+            if !drug.is_empty() && *first.entry(id).or_insert(drug) != drug {
+                shared.insert(id);
+            }
+        }
+    }
+    shared
+}
+
+fn drug_of<'m>(work: &Work<'m>, request: ResourceId) -> &'m str {
+    let drugs = [(b"RXE", 2), (b"RXO", 1)].map(|(tag, field)| says(work, request, *tag, field, 1));
+    drugs.into_iter().find(|drug| !drug.is_empty()).unwrap_or("")
+}
+
+/// A patient that others were merged into and that is merged in turn by the same message.
+fn merge_again(work: &mut Work<'_>, merged: ResourceId, again: ResourceId) {
+    let Some(survivor) = work.made[again.index()].patient.filter(|survivor| *survivor != merged) else { return };
+    let root = work.tree.root(merged);
+    work.tree.set(root, "active", "false");
+    if let Some(link) = work.tree.push(root, "link") {
+        work.tree.link(link, "other", survivor);
+        work.tree.set(link, "type", "replaced-by");
+    }
 }
 
 /// The first identifier with a system, else the first with a value.

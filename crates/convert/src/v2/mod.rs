@@ -8,7 +8,8 @@
 //! - Times keep their precision and offset. A time without an offset takes that of MSH-7, else [`Options::default_zone`]; without any it is cut
 //!   to its date, with a finding.
 //! - Ids are made of identifiers (`identity`), so a message that comes again updates.
-//! - Merges (A40 and its kin) give the patient that is no more `active: false` and a link `replaced-by`.
+//! - Merges of patients (A40 and its kin) give the patient that is no more `active: false` and a link `replaced-by`; moves of visits and
+//!   accounts and changes of their numbers say nothing of a patient.
 
 mod codes;
 mod complete;
@@ -230,11 +231,12 @@ impl Converter {
         work.tree.settle();
         for resource in work.tree.resources() {
             if self.kept[resource.index()] && work.tree.type_of(resource) != "Bundle" {
-                complete::complete(&mut work, resource, &self.recorded, &trigger);
+                complete::complete(&mut work, resource, &self.recorded);
             }
         }
         let stands = identity::assign(&mut work, &source.sha256, &facility, &self.kept);
         work.tree.relink(&stands);
+        complete::unlink_itself(work.tree, &self.kept);
         for (at, keep) in self.kept.iter_mut().enumerate() {
             *keep &= stands[at].is_some_and(|resource| resource.index() == at);
         }
@@ -291,7 +293,8 @@ fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
             continue;
         }
         let place = |component: u8| FieldPlace { segment: tag, field: number as u16, component };
-        let left_out = drops.iter().find(|(field, _)| usize::from(*field) == number);
+        let here = |drop: &&plan::LeftOut| drop.field == 0 || usize::from(drop.field) == number;
+        let left_out = drops.iter().filter(here).find(|drop| work.meets(drop.condition.as_ref()));
         let atomic = &tag == b"MSH" && number < 3;
         let mut repetitions = index::split(field, work.index.delimiters.repetition.filter(|_| !atomic));
         for fate in &work.fates[first..end] {
@@ -299,8 +302,8 @@ fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
             if repetition.is_empty() {
                 continue;
             }
-            if let Some((_, reason)) = left_out {
-                feed.field(place(0)).drop_for(reason);
+            if let Some(drop) = left_out {
+                feed.field(place(0)).drop_for(drop.reason);
                 continue;
             }
             if repetition == "\"\"" {

@@ -138,6 +138,14 @@ pub(super) struct Use {
     pub condition: Option<Condition>,
 }
 
+/// A field that is left out on purpose, or a segment (0).
+#[derive(Debug)]
+pub(super) struct LeftOut {
+    pub field: u16,
+    pub reason: &'static str,
+    pub condition: Option<Condition>,
+}
+
 /// A role: a resource of a message.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Role {
@@ -154,7 +162,7 @@ pub(super) struct Plan {
     pub roles: Vec<Role>,
     /// The rows of a segment in a family of messages.
     pub uses: Fast<Tag, Vec<(&'static str, Vec<Use>)>>,
-    pub drops: Fast<Tag, Vec<(u16, &'static str)>>,
+    pub drops: Fast<Tag, Vec<LeftOut>>,
     /// The roles that a segment begins anew.
     pub begins: Fast<Tag, Vec<usize>>,
     /// The roles that an order begins anew.
@@ -222,11 +230,17 @@ impl Compiler {
         let names: Vec<[&'static str; 6]> = table::messages().collect();
         for [family, segment, context, role, map, condition] in names {
             let role = self.role(role);
+            if !walk::FAMILIES.contains(&family) || !walk::CONTEXTS.contains(&context) {
+                self.plan.problems.push(format!("{segment} {map}: no family {family} or no context {context}"));
+            }
             let Some(rows) = segments.get(map) else {
                 self.plan.problems.push(format!("no segment map {map}"));
                 continue;
             };
-            let Ok(tag) = <Tag>::try_from(segment.as_bytes()) else { continue };
+            let Ok(tag) = <Tag>::try_from(segment.as_bytes()) else {
+                self.plan.problems.push(format!("no segment {segment}"));
+                continue;
+            };
             let ty = self.plan.roles[role].ty;
             let number = match numbers.get(&(map, ty.index())) {
                 Some(number) => *number,
@@ -245,9 +259,22 @@ impl Compiler {
             });
             families[place].1.push(Use { context, role, map: number, condition });
         }
-        for [field, reason] in table::drops() {
-            if let Some(Place::Field { segment, field, .. }) = Place::parse(field) {
-                self.plan.drops.entry(segment).or_default().push((field, reason));
+        for [place, reason, condition] in table::drops() {
+            let (segment, field) = match Place::parse(place) {
+                Some(Place::Field { segment, field, .. }) => (segment, field),
+                Some(Place::Segment(segment)) => (segment, 0),
+                _ => {
+                    self.plan.problems.push(format!("no field {place}"));
+                    continue;
+                }
+            };
+            let condition = self.condition(condition, place);
+            self.plan.drops.entry(segment).or_default().push(LeftOut { field, reason, condition });
+        }
+        let listed = walk::BEGINS.iter().flat_map(|(_, names)| names.iter());
+        for name in listed.chain(&walk::ORDER_ROLES).chain(&walk::DOSES).chain(&walk::ORDERS).chain(&walk::MESSAGE_ROLES) {
+            if !self.role_names.contains_key(name) {
+                self.plan.problems.push(format!("no role {name}"));
             }
         }
         let number = |name: &&str| self.role_names.get(name).copied();
@@ -288,10 +315,11 @@ impl Compiler {
     fn segment_map(&mut self, name: &'static str, tag: Tag, ty: TypeId, rows: &[Row]) -> Map {
         let mut ops = Vec::new();
         for row in rows {
-            let at = match row.field.split_once('-') {
-                Some((_, number)) => number.parse().unwrap_or(0),
-                None => 0,
-            };
+            let (owner, number) = row.field.split_once('-').unwrap_or((row.field, "0"));
+            if !owner.is_empty() && owner.as_bytes() != tag {
+                self.plan.problems.push(format!("{name}: {} is no field of the segment that the map is for", row.field));
+            }
+            let at = number.parse().unwrap_or(0);
             let place = Place::Field { segment: tag, field: at, component: 0 };
             if let Some(mut op) = self.op(name, ty, row, at, place) {
                 op.table = bound_table(tag, at);
@@ -351,12 +379,18 @@ impl Compiler {
         }
         let action = self.action(map, row, ty)?;
         let first = matches!(action, Action::Text) && takes_first(map, place, leaf);
+        let is_coded = leaf == Leaf::Code || matches!(ty.name(), "CodeableConcept" | "Coding");
         let allowed = parent.zip(last).and_then(|(parent, name)| {
             let (element, _) = parent.def().element(name)?;
-            let binding = element.binding.filter(|binding| binding.strength == Strength::Required && leaf == Leaf::Code)?;
+            let binding = element.binding.filter(|binding| binding.strength == Strength::Required && is_coded)?;
             r4().value_set(binding.value_set)
         });
-        let codes = if row.codes.is_empty() { None } else { self.code_names.get(row.codes).copied() };
+        let codes = self.code_names.get(row.codes).copied();
+        if codes.is_none() && !row.codes.is_empty() {
+            self.plan.problems.push(format!("{map} {}: no code map {}", row.field, row.codes));
+        }
+        // A map that is named without rows means that there is none on purpose.
+        let codes = codes.filter(|number| !self.plan.codes[*number].is_empty());
         let without_value = condition.as_ref().is_some_and(|condition| condition.is_about_absence_of(place))
             && !matches!(action, Action::Text | Action::Map(_));
         let guard = condition.as_ref().and_then(|condition| guard(condition, place));

@@ -380,6 +380,9 @@ impl<'m> Work<'m> {
         {
             translated = self.translated(op, codes, value, node);
         }
+        if op.allowed.is_some() && op.leaf == Leaf::None && !translated && !self.is_allowed(op, value) {
+            return self.unknown_code();
+        }
         let is_coding = self.tree.ty(node).name() == "Coding";
         let mask = if translated && is_coding { 1 } else { self.components(op, number, value, node, top) };
         let mask = mask | u64::from(translated);
@@ -450,6 +453,15 @@ impl<'m> Work<'m> {
         let raw = if op.first { self.index.parts(value.raw, value.level).get(1) } else { value.raw };
         let text = self.index.plain(raw);
         self.write_coded(outer, &text, node, None)
+    }
+
+    /// Whether the code as sent is one of those that the binding of its element requires.
+    fn is_allowed(&self, op: &Op, value: Value<'m>) -> bool {
+        let parts = self.index.parts(value.raw, value.level);
+        let code = self.index.plain(parts.get(1));
+        let name = self.index.plain(parts.get(3));
+        let system = text::code_system(name.trim(), None);
+        op.allowed.is_none_or(|allowed| system.is_some_and(|system| allowed.contains(&system, code.trim())))
     }
 
     /// Adds the translated coding to a concept, or fills a Coding with it.

@@ -68,7 +68,7 @@ pub(super) fn messages() -> impl Iterator<Item = [&'static str; 6]> {
     lines(MESSAGES).map(cells)
 }
 
-/// Field and reason.
-pub(super) fn drops() -> impl Iterator<Item = [&'static str; 2]> {
+/// Field, reason, condition.
+pub(super) fn drops() -> impl Iterator<Item = [&'static str; 3]> {
     lines(DROPS).map(cells)
 }

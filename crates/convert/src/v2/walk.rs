@@ -1,11 +1,18 @@
 //! The walk over the segments of a message: which resources are in force, and which maps fill them.
 
 use super::{
-    account, complete,
+    account,
     plan::{Plan, Tag, Use},
     run::{PATIENT, Work},
 };
 use crate::report::Feed;
+
+/// The families of messages that rows can name.
+pub(super) const FAMILIES: [&str; 10] = ["*", "RESULT", "MEDICATION", "DISPENSE", "ADMINISTRATION", "VXU", "ORDER", "ADT", "SIU", "LINK"];
+
+/// What a segment can belong to.
+pub(super) const CONTEXTS: [&str; 10] =
+    ["*", "header", "patient", "visit", "order", "dispense", "specimen", "observation", "document", "schedule"];
 
 /// Families of messages by their code: what an order is, and what else applies.
 fn family_of(code: &str) -> &'static str {
@@ -32,11 +39,8 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
     if matches!(code, "SIU" | "SRM" | "SRR" | "SQR") {
         extra.push("SIU");
     }
-    let merges = complete::merges(trigger) || index.segments.iter().any(|segment| &segment.tag == b"MRG");
-    if merges {
-        extra.push("MERGE");
-    }
-    let links = matches!(trigger, "A24" | "A37") && code == "ADT";
+    // A37 takes the link away: the patients are put without it.
+    let links = trigger == "A24" && code == "ADT";
     let mut state = State { context: "header", notes: "header", order: family, open_order: false, dose: false, patients: 0 };
     let mut starts = Vec::new();
     let mut recognised = false;
@@ -44,7 +48,12 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
     for at in 0..index.segments.len() {
         let tag = index.segments[at].tag;
         work.open_segment(at, &mut starts);
-        enter(work, &mut state, at, family, merges);
+        // Nobody is merged into nobody.
+        if &tag == b"MRG" && work.roles[PATIENT].is_none() {
+            account(work, feed, &starts);
+            continue;
+        }
+        enter(work, &mut state, at, family);
         let mut linked = false;
         if &tag == b"PID" && links && state.patients == 2 {
             linked = true;
@@ -83,7 +92,7 @@ fn role(plan: &Plan, name: &str) -> usize {
 }
 
 /// The resources of an order.
-pub(super) const ORDER_ROLES: [&str; 10] = [
+pub(super) const ORDER_ROLES: [&str; 11] = [
     "DiagnosticReport",
     "ServiceRequest",
     "OrderSpecimen",
@@ -94,6 +103,7 @@ pub(super) const ORDER_ROLES: [&str; 10] = [
     "MedicationAdministration",
     "Immunization",
     "OrderProvenance",
+    "OrderTask",
 ];
 
 /// The resources of one dose.
@@ -119,7 +129,7 @@ pub(super) const BEGINS: &[(&Tag, &[&str])] = &[
     (b"SPM", &["Specimen"]),
     (b"OBX", &["Observation"]),
     (b"TXA", &["DocumentReference"]),
-    (b"SCH", &["Appointment"]),
+    (b"SCH", &["Appointment", "Slot"]),
     (b"MRG", &["MergedPatient"]),
 ];
 
@@ -130,7 +140,7 @@ fn forget(work: &mut Work<'_>, roles: &[usize]) {
 }
 
 /// What changes when a segment begins.
-fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str, merges: bool) {
+fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str) {
     let tag = work.index.segments[at].tag;
     let plan = work.plan;
     if let Some(roles) = plan.begins.get(&tag) {
@@ -139,8 +149,7 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
     match &tag {
         b"PID" => {
             state.patients += 1;
-            // In a schedule the patient comes behind the appointment.
-            if state.patients > 1 && !(merges && work.roles[PATIENT].is_none()) {
+            if state.patients > 1 {
                 forget(work, &plan.patient_roles);
             }
             (state.context, state.notes, state.open_order) = ("patient", "patient", false);
@@ -159,14 +168,15 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
             (state.context, state.notes, state.open_order) = ("order", "order", false);
         }
         b"RXO" | b"RXE" | b"RXD" | b"RXA" => {
-            if state.context != "order" {
+            if !matches!(state.context, "order" | "dispense") {
                 forget(work, &plan.order_roles);
                 state.order = order_family(work, at, family);
             }
             if &tag == b"RXA" && std::mem::replace(&mut state.dose, true) {
                 forget(work, &plan.dose_roles);
             }
-            (state.context, state.notes) = ("order", "order");
+            let context = if &tag == b"RXD" { "dispense" } else { "order" };
+            (state.context, state.notes) = (context, context);
         }
         b"SPM" => (state.context, state.notes) = ("specimen", "specimen"),
         b"OBX" => state.notes = if state.context == "document" { "document" } else { "observation" },
