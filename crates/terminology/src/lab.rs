@@ -25,11 +25,11 @@ pub struct Rule {
     pub unit: &'static str,
     /// The molar mass in g/mol by which mass becomes amount of substance; none where only units of the same kind convert.
     pub molar_mass: Option<&'static str>,
-    /// Charges per particle: an equivalent is a mole divided by it.
-    pub valence: u8,
+    /// Charges per particle: an equivalent is a mole divided by it. Without it equivalents mean nothing here.
+    pub valence: Option<u8>,
     /// Where the molar mass or factor comes from.
     pub source: &'static str,
-    hba1c: bool,
+    hba1c: Option<Hba1c>,
     parsed: OnceLock<Unit>,
 }
 
@@ -42,6 +42,15 @@ impl Rule {
         let unit = Unit::parse(self.unit)?;
         Ok(self.parsed.get_or_init(|| unit))
     }
+}
+
+/// What a percentage of HbA1c is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Hba1c {
+    /// That of NGSP, which the master equation turns into mmol/mol.
+    Ngsp,
+    /// The code is of the IFCC protocol: its percent is another scale than that of NGSP, and senders mix the two up, so only mmol/mol is taken.
+    Ifcc,
 }
 
 /// A result in the canonical unit.
@@ -70,9 +79,14 @@ fn rule(line: &'static str) -> Option<Rule> {
     let mut fields = line.split('\t');
     let (loinc, analyte, unit, mass) = (fields.next()?, fields.next()?, fields.next()?, fields.next()?);
     let (valence, source) = (fields.next()?, fields.next()?);
-    let hba1c = mass == "hba1c";
-    let molar_mass = Some(mass).filter(|mass| !mass.is_empty() && !hba1c);
-    Some(Rule { loinc, analyte, unit, molar_mass, valence: valence.parse().unwrap_or(1), source, hba1c, parsed: OnceLock::new() })
+    let hba1c = match mass {
+        "hba1c" => Some(Hba1c::Ngsp),
+        "hba1c-ifcc" => Some(Hba1c::Ifcc),
+        _ => None,
+    };
+    let molar_mass = Some(mass).filter(|mass| !mass.is_empty() && hba1c.is_none());
+    let valence = valence.parse().ok().filter(|charges| *charges > 0);
+    Some(Rule { loinc, analyte, unit, molar_mass, valence, source, hba1c, parsed: OnceLock::new() })
 }
 
 /// All rules, in the order of the table.
@@ -103,25 +117,30 @@ pub fn normalise(loinc: &str, value: &str, unit: &str) -> Result<Normalised> {
     let code = ucum::from_common(unit).ok_or(TerminologyError::Unit { offset: 0, reason: "neither UCUM nor a known spelling" })?;
     let (from, to) = (Unit::parse(&code)?, rule.target()?);
     let decimal = Decimal::parse(value)?;
-    if rule.hba1c {
-        return hba1c(rule, &from, &decimal);
+    if let Some(scale) = rule.hba1c {
+        return hba1c(rule, scale, &from, &decimal);
     }
+    // Osmoles count what is dissolved, of whatever kind; equivalents need the charge.
+    let charges = if from.has_atom("eq") { rule.valence } else { Some(1) };
+    let Some(charges) = charges.filter(|_| !from.has_atom("osm") || to.has_atom("osm")) else {
+        return Err(TerminologyError::Dimension { from: from.dimension(), to: to.dimension() });
+    };
     let mut linear = ucum::molar(&from, to, rule.molar_mass)?;
-    if rule.valence > 1 && from.has_atom("eq") {
-        let charges = Number::from_i64(i64::from(rule.valence));
+    if charges > 1 {
+        let charges = Number::from_i64(i64::from(charges));
         linear.factor = linear.factor.checked_div(charges).ok_or(TerminologyError::Number { reason: "the result is outside the scale" })?;
     }
     Ok(Normalised { value: decimal.through(&linear)?, unit: rule.unit, factor: six_digits(linear.factor), source: rule.source })
 }
 
 /// HbA1c: percent (NGSP) becomes mmol/mol (IFCC) by the master equation; mmol/mol stays.
-fn hba1c(rule: &Rule, from: &Unit, decimal: &Decimal) -> Result<Normalised> {
+fn hba1c(rule: &Rule, scale: Hba1c, from: &Unit, decimal: &Decimal) -> Result<Normalised> {
     let percent = Unit::parse("%")?;
     let ifcc = Unit::parse("mmol/mol")?;
     // As plain ratios the two are commensurable, so the spelling decides: 1 % NGSP is not 10 mmol/mol.
     let (linear, factor) = if from.counts_moles() && *from == ifcc {
         (Linear::by(Number::ONE), "1")
-    } else if !from.counts_moles() && *from == percent {
+    } else if scale == Hba1c::Ngsp && !from.counts_moles() && *from == percent {
         (Linear::ngsp_to_ifcc().ok_or(TerminologyError::Number { reason: "the result is outside the scale" })?, "(% - 2.152) / 0.09148")
     } else {
         return Err(TerminologyError::Dimension { from: from.dimension(), to: ifcc.dimension() });
@@ -182,6 +201,72 @@ mod tests {
         total
     }
 
+    /// What is counted, by analyte: written from what the substance is, not from the table.
+    fn formula_of(analyte: &str) -> &'static str {
+        match analyte.split(',').next().unwrap() {
+            "glucose" => "C6H12O6",
+            // The ratio counts moles of creatinine.
+            "creatinine" | "albumin to creatinine" => "C4H7N3O",
+            "cholesterol" => "C27H46O",
+            // Triolein.
+            "triglycerides" => "C57H104O6",
+            "urea nitrogen" => "N2",
+            "urea" => "CH4N2O",
+            "bilirubin" => "C33H36N4O6",
+            "calcium" => "Ca",
+            "sodium" => "Na",
+            "potassium" => "K",
+            "chloride" => "Cl",
+            "uric acid" => "C5H4N4O3",
+            "phosphate" => "P",
+            "magnesium" => "Mg",
+            "iron" | "iron binding capacity" => "Fe",
+            "25-hydroxyvitamin D" => "C27H44O2",
+            // Cyanocobalamin.
+            "vitamin B12" => "C63H88CoN14O14P",
+            // Folic acid.
+            "folate" => "C19H19N7O6",
+            "thyroxine" => "C15H11I4NO4",
+            "triiodothyronine" => "C15H12I3NO4",
+            "cortisol" => "C21H30O5",
+            "testosterone" => "C19H28O2",
+            "estradiol" => "C18H24O2",
+            "progesterone" => "C21H30O2",
+            // Lactic acid.
+            "lactate" => "C3H6O3",
+            "ammonia" => "NH3",
+            "lead" => "Pb",
+            "lithium" => "Li",
+            "digoxin" => "C41H64O14",
+            "phenytoin" => "C15H12N2O2",
+            "carbamazepine" => "C15H12N2O",
+            "valproate" => "C8H16O2",
+            "paracetamol" => "C8H9NO2",
+            "salicylate" => "C7H6O3",
+            "theophylline" => "C7H8N4O2",
+            other => panic!("no formula for {other}"),
+        }
+    }
+
+    /// Charges of what is measured as an ion.
+    fn charges_of(analyte: &str) -> Option<u8> {
+        match analyte.split(',').next().unwrap() {
+            "calcium" | "magnesium" => Some(2),
+            "sodium" | "potassium" | "chloride" | "bicarbonate" | "lactate" | "lithium" => Some(1),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn haemoglobin_is_counted_as_its_monomer() {
+        // ICSH: the tetramer is 64458.
+        let rule = rule_of("59260-0").unwrap();
+        assert!((rule.molar_mass.unwrap().parse::<f64>().unwrap() * 4.0 - 64_458.0).abs() < 0.001);
+        for code in ["718-7", "20509-6", "59260-0"] {
+            assert_eq!(normalise(code, "8.69", "mmol/L").unwrap().value, "140.0", "{code}");
+        }
+    }
+
     #[test]
     fn every_rule_is_sound() {
         let mut seen = std::collections::HashSet::new();
@@ -189,10 +274,13 @@ mod tests {
             assert!(seen.insert(rule.loinc), "twice: {}", rule.loinc);
             assert!(check_digit(rule.loinc), "LOINC check digit: {}", rule.loinc);
             assert!(ucum::is_valid(rule.unit), "{}", rule.unit);
-            if let (Some(mass), Some(formula)) = (rule.molar_mass, rule.source.strip_prefix("formula ")) {
+            if let Some(mass) = rule.molar_mass.filter(|_| rule.analyte != "haemoglobin") {
+                let formula = formula_of(rule.analyte);
                 let (mass, computed): (f64, f64) = (mass.parse().unwrap(), formula_mass(formula));
                 assert!((mass - computed).abs() < 0.0001 * computed, "{}: {mass} but {formula} is {computed}", rule.analyte);
+                assert_eq!(rule.source, format!("formula {formula}"), "{}", rule.analyte);
             }
+            assert_eq!(rule.valence, charges_of(rule.analyte), "{}", rule.analyte);
             let same = normalise(rule.loinc, "12.34", rule.unit).unwrap();
             assert_eq!((same.value.as_str(), same.factor.as_str()), ("12.34", "1"), "{}", rule.loinc);
         }
@@ -233,7 +321,11 @@ mod tests {
             ("4548-4", "5.0", "%", 31.1, 0.05),
             ("3084-1", "7.0", "mg/dL", 416.0, 0.6),
             ("2777-1", "3.5", "mg/dL", 1.13, 0.01),
-            ("19123-9", "2.0", "mg/dL", 0.82, 0.01),
+            ("19123-9", "2.0", "mg/dL", 0.823, 0.0006),
+            ("19123-9", "1.64", "mEq/L", 0.82, 0.0001),
+            ("2601-3", "1.64", "mEq/L", 0.82, 0.0001),
+            ("1963-8", "24", "mEq/L", 24.0, 0.001),
+            ("59261-8", "53", "mmol/mol", 53.0, 0.001),
             ("2498-4", "100", "ug/dL", 17.9, 0.06),
             ("1989-3", "30", "ng/mL", 74.9, 0.1),
             ("2132-9", "300", "pg/mL", 221.0, 1.0),
@@ -265,5 +357,11 @@ mod tests {
         assert!(matches!(normalise("2276-4", "1", "pmol/L"), Err(TerminologyError::Dimension { .. })));
         assert!(matches!(normalise("777-3", "1", "mmol/L"), Err(TerminologyError::Dimension { .. })));
         assert!(matches!(normalise("4548-4", "1", "mg/dL"), Err(TerminologyError::Dimension { .. })));
+        // Percent of the IFCC protocol is not that of NGSP; an equivalent needs a charge; osmoles are of no one substance.
+        assert!(matches!(normalise("59261-8", "7.0", "%"), Err(TerminologyError::Dimension { .. })));
+        assert!(matches!(normalise("2345-7", "5", "mEq/L"), Err(TerminologyError::Dimension { .. })));
+        assert!(matches!(normalise("2777-1", "2", "mEq/L"), Err(TerminologyError::Dimension { .. })));
+        assert!(matches!(normalise("2951-2", "290", "mOsm/L"), Err(TerminologyError::Dimension { .. })));
+        assert!(matches!(normalise("2345-7", "5", "mosm/L"), Err(TerminologyError::Dimension { .. })));
     }
 }

@@ -23,7 +23,7 @@ fn lab_table() -> String {
         }
     }
     for (rule, codes) in groups {
-        let valence = if rule.valence > 1 { rule.valence.to_string() } else { String::new() };
+        let valence = rule.valence.filter(|charges| *charges > 1).map(|charges| charges.to_string()).unwrap_or_default();
         writeln!(
             page,
             "| {} | {} | `{}` | {} | {valence} | {} |",
