@@ -246,6 +246,15 @@ fn said(bundle: &Value, ignore: &dyn Fn(&Value) -> bool) -> HashMap<(String, Str
     all
 }
 
+/// How much of what we say where both say something the other program says too: values of ours, and those of them that it has not.
+fn otherwise(expected: &Value, ours: &Value, ignore: &dyn Fn(&Value) -> bool) -> (u32, u32) {
+    let expected = said(expected, ignore);
+    let paths: BTreeSet<&str> = expected.keys().map(|(path, _)| path.as_str()).collect();
+    let ours = said(ours, &|_| false);
+    let shared: Vec<_> = ours.keys().filter(|(path, _)| paths.contains(path.as_str())).collect();
+    (shared.len() as u32, shared.iter().filter(|leaf| !expected.contains_key(**leaf)).count() as u32)
+}
+
 /// Compares what is expected with ours; counts what is found and notes what is not.
 fn compare(
     expected: &Value,
@@ -278,13 +287,13 @@ fn convert(converter: &mut Converter, text: &str) -> Option<Value> {
 #[test]
 fn most_of_what_other_converters_say_is_there() {
     let Some(folder) = data() else { return };
-    let mut shares = Vec::new();
+    let (mut shares, mut differing) = (Vec::new(), Vec::new());
     for (options, label) in [(options(), "default options"), (Options { namespace_first: true, ..options() }, "namespace_first")] {
         let mut converter = Converter::new(&options).unwrap();
         for (set, ending) in [("reportstream/mappinginventory", "fhir"), ("reportstream/hl7_to_fhir", "fhir")] {
             let mut paths = Vec::new();
             files(&folder.join(set), &mut paths);
-            let (mut missing, mut sum) = (BTreeMap::new(), (0, 0));
+            let (mut missing, mut sum, mut shared) = (BTreeMap::new(), (0, 0), (0, 0));
             for path in paths.iter().filter(|path| path.extension().is_some_and(|found| found == ending)) {
                 let Ok(bytes) = std::fs::read(path.with_extension("hl7")) else { continue };
                 let Ok(expected) = serde_json::from_slice::<Value>(&std::fs::read(path).unwrap()) else { continue };
@@ -308,10 +317,14 @@ fn most_of_what_other_converters_say_is_there() {
                     let Some(ours) = convert(&mut converter, &text) else { continue };
                     let (found, total) = compare(&expected, &ours, &ignore, &mut missing, &name);
                     sum = (sum.0 + found, sum.1 + total);
+                    let (both, other) = otherwise(&expected, &ours, &ignore);
+                    shared = (shared.0 + both, shared.1 + other);
                 }
             }
             println!("{set} ({label}): {} of {} elements, {:.1} %", sum.0, sum.1, f64::from(sum.0) * 100.0 / f64::from(sum.1));
+            println!("  of {} values of elements that both have {} are ours alone", shared.0, shared.1);
             shares.push(f64::from(sum.0) / f64::from(sum.1));
+            differing.push(f64::from(shared.1) / f64::from(shared.0));
             if label == "default options" && std::env::var_os("SUTURA_SHOW_MISSING").is_some() {
                 let mut list: Vec<_> = missing.into_iter().collect();
                 list.sort_by_key(|(_, (count, _))| std::cmp::Reverse(*count));
@@ -320,6 +333,7 @@ fn most_of_what_other_converters_say_is_there() {
         }
     }
     assert!(shares[0] > 0.88 && shares[1] > 0.92, "{shares:?}");
+    assert!(differing[0] < 0.05 && differing[1] < 0.04, "{differing:?}");
 }
 
 #[test]

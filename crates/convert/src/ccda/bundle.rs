@@ -1,10 +1,12 @@
 //! The Bundle, and the Provenance that says where it came from.
 
+use std::collections::BTreeMap;
+
 use chrono::{SecondsFormat, Utc};
 
 use super::{
     BundleForm,
-    context::{Context, Resource},
+    context::{Author, Context, Resource},
     json::{Json, Obj},
     stamp::Stamp,
     types::{absent, attr, coded},
@@ -12,7 +14,7 @@ use super::{
 use crate::fhir::{AGENT_TYPE, ASSEMBLER, SOURCE_LENGTH, SOURCE_OFFSET, SOURCE_SHA256, Source, provenance_id, push_string};
 
 /// Appends the Bundle and says how many resources it has.
-pub(super) fn write(cx: &Context<'_>, source: &Source<'_>, out: &mut Vec<u8>) -> usize {
+pub(super) fn write(cx: &Context<'_>, provenances: &[Resource], source: &Source<'_>, out: &mut Vec<u8>) -> usize {
     let form = cx.options.bundle;
     out.extend_from_slice(b"{\"resourceType\":\"Bundle\",");
     if form == BundleForm::Document {
@@ -43,9 +45,8 @@ pub(super) fn write(cx: &Context<'_>, source: &Source<'_>, out: &mut Vec<u8>) ->
         push_string(&timestamp, out);
     }
     out.extend_from_slice(b",\"entry\":[");
-    let provenance = cx.options.provenance.then(|| provenance(cx, source));
     let mut written = 0;
-    for resource in cx.resources.iter().chain(&provenance) {
+    for resource in cx.resources.iter().chain(provenances) {
         if written > 0 {
             out.push(b',');
         }
@@ -71,7 +72,7 @@ fn entry(cx: &Context<'_>, resource: &Resource, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\"resource\":");
     if form != BundleForm::Transaction && cx.options.base_url.is_none() {
-        let mut copy = Resource { kind: resource.kind, id: resource.id, body: resource.body.clone(), origin: resource.origin.clone() };
+        let mut copy = Resource { body: resource.body.clone(), origin: resource.origin.clone(), ..*resource };
         copy.body.each_text_mut("reference", &mut |text| {
             if let Some(urn) = urn(text) {
                 *text = urn.into();
@@ -125,8 +126,51 @@ fn made<'d>(cx: &Context<'d>) -> Option<Stamp<'d>> {
     attr(cx.doc.root().child("effectiveTime")?, "value").and_then(Stamp::parse)
 }
 
+/// The Provenances of a document: one that says which bytes every resource was assembled from, and one for each group of statements of a
+/// section that have the same authors at the same times.
+pub(super) fn provenances(cx: &Context<'_>, source: &Source<'_>) -> Vec<Resource> {
+    let hash = source.sha256.to_string();
+    let mut made = vec![of_source(cx, source, &hash)];
+    let mut groups: BTreeMap<(usize, usize), Vec<Json>> = BTreeMap::new();
+    for resource in &cx.resources {
+        if let Some(group) = resource.authors {
+            groups.entry(group).or_default().push(Obj::of("reference", resource.reference()).into());
+        }
+    }
+    for ((section, authors), targets) in groups {
+        if let Some(authors) = cx.author_sets.get(authors) {
+            let id = provenance_id(&hash, &format!("ccda author {section} {authors:?}"));
+            made.push(Resource { kind: "Provenance", id, body: of_authors(authors, targets), origin: 0..0, authors: None });
+        }
+    }
+    made
+}
+
+/// Who stated what, and when.
+fn of_authors(authors: &[Author], targets: Vec<Json>) -> Obj {
+    let mut body = Obj::new();
+    body.put("target", targets);
+    match authors.iter().find_map(|author| author.time.clone()) {
+        // An instant has a time of day.
+        Some(time) if time.contains('T') => body.put("recorded", time),
+        Some(time) => {
+            body.put("occurredDateTime", time);
+            body.put("_recorded", absent("unknown"));
+        }
+        None => body.put("_recorded", absent("unknown")),
+    }
+    for author in authors {
+        let mut agent = Obj::new();
+        agent.put("type", coded(AGENT_TYPE, "author", "Author"));
+        agent.put("who", author.who.clone());
+        agent.opt("onBehalfOf", author.organization.clone());
+        body.push("agent", agent);
+    }
+    body
+}
+
 /// Every resource was assembled from the bytes of the document.
-fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
+fn of_source(cx: &Context<'_>, source: &Source<'_>, hash: &str) -> Resource {
     let mut body = Obj::new();
     let targets: Vec<Json> = cx.resources.iter().map(|resource| Obj::of("reference", resource.reference()).into()).collect();
     body.put("target", targets);
@@ -149,7 +193,6 @@ fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
         agent.put("who", author.clone());
         body.push("agent", agent);
     }
-    let hash = source.sha256.to_string();
     let mut what = Obj::new();
     for (url, number) in [(SOURCE_OFFSET, source.offset), (SOURCE_LENGTH, source.length)] {
         let mut extension = Obj::of("url", url);
@@ -161,11 +204,11 @@ fn provenance(cx: &Context<'_>, source: &Source<'_>) -> Resource {
         what.put("reference", source.uri.to_owned());
     }
     let mut identifier = Obj::of("system", SOURCE_SHA256);
-    identifier.put("value", hash.clone());
+    identifier.put("value", hash.to_owned());
     what.put("identifier", identifier);
     let mut entity = Obj::of("role", "source");
     entity.put("what", what);
     body.push("entity", entity);
-    let id = provenance_id(&hash, "ccda");
-    Resource { kind: "Provenance", id, body, origin: 0..source.length as usize }
+    let id = provenance_id(hash, "ccda");
+    Resource { kind: "Provenance", id, body, origin: 0..source.length as usize, authors: None }
 }

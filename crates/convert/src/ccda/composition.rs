@@ -367,7 +367,8 @@ impl<'d> Context<'d> {
     }
 
     /// What a section's entries are about, by its kind.
-    pub(super) fn enter_section(&mut self, kind: SectionKind) {
+    pub(super) fn enter_section(&mut self, kind: SectionKind, number: usize) {
         self.section = kind;
+        self.section_number = number;
     }
 }

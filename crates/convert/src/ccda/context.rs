@@ -1,6 +1,6 @@
 //! What one conversion carries along: the document, the resources made so far, the account and the findings.
 
-use std::{collections::HashMap, ops::Range};
+use std::{collections::HashMap, ops::Range, rc::Rc};
 
 use sutura_ccda::{Document, Element, SectionKind};
 use sutura_core::{Finding, Severity};
@@ -21,6 +21,18 @@ pub(super) struct Resource {
     pub(super) body: Obj,
     /// The bytes of the element it was made from.
     pub(super) origin: Range<usize>,
+    /// Who stated it, as far as its statement says: the section, and the place among [`Context::author_sets`].
+    pub(super) authors: Option<(usize, usize)>,
+}
+
+/// One who stated something.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Author {
+    pub(super) who: Ref,
+    /// For whom, where it is a person or a device of an organization.
+    pub(super) organization: Option<Ref>,
+    /// When, as a `dateTime`.
+    pub(super) time: Option<String>,
 }
 
 impl Resource {
@@ -30,7 +42,7 @@ impl Resource {
 }
 
 /// A resource that was made or found: what others write as a reference to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Ref(pub(super) String);
 
 impl Ref {
@@ -117,6 +129,13 @@ pub(super) struct Context<'d> {
     /// The encounter that the document is about.
     pub(super) encounter: Option<Ref>,
     pub(super) author: Option<Ref>,
+    /// Who states something in this document; the same ones at the same times stand once.
+    pub(super) author_sets: Vec<Rc<[Author]>>,
+    known_authors: HashMap<Rc<[Author]>, usize>,
+    /// The authors of the statements of the entry that is read, by the index of the element.
+    authored: HashMap<usize, usize>,
+    /// The place of the section that is being read.
+    pub(super) section_number: usize,
     /// What the section that is being read is about.
     pub(super) section: SectionKind,
     /// How many statements are around the one that is read.
@@ -146,6 +165,10 @@ impl<'d> Context<'d> {
             patient_ids: Vec::new(),
             encounter: None,
             author: None,
+            author_sets: Vec::new(),
+            known_authors: HashMap::new(),
+            authored: HashMap::new(),
+            section_number: 0,
             section: SectionKind::Unknown,
             zone: options.default_offset,
         }
@@ -154,7 +177,33 @@ impl<'d> Context<'d> {
     /// Adds the resource that `element` says, or finds the one that says the same under the same identifier.
     pub(super) fn add(&mut self, kind: &'static str, element: Element<'d>, body: Obj) -> Ref {
         let id = self.id_of(kind, element);
-        self.add_under(kind, id, element, body)
+        let reference = self.add_under(kind, id, element, body);
+        self.credit(&reference, element);
+        reference
+    }
+
+    /// Notes who stated what an element says.
+    pub(super) fn note_authors(&mut self, element: Element<'d>, authors: Vec<Author>) {
+        if authors.is_empty() {
+            return;
+        }
+        let authors: Rc<[Author]> = authors.into();
+        let number = *self.known_authors.entry(authors.clone()).or_insert(self.author_sets.len());
+        if number == self.author_sets.len() {
+            self.author_sets.push(authors);
+        }
+        self.authored.insert(element.node_id().index(), number);
+    }
+
+    /// Credits a resource of the entry that is read to the authors of that element. What an earlier entry made is that entry's.
+    pub(super) fn credit(&mut self, reference: &Ref, element: Element<'d>) {
+        if let Some(&authors) = self.authored.get(&element.node_id().index())
+            && let Some(&at) = self.by_reference.get(&reference.0)
+            && at >= self.settled
+            && let Some(resource) = self.resources.get_mut(at)
+        {
+            resource.authors.get_or_insert((self.section_number, authors));
+        }
     }
 
     /// Adds a resource under an id, or finds the one that says the same; if it says something else, under another id.
@@ -233,7 +282,7 @@ impl<'d> Context<'d> {
     }
 
     fn insert(&mut self, kind: &'static str, id: Id, origin: Range<usize>, body: Obj) -> Ref {
-        let resource = Resource { kind, id, body, origin };
+        let resource = Resource { kind, id, body, origin, authors: None };
         let reference = Ref(resource.reference());
         self.by_id.insert((kind, id), self.resources.len());
         self.by_reference.insert(reference.0.clone(), self.resources.len());
@@ -296,6 +345,7 @@ impl<'d> Context<'d> {
         self.settled = mark.outer;
         if mark.outer == 0 {
             self.undo.clear();
+            self.authored.clear();
         }
     }
 

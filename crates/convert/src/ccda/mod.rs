@@ -56,7 +56,7 @@ use crate::{
     report::{Feed, Report},
 };
 use account::Why;
-use context::{Context, EntryFate, Fault, Mark};
+use context::{Context, EntryFate, Fault, Mark, Ref};
 use json::Obj;
 
 /// What the Bundle is for.
@@ -173,12 +173,10 @@ impl Converter {
         let totals = cx.account.close(document, feed);
         (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) =
             (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);
-        converted.resources = bundle::write(&cx, source, out);
-        for resource in &cx.resources {
+        let provenances = if self.options.provenance { bundle::provenances(&cx, source) } else { Vec::new() };
+        converted.resources = bundle::write(&cx, &provenances, source, out);
+        for resource in cx.resources.iter().chain(&provenances) {
             feed.resource(resource.kind);
-        }
-        if self.options.provenance {
-            feed.resource("Provenance");
         }
         converted.findings = document.findings().to_vec();
         converted.findings.append(&mut cx.findings);
@@ -202,20 +200,21 @@ impl Converter {
         let mut order: Vec<&Section> = document.sections().iter().collect();
         order.sort_by_key(|section| rank(section));
         for section in order {
-            cx.enter_section(section.kind);
+            cx.enter_section(section.kind, section.position);
             let mut body = cx.make_section(section);
             let mut seen = HashSet::new();
-            let mut entries: Vec<json::Json> = Vec::new();
+            let mut entries: Vec<Ref> = Vec::new();
             for entry in section.entries(document) {
                 let references = self.entry(cx, entry, converted, feed);
-                entries.extend(references.into_iter().filter(|reference| seen.insert(reference.0.clone())).map(json::Json::from));
+                entries.extend(references.into_iter().filter(|reference| seen.insert(reference.0.clone())));
             }
-            body.put("entry", entries);
+            entries.splice(..0, self.care_plan(cx, section, &body, &entries));
+            body.put("entry", entries.into_iter().map(json::Json::from).collect::<Vec<_>>());
             if let Some(slot) = bodies.get_mut(section.position) {
                 *slot = body;
             }
         }
-        cx.enter_section(SectionKind::Unknown);
+        cx.enter_section(SectionKind::Unknown, 0);
         // The last sections first, so that each is whole before it goes into the one around it.
         let mut outer = Vec::new();
         for section in document.sections().iter().rev() {
@@ -234,8 +233,21 @@ impl Converter {
         outer
     }
 
+    /// The CarePlan of a section of plans, if the section says anything. It is no entry, so an invalid one is left out without a count.
+    fn care_plan(&self, cx: &mut Context<'_>, section: &Section, body: &Obj, entries: &[Ref]) -> Option<Ref> {
+        let mark = cx.mark();
+        let plan = cx.care_plan(section, body, entries);
+        if let Err(fault) = self.check(cx, mark) {
+            cx.roll_back(mark);
+            cx.find(fault.code, Severity::Error, section.element(cx.doc), fault.message);
+            return None;
+        }
+        cx.keep(mark);
+        plan
+    }
+
     /// One entry: what it gives is in the Bundle, or nothing of it is.
-    fn entry(&self, cx: &mut Context<'_>, entry: &Entry, converted: &mut Converted, feed: &mut Feed) -> Vec<context::Ref> {
+    fn entry(&self, cx: &mut Context<'_>, entry: &Entry, converted: &mut Converted, feed: &mut Feed) -> Vec<Ref> {
         let element = entry.element(cx.doc);
         let place = format!("entry:{}", statement::name(element).unwrap_or("other"));
         let mark = cx.mark();

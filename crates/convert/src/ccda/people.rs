@@ -4,7 +4,7 @@ use sutura_ccda::Element;
 
 use super::{
     account::Why,
-    context::{Context, Ref},
+    context::{Author, Context, Ref},
     json::{Json, Obj},
     types::{attr, folded, identity},
 };
@@ -47,8 +47,7 @@ impl<'d> Context<'d> {
     /// The first author of a statement that names somebody.
     pub(super) fn author(&mut self, statement: Element<'d>) -> Actor {
         let mut found = Actor::default();
-        for author in statement.children_named("author") {
-            let actor = self.participation(author);
+        for actor in self.authors(statement) {
             if found.any().is_none() && found.time.is_none() {
                 found = actor;
             } else if found.any().is_none() {
@@ -57,6 +56,18 @@ impl<'d> Context<'d> {
             }
         }
         found
+    }
+
+    /// Every author of a statement; the resource that the statement becomes is credited to them.
+    pub(super) fn authors(&mut self, statement: Element<'d>) -> Vec<Actor> {
+        let actors: Vec<Actor> = statement.children_named("author").map(|author| self.participation(author)).collect();
+        let authors = actors.iter().filter_map(|actor| {
+            let organization = actor.organization.clone().filter(|_| actor.person.is_some());
+            Some(Author { who: actor.any()?, organization, time: actor.time.clone() })
+        });
+        let authors = authors.collect();
+        self.note_authors(statement, authors);
+        actors
     }
 
     /// Every performer of a statement.

@@ -41,9 +41,7 @@ impl<'d> Context<'d> {
             participant.put("individual", individual.with_display(actor.display));
             body.push("participant", participant);
         }
-        for author in encounter.children_named("author") {
-            self.participation(author);
-        }
+        self.authors(encounter);
         body.opt("period", encounter.child("effectiveTime").and_then(|time| self.period(time)));
         self.reasons(encounter, &mut body, "reasonCode");
         let mut diagnoses = Vec::new();

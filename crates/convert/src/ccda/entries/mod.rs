@@ -271,6 +271,9 @@ impl<'d> Context<'d> {
         if let Some(first) = found.first() {
             self.add_to(first, extra, &["note"], act);
         }
+        for statement in found {
+            self.credit(statement, act);
+        }
         for part in act.children() {
             match part.name() {
                 "id" | "effectiveTime" => self.account.dropped_all(part, Why::Wrapper),
@@ -345,7 +348,7 @@ pub(super) const REFUSAL: &str = "2.16.840.1.113883.10.20.22.4.53";
 const COMMENTS: &[&str] = &["2.16.840.1.113883.10.20.22.4.64", "2.16.840.1.113883.10.20.1.40", "1.3.6.1.4.1.19376.1.5.3.1.4.2"];
 
 /// The statements within a statement.
-fn within<'d>(element: Element<'d>) -> impl Iterator<Item = Element<'d>> {
+fn within(element: Element<'_>) -> impl Iterator<Item = Element<'_>> {
     element
         .children()
         .filter(|child| matches!(child.name(), "entryRelationship" | "component"))

@@ -36,12 +36,9 @@ impl<'d> Context<'d> {
             coded("http://hl7.org/fhir/us/core/CodeSystem/us-core-documentreference-category", "clinical-note", "Clinical Note"),
         );
         body.put("subject", self.patient.clone());
-        for author in note.children_named("author") {
-            let time = author.child("time").and_then(|time| self.instant(time));
-            let actor = self.participation(author);
-            if !body.has("date") {
-                body.opt("date", time);
-            }
+        let time = note.children_named("author").find_map(|author| author.child("time").and_then(|time| self.instant(time)));
+        body.opt("date", time);
+        for actor in self.authors(note) {
             if let Some(reference) = actor.reference() {
                 body.push("author", reference);
             }

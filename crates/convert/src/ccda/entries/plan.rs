@@ -1,13 +1,13 @@
 //! What is planned: ServiceRequest, and instructions as Communication requests.
 
-use sutura_ccda::Element;
+use sutura_ccda::{Element, Section, SectionKind};
 
 use super::{Context, Mapped, Ref, fault};
 use crate::ccda::{
     account::Why,
     json::Obj,
     statement,
-    types::{absent_concept, attr},
+    types::{absent_concept, attr, coded},
 };
 
 impl<'d> Context<'d> {
@@ -79,6 +79,39 @@ impl<'d> Context<'d> {
             self.account.dropped_all(part, Why::NoTarget);
         }
         Ok(self.add("ServiceRequest", planned, body))
+    }
+
+    /// A section of plans as a CarePlan with the section's narrative: the requests among its entries are its activities.
+    pub(in crate::ccda) fn care_plan(&mut self, section: &Section, section_body: &Obj, entries: &[Ref]) -> Option<Ref> {
+        if !matches!(section.kind, SectionKind::PlanOfTreatment | SectionKind::AssessmentAndPlan) || section.null_flavor(self.doc).is_some()
+        {
+            return None;
+        }
+        const REQUESTS: [&str; 3] = ["ServiceRequest", "MedicationRequest", "CommunicationRequest"];
+        let element = section.element(self.doc);
+        let narrative = section_body.get("text").filter(|_| element.child("text").is_some_and(|text| self.may_repeat(text))).cloned();
+        let requests: Vec<&Ref> = entries.iter().filter(|entry| REQUESTS.iter().any(|kind| entry.is(kind))).collect();
+        let goals = entries.iter().filter(|entry| entry.is("Goal"));
+        if narrative.is_none() && requests.is_empty() {
+            return None;
+        }
+        let mut body = Obj::new();
+        body.opt("text", narrative);
+        // The section does not say how far the plan is; its entries do, each for itself.
+        body.put("status", "unknown");
+        body.put("intent", "plan");
+        body.push(
+            "category",
+            coded("http://hl7.org/fhir/us/core/CodeSystem/careplan-category", "assess-plan", "Assessment and Plan of Treatment"),
+        );
+        body.opt("title", section_body.get("title").cloned());
+        body.put("subject", self.patient.clone());
+        body.opt("author", section_body.get("author").and_then(|authors| authors.items().first()).cloned());
+        body.extend("goal", goals.cloned());
+        body.extend("activity", requests.into_iter().map(|request| Obj::of("reference", request.clone())));
+        let id = self.id_of("CarePlan", element);
+        // Sections whose ids were copied are plans of their own.
+        Some(if self.has("CarePlan", id) { self.add_at("CarePlan", element, body) } else { self.add_as("CarePlan", id, element, body) })
     }
 
     /// An instruction of its own: what the patient was or is to be told.

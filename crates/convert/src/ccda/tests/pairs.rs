@@ -51,38 +51,48 @@ fn without_comments(text: &str) -> String {
     out
 }
 
-/// How many of the expected elements the best of our resources has, and which it has not.
-fn compare(expected: &Value, bundle: &Value) -> (usize, usize, Vec<(String, String)>) {
+/// The expected elements that the best of our resources has, those that it has not, and what it says otherwise: values of the same
+/// elements that are not expected.
+#[derive(Default)]
+struct Compared {
+    had: usize,
+    expected: usize,
+    missing: Vec<(String, String)>,
+    otherwise: Vec<(String, String)>,
+}
+
+fn compare(expected: &Value, bundle: &Value) -> Compared {
     let kind = expected["resourceType"].as_str().unwrap_or("");
     let mut wanted = Vec::new();
     elements(expected, kind, &mut wanted);
-    let best = resources(bundle, kind)
-        .into_iter()
-        .map(|resource| {
-            let mut ours = Vec::new();
-            elements(resource, kind, &mut ours);
-            let mut missing = Vec::new();
-            for element in &wanted {
-                match ours.iter().position(|own| own == element) {
-                    Some(at) => drop(ours.swap_remove(at)),
-                    None => missing.push(element.clone()),
-                }
+    let one = |resource: &Value| {
+        let mut ours = Vec::new();
+        elements(resource, kind, &mut ours);
+        let mut missing = Vec::new();
+        for element in &wanted {
+            match ours.iter().position(|own| own == element) {
+                Some(at) => drop(ours.swap_remove(at)),
+                None => missing.push(element.clone()),
             }
-            missing
-        })
-        .min_by_key(Vec::len);
-    let missing = best.unwrap_or_else(|| wanted.clone());
-    (wanted.len() - missing.len(), wanted.len(), missing)
+        }
+        ours.retain(|(path, _)| missing.iter().any(|(other, _)| other == path));
+        Compared { had: wanted.len() - missing.len(), expected: wanted.len(), missing, otherwise: ours }
+    };
+    let none = Compared { expected: wanted.len(), missing: wanted.clone(), ..Compared::default() };
+    resources(bundle, kind).into_iter().map(one).min_by_key(|found| found.missing.len()).unwrap_or(none)
 }
 
-fn show(name: &str, expected: &Value, bundle: &Value, sums: &mut (usize, usize)) {
-    let (had, all, missing) = compare(expected, bundle);
-    println!("{name}: {had} of {all}");
-    for (path, value) in missing {
-        println!("    {path} = {value}");
-    }
-    sums.0 += had;
-    sums.1 += all;
+/// Elements that are there, expected, and said otherwise.
+type Sums = (usize, usize, usize);
+
+fn show(name: &str, expected: &Value, bundle: &Value, sums: &mut Sums) {
+    let found = compare(expected, bundle);
+    println!("{name}: {} of {}", found.had, found.expected);
+    found.missing.iter().for_each(|(path, value)| println!("    {path} = {value}"));
+    found.otherwise.iter().for_each(|(path, value)| println!("        ours {path} = {value}"));
+    sums.0 += found.had;
+    sums.1 += found.expected;
+    sums.2 += found.otherwise.len();
 }
 
 #[test]
@@ -93,7 +103,7 @@ fn recommended_outputs_of_the_guide() {
     let (bundle, _, _) = convert_with(Options::default(), &bytes);
     let mut paths: Vec<PathBuf> = fs::read_dir(folder.join("Rec_Output")).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    let mut sums = (0, 0);
+    let mut sums = (0, 0, 0);
     for path in &paths {
         let mut text = without_comments(&fs::read_to_string(path).unwrap());
         // One of the files has a brace too many.
@@ -105,16 +115,17 @@ fn recommended_outputs_of_the_guide() {
         };
         show(&path.file_name().unwrap().to_string_lossy(), &value["resource"], &bundle, &mut sums);
     }
-    println!("guide: {} of {} elements", sums.0, sums.1);
+    println!("guide: {} of {} elements, {} said otherwise", sums.0, sums.1, sums.2);
     assert_eq!(paths.len(), 10);
-    assert!(sums.0 * 100 >= sums.1 * 75, "{sums:?}");
+    // What is said otherwise is explained in the reference.
+    assert!(sums.0 >= 141 && sums.1 == 169 && sums.2 <= 10, "{sums:?}");
 }
 
 #[test]
 fn paired_resources() {
     let Some(data) = data() else { return };
     let folder = data.join("nurra-ccda-to-fhir");
-    let mut sums = (0, 0);
+    let mut sums = (0, 0, 0);
     for name in ["allergy", "patient", "procedure", "vital_signs"] {
         let text = fs::read_to_string(folder.join(format!("ccda/{name}.xml"))).unwrap();
         let (bundle, _, _) = convert_with(Options::default(), wrap(&text).unwrap().as_bytes());
@@ -132,8 +143,8 @@ fn paired_resources() {
             show(name, &expected, &bundle, &mut sums);
         }
     }
-    println!("pairs: {} of {} elements", sums.0, sums.1);
-    assert!(sums.0 * 100 >= sums.1 * 75, "{sums:?}");
+    println!("pairs: {} of {} elements, {} said otherwise", sums.0, sums.1, sums.2);
+    assert!(sums.0 >= 127 && sums.1 == 134 && sums.2 <= 3, "{sums:?}");
 }
 
 /// The other converter's bundles are far from ours in shape: what counts is that ours have the types of resources that theirs have.

@@ -204,6 +204,60 @@ fn blood_pressure_is_one_observation() {
     assert!(resources(&bundle, "Observation").iter().all(|found| found["code"]["coding"][0]["code"] != "85354-9"));
 }
 
+/// An author participation with that NPI at that time.
+fn author(npi: &str, time: &str) -> String {
+    format!(
+        r#"<author><time value="{time}"/><assignedAuthor><id root="2.16.840.1.113883.4.6" extension="{npi}"/><assignedPerson><name><family>B</family></name></assignedPerson>
+        <representedOrganization><id root="1.2.9" extension="1"/><name>Clinic</name></representedOrganization></assignedAuthor></author>"#
+    )
+}
+
+#[test]
+fn authors_of_entries_have_a_provenance() {
+    let entry = |id: &str, author: &str, value: &str| {
+        format!(
+            r#"<entry><observation classCode="OBS" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.38"/><id root="1.5" extension="{id}"/><code code="{id}" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{value}{author}</observation></entry>"#
+        )
+    };
+    let value = r#"<value xsi:type="ST">y</value>"#;
+    let entries = [
+        entry("1", &author("1234567893", "20200102030405+0000"), value),
+        entry("2", &author("1234567893", "20200102030405+0000"), value),
+        entry("3", &author("1234567893", "20200103"), value),
+        entry("4", "", value),
+        // The negation refuses it, and its author with it.
+        entry("5", &author("1111111112", "2019"), value).replace("moodCode", "negationInd=\"true\" moodCode"),
+    ];
+    let (bundle, converted) = convert(&wrapped("29762-2", &entries.concat()));
+    assert_eq!((errors(&bundle), converted.entries_refused), (Vec::new(), 1));
+    let found = resources(&bundle, "Provenance");
+    // The document's, and one for each time of the author.
+    assert_eq!(found.len(), 3);
+    assert_eq!((found[1]["target"].as_array().unwrap().len(), &found[1]["recorded"]), (2, &json!("2020-01-02T03:04:05+00:00")));
+    assert!(found[1]["agent"][0]["who"]["reference"].as_str().unwrap().starts_with("Practitioner/"));
+    assert!(found[1]["agent"][0]["onBehalfOf"]["reference"].as_str().unwrap().starts_with("Organization/"));
+    assert_eq!((found[2]["target"].as_array().unwrap().len(), &found[2]["occurredDateTime"]), (1, &json!("2020-01-03")));
+    assert_eq!((&found[2]["recorded"], resources(&bundle, "Practitioner").len()), (&Value::Null, 1));
+}
+
+#[test]
+fn a_section_of_plans_is_a_care_plan() {
+    let entry = r#"<entry><procedure classCode="PROC" moodCode="RQO"><templateId root="2.16.840.1.113883.10.20.22.4.41"/><id root="1.5" extension="1"/><code code="73761001" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/></procedure></entry>
+      <entry><encounter classCode="ENC" moodCode="INT"><templateId root="2.16.840.1.113883.10.20.22.4.40"/><id root="1.5" extension="2"/><code code="185349003" codeSystem="2.16.840.1.113883.6.96"/><statusCode code="active"/></encounter></entry>
+      <entry><observation classCode="OBS" moodCode="GOL"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><id root="1.5" extension="3"/><code code="8480-6" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="active"/></observation></entry>"#;
+    let (bundle, converted) = convert(&wrapped("18776-5", entry));
+    assert_eq!((errors(&bundle), converted.entries_mapped), (Vec::new(), 3));
+    let plan = resources(&bundle, "CarePlan")[0];
+    let reference = |kind: &str| json!({"reference": format!("{kind}/{}", resources(&bundle, kind)[0]["id"].as_str().unwrap())});
+    assert_eq!(plan["activity"], json!([{"reference": reference("ServiceRequest")}]));
+    assert_eq!((&plan["goal"], &plan["status"]), (&json!([reference("Goal")]), &json!("unknown")));
+    assert!(plan["text"]["div"].as_str().unwrap().contains("Some text"));
+    let section = &resources(&bundle, "Composition")[0]["section"][0]["entry"];
+    assert_eq!((section.as_array().unwrap().len(), &section[0]), (4, &reference("CarePlan")));
+    // Other sections have none.
+    assert!(resources(&convert(&wrapped("29762-2", "")).0, "CarePlan").is_empty());
+}
+
 #[test]
 fn one_bad_result_of_a_panel_costs_that_result() {
     let one = |code: &str, negated: bool| {

@@ -17,6 +17,7 @@ fn profile(resource: &serde_json::Value) -> Option<&'static str> {
     };
     Some(match resource["resourceType"].as_str()? {
         "AllergyIntolerance" => "us-core-allergyintolerance",
+        "CarePlan" => "us-core-careplan",
         "CareTeam" => "us-core-careteam",
         "Condition" if category("encounter-diagnosis") => "us-core-condition-encounter-diagnosis",
         "Condition" => "us-core-condition-problems-health-concerns",
