@@ -72,13 +72,13 @@ fn entry(cx: &Context<'_>, resource: &Resource, out: &mut Vec<u8>) {
     }
     out.extend_from_slice(b"\"resource\":");
     if form != BundleForm::Transaction && cx.options.base_url.is_none() {
-        let mut copy = Resource { body: resource.body.clone(), origin: resource.origin.clone(), ..*resource };
-        copy.body.each_text_mut("reference", &mut |text| {
+        let mut body = resource.body.clone();
+        body.each_text_mut("reference", &mut |text| {
             if let Some(urn) = urn(text) {
                 *text = urn.into();
             }
         });
-        write_resource(&copy, out);
+        write_resource(&resource.with_body(body), out);
     } else {
         write_resource(resource, out);
     }
@@ -140,7 +140,7 @@ pub(super) fn provenances(cx: &Context<'_>, source: &Source<'_>) -> Vec<Resource
     for ((section, authors), targets) in groups {
         if let Some(authors) = cx.author_sets.get(authors) {
             let id = provenance_id(&hash, &format!("ccda author {section} {authors:?}"));
-            made.push(Resource { kind: "Provenance", id, body: of_authors(authors, targets), origin: 0..0, authors: None });
+            made.push(Resource::new("Provenance", id, of_authors(authors, targets)));
         }
     }
     made
@@ -210,5 +210,5 @@ fn of_source(cx: &Context<'_>, source: &Source<'_>, hash: &str) -> Resource {
     entity.put("what", what);
     body.push("entity", entity);
     let id = provenance_id(hash, "ccda");
-    Resource { kind: "Provenance", id, body, origin: 0..source.length as usize, authors: None }
+    Resource::new("Provenance", id, body)
 }

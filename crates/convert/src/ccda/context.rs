@@ -1,6 +1,6 @@
 //! What one conversion carries along: the document, the resources made so far, the account and the findings.
 
-use std::{collections::HashMap, ops::Range, rc::Rc};
+use std::{collections::HashMap, rc::Rc};
 
 use sutura_ccda::{Document, Element, SectionKind};
 use sutura_core::{Finding, Severity};
@@ -19,8 +19,8 @@ pub(super) struct Resource {
     pub(super) id: Id,
     /// Without `resourceType` and `id`.
     pub(super) body: Obj,
-    /// The bytes of the element it was made from.
-    pub(super) origin: Range<usize>,
+    /// What it is about, once it was asked for.
+    about: Option<String>,
     /// Who stated it, as far as its statement says: the section, and the place among [`Context::author_sets`].
     pub(super) authors: Option<(usize, usize)>,
 }
@@ -36,6 +36,16 @@ pub(super) struct Author {
 }
 
 impl Resource {
+    /// A resource that no statement becomes.
+    pub(super) fn new(kind: &'static str, id: Id, body: Obj) -> Self {
+        Self { kind, id, body, about: None, authors: None }
+    }
+
+    /// The same with references written otherwise.
+    pub(super) fn with_body(&self, body: Obj) -> Self {
+        Self::new(self.kind, self.id, body)
+    }
+
     pub(super) fn reference(&self) -> String {
         format!("{}/{}", self.kind, self.id)
     }
@@ -123,6 +133,8 @@ pub(super) struct Context<'d> {
     text_left: usize,
     /// Whether there was too much of it.
     text_cut: bool,
+    /// Bytes of resources that may still be validated again because an entry added to them.
+    pub(super) recheck_left: usize,
     pub(super) patient: Ref,
     /// Root and extension of the patient's identifiers.
     pub(super) patient_ids: Vec<(&'d str, &'d str)>,
@@ -154,6 +166,7 @@ impl<'d> Context<'d> {
             undo: Vec::new(),
             settled: 0,
             text_cut: false,
+            recheck_left: doc.source_length().saturating_add(MOST_RECHECKED),
             text_left: doc.source_length().saturating_add(MOST_REPEATED_TEXT),
             account: Account::new(doc),
             findings: Vec::new(),
@@ -210,8 +223,9 @@ impl<'d> Context<'d> {
     pub(super) fn add_under(&mut self, kind: &'static str, mut id: Id, element: Element<'d>, body: Obj) -> Ref {
         if let Some(&at) = self.by_id.get(&(kind, id)) {
             let fingerprint = fingerprint(&body);
-            let known = self::fingerprint(&self.resources[at].body);
-            if known == fingerprint || known.is_empty() || fingerprint.is_empty() {
+            let known = &mut self.resources[at];
+            let known = known.about.get_or_insert_with(|| self::fingerprint(&known.body));
+            if *known == fingerprint || known.is_empty() || fingerprint.is_empty() {
                 return self.merge(at, body, element);
             }
             // The sender uses one identifier for different things.
@@ -230,7 +244,7 @@ impl<'d> Context<'d> {
                 return self.merge(at, body, element);
             }
         }
-        self.insert(kind, id, element.span(), body)
+        self.insert(kind, id, body)
     }
 
     /// Adds a resource under the id of its place in the document, without looking for another that says the same.
@@ -239,7 +253,7 @@ impl<'d> Context<'d> {
         if let Some(&at) = self.by_id.get(&(kind, id)) {
             return Ref(self.resources[at].reference());
         }
-        self.insert(kind, id, element.span(), body)
+        self.insert(kind, id, body)
     }
 
     /// Adds a resource under an id that the caller made, or gives the one that is there.
@@ -247,7 +261,7 @@ impl<'d> Context<'d> {
         if let Some(&at) = self.by_id.get(&(kind, id)) {
             return self.merge(at, body, element);
         }
-        self.insert(kind, id, element.span(), body)
+        self.insert(kind, id, body)
     }
 
     /// Adds to a resource what the second of two equal ones says.
@@ -265,11 +279,14 @@ impl<'d> Context<'d> {
     }
 
     fn fill(&mut self, at: usize, other: Obj, lists: &[&str], element: Element<'d>) {
-        let body = &mut self.resources[at].body;
-        let before = body.shape();
-        let whole = body.fill_from(other, lists);
-        if at < self.settled && body.shape() != before {
-            self.undo.push(Undo { at, shape: before });
+        let resource = &mut self.resources[at];
+        let before = resource.body.shape();
+        let whole = resource.body.fill_from(other, lists);
+        if resource.body.shape() != before {
+            resource.about = None;
+            if at < self.settled {
+                self.undo.push(Undo { at, shape: before });
+            }
         }
         if !whole {
             self.find(
@@ -281,8 +298,8 @@ impl<'d> Context<'d> {
         }
     }
 
-    fn insert(&mut self, kind: &'static str, id: Id, origin: Range<usize>, body: Obj) -> Ref {
-        let resource = Resource { kind, id, body, origin, authors: None };
+    fn insert(&mut self, kind: &'static str, id: Id, body: Obj) -> Ref {
+        let resource = Resource::new(kind, id, body);
         let reference = Ref(resource.reference());
         self.by_id.insert((kind, id), self.resources.len());
         self.by_reference.insert(reference.0.clone(), self.resources.len());
@@ -354,6 +371,7 @@ impl<'d> Context<'d> {
         for undo in self.undo.drain(mark.undo.min(self.undo.len())..).rev() {
             if let Some(resource) = self.resources.get_mut(undo.at) {
                 resource.body.restore(&undo.shape);
+                resource.about = None;
             }
         }
         for resource in self.resources.drain(mark.resources.min(self.resources.len())..) {
@@ -363,13 +381,14 @@ impl<'d> Context<'d> {
         self.settled = mark.outer;
     }
 
-    /// The resources that were made since the mark, and the older ones that something was added to.
-    pub(super) fn touched(&self, mark: Mark) -> impl Iterator<Item = &Resource> {
+    /// The resources that were made since the mark, and the older ones that something was added to, which are true.
+    pub(super) fn touched(&self, mark: Mark) -> impl Iterator<Item = (bool, &Resource)> {
         let mut older: Vec<usize> = self.undo.get(mark.undo..).unwrap_or_default().iter().map(|undo| undo.at).collect();
         older.sort_unstable();
         older.dedup();
         let older = older.into_iter().filter(move |at| *at < mark.resources).filter_map(|at| self.resources.get(at));
-        self.resources.get(mark.resources..).unwrap_or_default().iter().chain(older)
+        let made = self.resources.get(mark.resources..).unwrap_or_default();
+        made.iter().map(|resource| (false, resource)).chain(older.map(|resource| (true, resource)))
     }
 
     /// Whether a statement may take over the text of an element that stands elsewhere. What statements repeat is bounded for each
@@ -424,6 +443,9 @@ impl<'d> Context<'d> {
 
 /// More findings than these say nothing new about a document.
 const MAX_FINDINGS: usize = 1_000;
+
+/// Bytes of resources that are validated again in one document, beyond its size: a telephone number that is new costs a person's.
+const MOST_RECHECKED: usize = 16 << 20;
 
 /// Bytes of text that the statements of one document repeat at most, beyond the size of the document.
 const MOST_REPEATED_TEXT: usize = 4 << 20;

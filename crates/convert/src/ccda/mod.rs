@@ -291,13 +291,22 @@ impl Converter {
     }
 
     /// Validates what was made or added to since the mark.
-    fn check(&self, cx: &Context<'_>, mark: Mark) -> Result<(), Fault> {
+    fn check(&self, cx: &mut Context<'_>, mark: Mark) -> Result<(), Fault> {
         let Some(validator) = &self.validator else { return Ok(()) };
         let mut parser = Parser::default();
         let mut json = Vec::new();
-        for resource in cx.touched(mark) {
+        let mut rechecked = 0;
+        for (again, resource) in cx.touched(mark) {
             json.clear();
             bundle::write_resource(resource, &mut json);
+            rechecked += if again { json.len() } else { 0 };
+            if rechecked > cx.recheck_left {
+                return Err(Fault {
+                    code: "ccda-shared-too-often",
+                    location: resource.kind.to_owned(),
+                    message: "the entries add too often to a large resource that they share; the entry is not converted".to_owned(),
+                });
+            }
             let refused = |location: &str, why: &str| Fault {
                 code: "ccda-entry-invalid",
                 location: location.to_owned(),
@@ -310,6 +319,7 @@ impl Converter {
                 return Err(refused(&issue.expression, &issue.diagnostics));
             }
         }
+        cx.recheck_left -= rechecked;
         Ok(())
     }
 }

@@ -174,6 +174,24 @@ fn a_refused_entry_leaves_nothing_in_what_it_shares() {
 }
 
 #[test]
+fn adding_to_what_is_large_takes_bounded_time() {
+    let long = format!(r#"<addr><streetAddressLine>{}</streetAddressLine></addr>"#, "x ".repeat(100_000));
+    let entries = (0..300)
+        .map(|number| {
+            let telecom = format!(r#"<telecom value="tel:{number}"/>"#);
+            procedure(&number.to_string(), &if number == 0 { telecom + &long } else { telecom }, "")
+        })
+        .collect::<Vec<_>>()
+        .concat();
+    let (bundle, converted) = convert(&wrapped("47519-4", &entries));
+    assert!(converted.findings.iter().any(|finding| finding.code == "ccda-shared-too-often"));
+    assert!(converted.entries_refused > 100 && converted.entries_mapped > 50);
+    assert_eq!(resources(&bundle, "Procedure").len() as u64, converted.entries_mapped);
+    assert_eq!(resources(&bundle, "Practitioner")[0]["telecom"].as_array().unwrap().len() as u64, converted.entries_mapped);
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+}
+
+#[test]
 fn a_refused_part_of_an_entry_leaves_nothing_in_what_it_shares() {
     let result = |id: &str, negated: bool, telecom: &str| {
         format!(
