@@ -625,3 +625,90 @@ fn blocked_and_opened_time_is_a_slot() {
         assert_eq!(converted.to(&schedule["actor"][0])["identifier"][0]["value"], "55");
     }
 }
+
+// ---- what belongs to what ------------------------------------------------------------------------------------------
+
+#[test]
+fn compounds_have_ingredients() {
+    let segments =
+        [PID, "ORC|NW|P1^EHR", "RXE||TPN^Nutrition^L|1||L", "RXC|B|D5^Dextrose^L|500|mL^mL^UCUM", "RXC|A|KCL^Potassium^L|20|meq^mEq^UCUM"];
+    let other = ["ORC|NW|P2^EHR", "RXE||A^Drug^L|1||MG"];
+    let converted = convert("RDE^O11", &[segments[0], segments[1], segments[2], segments[3], segments[4], other[0], other[1]]);
+    let requests = converted.all("MedicationRequest");
+    let medication = converted.to(&requests[0]["medicationReference"]);
+    assert_eq!(medication["code"]["coding"][0]["code"], "TPN");
+    let ingredients = medication["ingredient"].as_array().unwrap();
+    assert_eq!(ingredients.len(), 2);
+    assert_eq!(ingredients[1]["itemCodeableConcept"]["coding"][0]["code"], "KCL");
+    assert_eq!(ingredients[1]["strength"]["numerator"]["value"], 20);
+    assert_eq!(requests[1]["medicationCodeableConcept"]["coding"][0]["code"], "A", "the other order is no compound");
+}
+
+#[test]
+fn specimens_in_front_of_their_orders() {
+    let converted = convert(
+        "OUL^R22",
+        &[
+            PID,
+            "SPM|1|S1&L||BLD^Blood^HL70487",
+            "OBR|1|P1^E|F1^L|A^Panel^LN",
+            "OBX|1|NM|1^X^LN||5",
+            "SPM|2|S2&L||UR^Urine^HL70487",
+            "OBR|2|P2^E|F2^L|B^Panel^LN",
+        ],
+    );
+    let specimens: Vec<_> = converted.all("Specimen").into_iter().filter(|specimen| specimen["type"].is_object()).collect();
+    let reports = converted.all("DiagnosticReport");
+    assert_eq!((specimens.len(), reports.len()), (2, 2));
+    for (report, specimen) in reports.iter().zip(&specimens) {
+        let linked: Vec<_> = report["specimen"].as_array().unwrap().iter().map(|link| link["reference"].as_str().unwrap()).collect();
+        assert!(linked.contains(&reference(specimen).as_str()), "{linked:?}");
+        let others =
+            specimens.iter().filter(|other| other["id"] != specimen["id"]).filter(|other| linked.contains(&reference(other).as_str()));
+        assert_eq!(others.count(), 0);
+    }
+}
+
+#[test]
+fn the_visit_of_one_patient_is_not_that_of_another() {
+    let converted = convert(
+        "ORU^R01",
+        &[
+            PID,
+            "OBR|1|P1^E|F1^L|A^Panel^LN",
+            "OBX|1|NM|1^X^LN||5",
+            "PID|2||8^^^H&1.2&ISO^MR||ROE",
+            "PV1|1|I",
+            "OBR|1|P2^E|F2^L|A^Panel^LN",
+            "OBX|1|NM|1^X^LN||6",
+        ],
+    );
+    let results = converted.all("Observation");
+    assert!(results[0].get("encounter").is_none());
+    assert_eq!(results[1]["encounter"]["reference"], reference(converted.one("Encounter")));
+    assert_ne!(results[0]["subject"], results[1]["subject"]);
+}
+
+#[test]
+fn participations() {
+    let converted = convert(
+        "ADT^A01",
+        &[PID, "PRT|1|AD||PP^Primary care^HL70912|55^WELBY", "PV1|1|I", "PRT|2|AD||CP^Consulting^HL70912|66^HOUSE||||||20260101"],
+    );
+    assert_eq!(converted.to(&converted.one("Patient")["generalPractitioner"][0])["identifier"][0]["value"], "55");
+    let participant = &converted.one("Encounter")["participant"][0];
+    assert_eq!((&participant["type"][0]["coding"][0]["code"], &participant["period"]["start"]), (&"CP".into(), &"2026-01-01".into()));
+    assert_eq!(converted.to(&participant["individual"])["identifier"][0]["value"], "66");
+    let converted = convert(
+        "ORU^R01",
+        &[
+            PID,
+            "OBR|1|P1^E|F1^L|A^Panel^LN",
+            "PRT|1|AD||OP^Ordering^HL70912|77^WILSON",
+            "OBX|1|NM|1^X^LN||5",
+            "PRT|2|AD||RO^Observer^HL70912|88^CUDDY",
+        ],
+    );
+    assert_eq!(converted.to(&converted.one("ServiceRequest")["requester"])["identifier"][0]["value"], "77");
+    assert_eq!(converted.to(&converted.one("Observation")["performer"][0])["identifier"][0]["value"], "88");
+}

@@ -287,14 +287,18 @@ fn feed_name(index: &Index<'_>) -> String {
 fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
     let tag = work.index.segments[work.here].tag;
     let drops = work.plan.drops.get(&tag).map_or(&[][..], Vec::as_slice);
+    let of = |number: usize| {
+        let here = drops.iter().filter(|drop| usize::from(drop.field) == number);
+        here.into_iter().find(|drop| work.meets(drop.condition.as_ref()))
+    };
+    let whole = of(0);
     for (number, field) in work.index.fields(work.here).iter().enumerate().skip(1) {
         let (first, end) = (starts[number] as usize, starts[number + 1] as usize);
         if first == end {
             continue;
         }
         let place = |component: u8| FieldPlace { segment: tag, field: number as u16, component };
-        let here = |drop: &&plan::LeftOut| drop.field == 0 || usize::from(drop.field) == number;
-        let left_out = drops.iter().filter(here).find(|drop| work.meets(drop.condition.as_ref()));
+        let left_out = whole.or_else(|| of(number));
         let atomic = &tag == b"MSH" && number < 3;
         let mut repetitions = index::split(field, work.index.delimiters.repetition.filter(|_| !atomic));
         for fate in &work.fates[first..end] {

@@ -609,6 +609,9 @@ mod tests {
     #[test]
     fn every_row_of_the_tables_compiles() {
         assert_eq!(plan().problems, Vec::<String>::new());
+        let named = |role: usize| plan().roles[role].name;
+        use super::super::run::{ENCOUNTER, PATIENT, SPECIMEN};
+        assert_eq!([PATIENT, ENCOUNTER, SPECIMEN].map(named), ["Patient", "Encounter", "Specimen"]);
     }
 
     #[test]

@@ -779,6 +779,8 @@ impl<'m> Work<'m> {
 /// The role of the patient and of the visit: the first two of the plan.
 pub(super) const PATIENT: usize = 0;
 pub(super) const ENCOUNTER: usize = 1;
+/// The role of the specimen, the fifth.
+pub(super) const SPECIMEN: usize = 4;
 
 /// What conditions see.
 struct View<'a, 'm> {
@@ -833,7 +835,7 @@ impl Work<'_> {
         if tag == *b"MSH" {
             return Some(0);
         }
-        let of_order = matches!(&tag, b"ORC" | b"OBR" | b"RXE" | b"RXO" | b"RXD" | b"RXA" | b"TQ1");
+        let of_order = matches!(&tag, b"ORC" | b"OBR" | b"RXE" | b"RXO" | b"RXD" | b"RXA" | b"RXC" | b"TQ1");
         if !of_order {
             return segments.iter().take(REACH).position(|segment| segment.tag == tag);
         }

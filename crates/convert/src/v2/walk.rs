@@ -3,7 +3,7 @@
 use super::{
     account,
     plan::{Plan, Tag, Use},
-    run::{PATIENT, Work},
+    run::{PATIENT, SPECIMEN, Work},
 };
 use crate::report::Feed;
 
@@ -40,8 +40,10 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
         extra.push("SIU");
     }
     // A37 takes the link away: the patients are put without it.
+    let specimen_first = code == "OUL" && matches!(trigger, "R22" | "R23");
     let links = trigger == "A24" && code == "ADT";
-    let mut state = State { context: "header", notes: "header", order: family, open_order: false, dose: false, patients: 0 };
+    let mut state =
+        State { context: "header", notes: "header", order: family, open_order: false, dose: false, patients: 0, specimen_first };
     let mut starts = Vec::new();
     let mut recognised = false;
     let other = role(plan, "OtherPatient");
@@ -85,6 +87,8 @@ struct State {
     /// The order has a dose already.
     dose: bool,
     patients: u32,
+    /// The specimen stands in front of its orders (OUL^R22, R23).
+    specimen_first: bool,
 }
 
 fn role(plan: &Plan, name: &str) -> usize {
@@ -139,6 +143,15 @@ fn forget(work: &mut Work<'_>, roles: &[usize]) {
     }
 }
 
+/// Another order begins; where the specimen stands in front of its orders it stays.
+fn forget_order(work: &mut Work<'_>, state: &State) {
+    let specimen = work.roles[SPECIMEN];
+    forget(work, &work.plan.order_roles);
+    if state.specimen_first {
+        work.roles[SPECIMEN] = specimen;
+    }
+}
+
 /// What changes when a segment begins.
 fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str) {
     let tag = work.index.segments[at].tag;
@@ -150,26 +163,28 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
         b"PID" => {
             state.patients += 1;
             if state.patients > 1 {
+                // What the first one said nothing of is not what the next one says.
+                work.resolve_pending();
                 forget(work, &plan.patient_roles);
             }
             (state.context, state.notes, state.open_order) = ("patient", "patient", false);
         }
         b"PV1" => (state.context, state.notes) = ("visit", "visit"),
         b"ORC" => {
-            forget(work, &plan.order_roles);
+            forget_order(work, state);
             state.order = order_family(work, at, family);
             (state.context, state.notes, state.open_order, state.dose) = ("order", "order", true, false);
         }
         b"OBR" => {
             if !state.open_order {
-                forget(work, &plan.order_roles);
+                forget_order(work, state);
                 state.order = order_family(work, at, family);
             }
             (state.context, state.notes, state.open_order) = ("order", "order", false);
         }
         b"RXO" | b"RXE" | b"RXD" | b"RXA" => {
             if !matches!(state.context, "order" | "dispense") {
-                forget(work, &plan.order_roles);
+                forget_order(work, state);
                 state.order = order_family(work, at, family);
             }
             if &tag == b"RXA" && std::mem::replace(&mut state.dose, true) {
@@ -178,7 +193,13 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
             let context = if &tag == b"RXD" { "dispense" } else { "order" };
             (state.context, state.notes) = (context, context);
         }
-        b"SPM" => (state.context, state.notes) = ("specimen", "specimen"),
+        b"SPM" => {
+            if state.specimen_first {
+                // The orders of the specimen before it are done.
+                forget(work, &plan.order_roles);
+            }
+            (state.context, state.notes) = ("specimen", "specimen");
+        }
         b"OBX" => state.notes = if state.context == "document" { "document" } else { "observation" },
         b"TXA" => (state.context, state.notes) = ("document", "document"),
         b"SCH" | b"AIS" | b"AIG" | b"AIL" | b"AIP" | b"RGS" => (state.context, state.notes) = ("schedule", "schedule"),
@@ -209,7 +230,7 @@ fn order_family(work: &Work<'_>, at: usize, family: &'static str) -> &'static st
 /// Applies the maps that a family has for a segment.
 fn apply(work: &mut Work<'_>, uses: &'static [Use], tag: Tag, state: &State, starts: &[u32]) -> bool {
     let plan = work.plan;
-    let context = if &tag == b"NTE" { state.notes } else { state.context };
+    let context = if matches!(&tag, b"NTE" | b"PRT") { state.notes } else { state.context };
     let mut applied = false;
     for one in uses {
         if one.context != "*" && one.context != context {
