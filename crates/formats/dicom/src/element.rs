@@ -89,6 +89,14 @@ impl<'f> DataSet<'f> {
         self.get(tag).map(|element| element.numbers()).unwrap_or_default()
     }
 
+    /// Where an item begins: its tag. Of other data sets, where they begin.
+    pub fn offset(&self) -> usize {
+        match self.first.checked_sub(1).and_then(|around| self.file.node(around)).filter(|node| node.kind == NodeKind::Item) {
+            Some(item) => (item.start as usize).saturating_sub(usize::from(item.header)),
+            None => self.file.data_set_offset(),
+        }
+    }
+
     /// The file that it is in.
     pub fn file(&self) -> &'f DicomFile {
         self.file
@@ -279,6 +287,11 @@ impl<'f> Element<'f> {
     /// The first value as a number.
     pub fn number(&self) -> Option<f64> {
         value::number(self.vr(), self.bytes(), self.is_big_endian())
+    }
+
+    /// The value at a place among several, from 0, as a number.
+    pub fn number_at(&self, place: usize) -> Option<f64> {
+        value::number_at(self.vr(), self.bytes(), self.is_big_endian(), place)
     }
 
     /// All values as numbers; what is none is left out.

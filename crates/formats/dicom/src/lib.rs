@@ -14,7 +14,9 @@
 //!
 //! - [`DicomFile`], [`DataSet`] and [`Element`]: a file over its bytes, with the place of everything in them,
 //! - [`dictionary`]: attributes with their classes of identifying information and the actions of PS3.15; SOP classes,
-//! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names.
+//! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names,
+//! - [`pixels`]: where the bytes of each frame are; [`json`]: the DICOM JSON model,
+//! - [`Dicom`], [`Decoder`], [`Reader`] and [`tables`]: files as tables for the engine.
 //!
 //! What it is not: no network, no I/O, no validator of information objects.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
@@ -24,10 +26,16 @@ pub mod dictionary;
 mod element;
 mod error;
 mod file;
+mod format;
 mod inflate;
+pub mod json;
 mod limits;
+mod options;
 mod parse;
+pub mod pixels;
+mod read;
 mod syntax;
+pub mod tables;
 mod tag;
 mod text;
 pub mod value;
@@ -37,7 +45,10 @@ pub use charset::{CharacterSet, Quality};
 pub use element::{DataSet, Element, Elements, Items};
 pub use error::{DicomError, DicomErrorKind};
 pub use file::DicomFile;
+pub use format::Dicom;
 pub use limits::Limits;
+pub use options::Options;
+pub use read::{Decoder, Reader};
 pub use syntax::{Encoding, PixelCoding, TransferSyntax};
 pub use tag::{NotATag, Tag};
 pub use vr::Vr;

@@ -129,6 +129,15 @@ pub(crate) fn number(vr: Vr, bytes: &[u8], big: bool) -> Option<f64> {
     if vr.is_text() { decimal(first_value(bytes)) } else { binary(vr, bytes, big).next().map(Number::float) }
 }
 
+/// The value at a place among several, as a number.
+pub(crate) fn number_at(vr: Vr, bytes: &[u8], big: bool, place: usize) -> Option<f64> {
+    if vr.is_text() {
+        bytes.split(|byte| *byte == b'\\').nth(place).and_then(decimal)
+    } else {
+        binary(vr, bytes, big).nth(place).map(Number::float)
+    }
+}
+
 /// All values as numbers; what is none is left out.
 pub(crate) fn numbers(vr: Vr, bytes: &[u8], big: bool) -> Vec<f64> {
     if vr.is_text() {

@@ -1,0 +1,36 @@
+//! DICOM as a format the engine can read.
+
+use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
+
+use crate::{options::Options, read::Decoder, tables};
+
+/// The DICOM format: `read_dicom(path [, table])`. One file is one instance.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Dicom;
+
+impl Format for Dicom {
+    fn name(&self) -> &'static str {
+        "dicom"
+    }
+
+    fn extensions(&self) -> &'static [&'static str] {
+        &["dcm", "dicom", "dic"]
+    }
+
+    fn tables(&self) -> &[TableDef] {
+        tables::definitions()
+    }
+
+    /// A file is read as a whole.
+    fn splittable(&self) -> bool {
+        false
+    }
+
+    fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError> {
+        Options::from_json(options).map(|_| ())
+    }
+
+    fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {
+        Ok(Box::new(Decoder::new(spec)?))
+    }
+}
