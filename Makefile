@@ -37,9 +37,12 @@ fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 			RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$$format.dict || exit 1; \
 		done; \
 	done
-	@cd $(CURDIR)/crates/terminology && for target in $$(cargo fuzz list); do \
-		echo "== terminology: $$target"; \
-		RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+	@for crate in terminology convert; do \
+		cd $(CURDIR)/crates/$$crate || exit 1; \
+		for target in $$(cargo fuzz list); do \
+			echo "== $$crate: $$target"; \
+			RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) || exit 1; \
+		done; \
 	done
 
 lint: ## format check, and clippy with warnings denied
