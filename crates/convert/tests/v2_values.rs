@@ -235,12 +235,29 @@ fn the_trigger_says_what_became_of_the_visit() {
         let converted = convert(&format!("ADT^{trigger}"), &[PID, "PV1|1|I|W^1^A"]);
         assert_eq!(converted.one("Encounter")["status"], status, "{trigger}");
     }
+    for (trigger, status) in [("A01", "active"), ("A03", "completed"), ("A05", "planned"), ("A12", "active")] {
+        let converted = convert(&format!("ADT^{trigger}"), &[PID, "PV1|1|I|W^1^A"]);
+        assert_eq!(converted.one("Encounter")["location"][0]["status"], status, "{trigger}");
+    }
+    for trigger in ["A11", "A23", "A27", "A38"] {
+        let converted = convert(&format!("ADT^{trigger}"), &[PID, "PV1|1|P|W^1^A"]);
+        let location = &converted.one("Encounter")["location"][0];
+        assert!(location["location"].is_object() && location.get("status").is_none(), "{trigger}: nobody is there, nor was");
+    }
     let discharged = format!("PV1|1|I{}20260103", "|".repeat(43));
     for (trigger, status) in [("A08", "finished"), ("A31", "finished"), ("A13", "in-progress"), ("A11", "cancelled")] {
         let converted = convert(&format!("ADT^{trigger}"), &[PID, &discharged]);
         assert_eq!(converted.one("Encounter")["status"], status, "{trigger}");
     }
     assert_eq!(convert("ORU^R01", &[PID, "PV1|1|O", "OBR|1|1|2|X^Y^LN"]).one("Encounter")["status"], "in-progress");
+}
+
+#[test]
+fn a_code_that_is_translated_keeps_its_table() {
+    let converted = convert("ADT^A01", &[PID, "PV1|1|I", "DG1|1||I10^Hypertension^I10|||A"]);
+    let codings = converted.one("Encounter")["diagnosis"][0]["use"]["coding"].clone();
+    assert_eq!(codings[0]["code"], "AD");
+    assert_eq!(codings[1], json!({"system": "http://terminology.hl7.org/CodeSystem/v2-0052", "code": "A"}));
 }
 
 #[test]
@@ -327,6 +344,7 @@ fn a_request_to_stop_an_order_does_not_empty_it() {
             assert_eq!(task["code"]["coding"][0]["code"], code);
             assert_eq!((&task["status"], &task["intent"]), (&status.into(), &"order".into()));
             assert_eq!(task["focus"]["identifier"]["value"], "P1");
+            assert_eq!(task["focus"]["type"], if kind == "RDE^O11" { "MedicationRequest".into() } else { Value::Null });
             assert_eq!(task["for"]["reference"], reference(converted.one("Patient")));
             assert_eq!(task["authoredOn"], "2026-01-02");
         }
@@ -526,6 +544,12 @@ fn documents_by_value() {
         ("T11", "AV", "entered-in-error"),
     ] {
         assert_eq!(document(trigger, sent).one("DocumentReference")["status"], status, "{trigger} {sent}");
+    }
+    for (trigger, code) in [("T06", "appends"), ("T10", "replaces")] {
+        let txa = "TXA|1|DS^Discharge summary^HL70270|TX|||||||||D2^EHR|D1^EHR";
+        let converted = convert(&format!("MDM^{trigger}"), &["EVN||20260102", PID, "PV1|1|I", txa, "OBX|1|TX|1^Text^L||Hello"]);
+        let relation = &converted.one("DocumentReference")["relatesTo"][0];
+        assert_eq!((&relation["code"], &relation["target"]["identifier"]["value"]), (&code.into(), &"D1".into()));
     }
     let converted = document("T02", "QQ");
     let reference = converted.one("DocumentReference");

@@ -389,7 +389,7 @@ impl<'m> Work<'m> {
         if translated && !is_coding {
             self.drop_same_coding(node);
         }
-        if let (Some((table, uri)), true) = (op.table, mask & 1 != 0 && !translated) {
+        if let (Some((table, uri)), true) = (op.table, mask & 1 != 0) {
             self.table_system(table, uri, value, node);
         }
         if shared && mask != 0 && self.same.len() < 64 {
@@ -520,7 +520,10 @@ impl<'m> Work<'m> {
             return;
         }
         let coding = match self.tree.ty(node).name() {
-            "CodeableConcept" => self.tree.children(node).find(|(name, _)| *name == "coding").map(|(_, coding)| coding),
+            "CodeableConcept" => {
+                let mut codings = self.tree.children(node).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding);
+                codings.find(|coding| self.tree.get(*coding, "code") == Some(code))
+            }
             "Coding" => Some(node),
             _ => None,
         };
