@@ -2,6 +2,7 @@
 
 use std::sync::OnceLock;
 
+use smallvec::SmallVec;
 use sutura_core::{Finding, Severity};
 use sutura_fhir::defs::{TypeId, TypeKind, r4};
 
@@ -101,6 +102,8 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             tree.set(root, "recorded", recorded);
         }
         "Appointment" => marked = appointment(tree, root),
+        // prr-1: details are of something.
+        "ServiceRequest" if tree.has(root, "orderDetail") && !tree.has(root, "code") => absent_at(tree, root, "code"),
         "Organization" => {
             if !tree.has(root, "name") && !tree.has(root, "identifier") {
                 absent_at(tree, root, "name");
@@ -115,8 +118,18 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             }
         }
         "Observation" => {
+            // A quantity without a value says nothing.
+            let parts = tree.children(root).filter(|(name, _)| *name == "component").map(|(_, component)| component);
+            for node in std::iter::once(root).chain(parts).collect::<SmallVec<[NodeId; 8]>>() {
+                let quantity = tree.children(node).find(|(name, _)| *name == "valueQuantity").map(|(_, quantity)| quantity);
+                if let Some(quantity) = quantity.filter(|quantity| tree.has_content(*quantity) && !tree.has(*quantity, "value")) {
+                    tree.erase(quantity);
+                    tree.set(node, "dataAbsentReason.coding[0].system", "http://terminology.hl7.org/CodeSystem/data-absent-reason");
+                    tree.set(node, "dataAbsentReason.coding[0].code", "unknown");
+                }
+            }
             // obs-6: a value is a value.
-            let has_value = tree.children(root).any(|(name, node)| name.starts_with("value") && tree.is_live(node));
+            let has_value = tree.children(root).any(|(name, node)| name.starts_with("value") && tree.has_content(node));
             if has_value && let Some(reason) = tree.element(root, "dataAbsentReason") {
                 tree.erase(reason);
             }
@@ -162,7 +175,7 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
     if rules.is_mended {
         mend(tree, node, ty);
     }
-    let mut children: smallvec::SmallVec<[NodeId; 24]> = smallvec::SmallVec::new();
+    let mut children: SmallVec<[NodeId; 24]> = SmallVec::new();
     children.extend(tree.children(node).map(|(_, child)| child).filter(|child| tree.is_live(*child) || tree.has_content(*child)));
     for step in &rules.required {
         let there = children.iter().any(|child| tree.order(*child) == step.order && tree.has_content(*child));
@@ -190,6 +203,8 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
             tree.set(node, "system", "other");
         }
         "Patient.communication" | "RelatedPerson.communication" => language(tree, node),
+        // drt-1, age-1 and sense: a unit without a value says nothing.
+        "Duration" | "Age" | "Distance" | "Count" | "Quantity" if !tree.has(node, "value") && tree.has(node, "code") => tree.erase(node),
         // qty-3: a code needs a system.
         "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
             if let Some(code) = tree.get(node, "code").map(str::to_owned)
@@ -357,7 +372,7 @@ pub(super) fn unlink_itself(tree: &mut Tree, kept: &[bool]) {
         if !kept[resource.index()] || tree.type_of(resource) != "Patient" {
             continue;
         }
-        let links: smallvec::SmallVec<[NodeId; 2]> =
+        let links: SmallVec<[NodeId; 2]> =
             tree.children(tree.root(resource)).filter(|(name, _)| *name == "link").map(|(_, link)| link).collect();
         for link in links {
             let other = tree.children(link).find(|(name, _)| *name == "other").and_then(|(_, other)| tree.link_of(other));

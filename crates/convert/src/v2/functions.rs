@@ -3,7 +3,9 @@
 use sutura_terminology::oid;
 
 use super::{
+    document,
     index::Parts,
+    observed,
     plan::{Leaf, Op},
     run::{Value, Work},
     text,
@@ -23,14 +25,22 @@ pub(super) enum Function {
     Text,
     /// All repetitions as lines of text.
     Lines,
-    /// All repetitions as lines, in base64.
-    Base64Lines,
     /// The media type of an ED.
     MediaType,
     /// The data of an ED.
     Attachment,
     /// A duration in minutes; its unit stands in the next field.
     Minutes,
+    /// NM as a quantity, or as text where it is no number.
+    Number,
+    /// SN as a quantity, range, ratio or text.
+    StructuredNumber,
+    /// The unit of a number that became text.
+    UnitInText,
+    /// All lines of a document as one content.
+    DocumentText,
+    /// The title of that content.
+    DocumentTitle,
 }
 
 impl Function {
@@ -43,17 +53,21 @@ impl Function {
             "location" => Self::Location,
             "text" => Self::Text,
             "lines" => Self::Lines,
-            "base64-lines" => Self::Base64Lines,
             "media-type" => Self::MediaType,
             "attachment" => Self::Attachment,
             "minutes" => Self::Minutes,
+            "number" => Self::Number,
+            "structured-number" => Self::StructuredNumber,
+            "unit-in-text" => Self::UnitInText,
+            "document-text" => Self::DocumentText,
+            "document-title" => Self::DocumentTitle,
             _ => return None,
         })
     }
 
     /// Whether it takes all repetitions of a field at once.
     pub(super) fn takes_field(self) -> bool {
-        matches!(self, Self::Lines | Self::Base64Lines)
+        matches!(self, Self::Lines | Self::DocumentText)
     }
 }
 
@@ -71,12 +85,16 @@ pub(super) fn run<'m>(work: &mut Work<'m>, function: Function, value: Value<'m>,
         Function::MediaType => media_type(work, &parts, node),
         Function::Attachment => attachment(work, &parts, node),
         Function::Minutes => minutes(work, &parts, node, op),
-        Function::Lines | Function::Base64Lines => 0,
+        Function::Number => observed::number(work, value, node),
+        Function::StructuredNumber => observed::structured(work, value, node),
+        Function::UnitInText => observed::unit_in_text(work, node),
+        Function::DocumentTitle => document::title(work, node),
+        Function::Lines | Function::DocumentText => 0,
     }
 }
 
 /// The repetitions of a field as lines.
-pub(super) fn lines<'m>(work: &Work<'m>, function: Function, raw: &'m str) -> String {
+pub(super) fn lines<'m>(work: &Work<'m>, raw: &'m str) -> String {
     let mut plain = String::new();
     for (number, line) in work.index.repetitions(raw).enumerate() {
         if number > 0 {
@@ -87,8 +105,7 @@ pub(super) fn lines<'m>(work: &Work<'m>, function: Function, raw: &'m str) -> St
         }
     }
     let mut out = String::new();
-    let leaf = if function == Function::Base64Lines { Leaf::Base64 } else { Leaf::Markdown };
-    if text::push(leaf, &plain, &mut out) { out } else { String::new() }
+    if text::push(Leaf::Markdown, &plain, &mut out) { out } else { String::new() }
 }
 
 fn put(work: &mut Work<'_>, leaf: Leaf, plain: &str, node: NodeId) -> bool {

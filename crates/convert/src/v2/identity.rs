@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 
 use sutura_core::Sha256Hash;
 
-use super::{functions::universal, plan::Tag, run::Work};
+use super::{functions::universal, plan::Tag, run::Work, text};
 use crate::{
     fhir::{ResourceId, Tree},
     ids::{Id, IdBuilder},
@@ -23,19 +23,32 @@ enum Part {
     Also(&'static [u8; 3], u16, u16),
     /// What a field says; it must be there.
     Says(&'static [u8; 3], u16, u16),
+    /// Code and system of a coded field, or its text where there is no code: how it is displayed is no part of what it means.
+    Code(&'static [u8; 3], u16),
+    /// The number of an order, unless it is one that senders put for "none".
+    Number(&'static [u8; 3], u16),
+    /// The day of the event or message.
+    Day,
     Patient,
     Encounter,
     Order,
 }
 
-use Part::{Also, Encounter, Key, Order, Patient, Says};
+use Part::{Also, Code, Day, Encounter, Key, Number, Order, Patient, Says};
 
 /// The recipes of a role.
 fn recipes(role: &str) -> &'static [&'static [Part]] {
     match role {
         "Patient" => &[&[Key(b"PID", 3)], &[Key(b"PID", 2)], &[Key(b"PID", 4)], &[Key(b"PID", 18)]],
         "MergedPatient" => &[&[Key(b"MRG", 1)]],
-        "Encounter" => &[&[Key(b"PV1", 19)], &[Key(b"PV1", 50)], &[Patient, Says(b"PV1", 44, 0)]],
+        "Encounter" => &[
+            &[Key(b"PV1", 19)],
+            &[Key(b"PV1", 50)],
+            &[Patient, Says(b"PV1", 44, 0)],
+            &[Patient, Key(b"PID", 18)],
+            // Nothing names the visit: of one class a patient has one a day.
+            &[Patient, Says(b"PV1", 2, 1), Day],
+        ],
         "Account" => &[&[Key(b"PID", 18)], &[Patient, Says(b"GT1", 3, 0)]],
         "ServiceRequest" => &[
             &[Key(b"ORC", 2), Also(b"OBR", 4, 1)],
@@ -51,33 +64,33 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
         ],
         "Observation" => &[
             &[Key(b"OBX", 21)],
-            &[Order, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0)],
-            &[Encounter, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
-            &[Patient, Says(b"OBX", 3, 0), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
+            &[Order, Code(b"OBX", 3), Also(b"OBX", 4, 0)],
+            &[Encounter, Code(b"OBX", 3), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
+            &[Patient, Code(b"OBX", 3), Also(b"OBX", 4, 0), Also(b"OBX", 14, 0)],
         ],
         "Specimen" => &[&[Key(b"SPM", 2)], &[Key(b"SPM", 30)], &[Order, Also(b"SPM", 1, 0), Also(b"SPM", 4, 0)]],
         "OrderSpecimen" => &[&[Order]],
         "RelatedPerson" => &[&[Patient, Key(b"NK1", 33)], &[Patient, Key(b"NK1", 12)], &[Patient, Says(b"NK1", 2, 0), Also(b"NK1", 3, 1)]],
         "Guarantor" => &[&[Patient, Key(b"GT1", 2)], &[Patient, Says(b"GT1", 3, 0)]],
-        "AllergyIntolerance" => &[&[Key(b"IAM", 7)], &[Patient, Says(b"AL1", 3, 0)], &[Patient, Says(b"IAM", 3, 0)]],
+        "AllergyIntolerance" => &[&[Key(b"IAM", 7)], &[Patient, Code(b"AL1", 3)], &[Patient, Code(b"IAM", 3)]],
         "Condition" => &[
             &[Key(b"DG1", 20)],
-            &[Encounter, Says(b"DG1", 3, 0), Also(b"DG1", 6, 1)],
+            &[Encounter, Code(b"DG1", 3), Also(b"DG1", 6, 1)],
             &[Encounter, Says(b"DG1", 4, 0), Also(b"DG1", 6, 1)],
-            &[Patient, Says(b"DG1", 3, 0), Also(b"DG1", 5, 0)],
+            &[Patient, Code(b"DG1", 3), Also(b"DG1", 5, 0)],
             &[Patient, Says(b"DG1", 4, 0), Also(b"DG1", 5, 0)],
         ],
         "Procedure" => {
-            &[&[Key(b"PR1", 19)], &[Encounter, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)], &[Patient, Says(b"PR1", 3, 0), Also(b"PR1", 5, 0)]]
+            &[&[Key(b"PR1", 19)], &[Encounter, Code(b"PR1", 3), Also(b"PR1", 5, 0)], &[Patient, Code(b"PR1", 3), Also(b"PR1", 5, 0)]]
         }
         "Coverage" => {
             &[&[Patient, Says(b"IN1", 2, 0), Also(b"IN1", 3, 0), Also(b"IN1", 36, 0)], &[Patient, Says(b"IN1", 3, 0), Also(b"IN1", 36, 0)]]
         }
         "VisitCoverage" => &[&[Encounter, Says(b"PV1", 20, 0)], &[Patient, Says(b"PV1", 20, 0)]],
         "ChargeItem" => {
-            &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Says(b"FT1", 7, 0), Also(b"FT1", 4, 0)]]
+            &[&[Patient, Says(b"FT1", 2, 0), Also(b"FT1", 4, 0), Also(b"FT1", 7, 0)], &[Patient, Code(b"FT1", 7), Also(b"FT1", 4, 0)]]
         }
-        "Immunization" => &[&[Patient, Says(b"RXA", 5, 0), Also(b"RXA", 3, 0), Also(b"ORC", 3, 0)]],
+        "Immunization" => &[&[Patient, Number(b"ORC", 3)], &[Patient, Number(b"ORC", 2)], &[Patient, Code(b"RXA", 5), Also(b"RXA", 3, 0)]],
         "MedicationRequest" => &[&[Key(b"ORC", 2)], &[Key(b"ORC", 3)], &[Key(b"RXE", 15)]],
         "MedicationDispense" => &[
             &[Key(b"ORC", 3), Also(b"RXD", 2, 1), Also(b"RXD", 3, 0), Also(b"RXD", 7, 0)],
@@ -293,6 +306,18 @@ fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], faci
                 }
                 id = id.part(said);
             }
+            Code(tag, field) => {
+                let [system, code] = code(work, resource, **tag, *field)?;
+                id = id.part(&system).part(&code);
+            }
+            Number(tag, field) => {
+                let (system, value) = key(work, resource, **tag, *field, facility)?;
+                if PLACEHOLDERS.contains(&value.as_str()) {
+                    return None;
+                }
+                id = id.part(&system).part(&value);
+            }
+            Day => id = id.part(day(work)?),
             Also(tag, field, component) => id = id.part(says(work, resource, **tag, *field, *component)),
             Patient => id = id.part(work.tree.id_of(work.made[resource.index()].patient?)?.as_str()),
             Encounter => id = id.part(work.tree.id_of(work.made[resource.index()].encounter?)?.as_str()),
@@ -306,7 +331,13 @@ fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], faci
 fn segment_of(work: &Work<'_>, resource: ResourceId, tag: Tag) -> Option<usize> {
     let made = &work.made[resource.index()];
     let own = made.segments.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == tag);
-    own.or_else(|| {
+    // The patient's segment says more than who it is.
+    let patient = || {
+        let patient = made.patient.filter(|_| tag == *b"PID")?;
+        let mut segments = work.made[patient.index()].segments.iter().map(|at| *at as usize);
+        segments.find(|at| work.index.segments[*at].tag == tag)
+    };
+    own.or_else(patient).or_else(|| {
         let order = made.order.map(|order| &work.made[order.index()].segments)?;
         order.iter().map(|at| *at as usize).find(|at| work.index.segments[*at].tag == tag)
     })
@@ -315,6 +346,32 @@ fn segment_of(work: &Work<'_>, resource: ResourceId, tag: Tag) -> Option<usize> 
 fn says<'m>(work: &Work<'m>, resource: ResourceId, tag: Tag, field: u16, component: u16) -> &'m str {
     segment_of(work, resource, tag).map_or("", |at| work.index.first(at, field, component))
 }
+
+/// System and code of the first coding that has a code, else its text with no system.
+fn code(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16) -> Option<[String; 2]> {
+    let at = segment_of(work, resource, tag)?;
+    let part = |number| work.index.plain(work.index.first(at, field, number)).trim().to_owned();
+    for (code, system) in [(1, 3), (4, 6)] {
+        let code = part(code);
+        if !code.is_empty() {
+            let name = part(system);
+            let system = text::code_system(&name, None).map(std::borrow::Cow::into_owned);
+            return Some([system.unwrap_or(name), code]);
+        }
+    }
+    let text = [9, 2].into_iter().map(part).find(|text| !text.is_empty())?;
+    Some([String::new(), text])
+}
+
+/// The day of EVN-2, else of MSH-7.
+fn day<'m>(work: &Work<'m>) -> Option<&'m str> {
+    let event = work.index.segments.iter().position(|segment| &segment.tag == b"EVN");
+    let event = event.map_or("", |at| work.index.first(at, 2, 1));
+    [event, work.index.first(0, 7, 1)].into_iter().find_map(|time| time.get(..8))
+}
+
+/// What stands in ORC-3 where there is no number: the immunization guide of the CDC has 9999 for what the sender did not give itself.
+const PLACEHOLDERS: [&str; 4] = ["9999", "99999", "0", "NA"];
 
 /// System and value of an identifier. Of several the medical record number, else the first one.
 fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, facility: &str) -> Option<(String, String)> {

@@ -14,9 +14,11 @@
 mod codes;
 mod complete;
 mod condition;
+mod document;
 mod functions;
 mod identity;
 mod index;
+mod observed;
 mod plan;
 mod run;
 mod table;

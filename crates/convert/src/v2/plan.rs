@@ -71,6 +71,10 @@ pub(super) enum Leaf {
     String,
     Markdown,
     Code,
+    /// A logical id: letters, digits, `-` and `.`.
+    Id,
+    /// A language tag.
+    Language,
     Uri,
     /// The URI of a code system named as in HL7 table 0396.
     CodeSystem,
@@ -373,6 +377,9 @@ impl Compiler {
             Go::Into(step, _) => Some(step.name),
             Go::Follow(_) => None,
         });
+        if leaf == Leaf::Code && last == Some("language") {
+            leaf = Leaf::Language;
+        }
         let coded = matches!(parent.map(TypeId::name), Some("Coding" | "Quantity")) || map.starts_with("CWE[") || map.starts_with("CE[");
         if leaf == Leaf::Uri && last == Some("system") && coded && row.assignment.is_empty() {
             leaf = Leaf::CodeSystem;
@@ -540,7 +547,8 @@ fn parts(expression: &'static str) -> Option<Vec<Part>> {
 fn leaf_of(ty: TypeId) -> Leaf {
     match ty.name() {
         "markdown" => Leaf::Markdown,
-        "code" | "id" => Leaf::Code,
+        "code" => Leaf::Code,
+        "id" => Leaf::Id,
         "uri" | "url" | "canonical" | "oid" | "uuid" => Leaf::Uri,
         "date" => Leaf::Date,
         "dateTime" => Leaf::DateTime,

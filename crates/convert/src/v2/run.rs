@@ -7,7 +7,8 @@ use sutura_core::{Finding, Severity};
 
 use super::{
     condition::{Condition, Facts, Place},
-    functions,
+    document,
+    functions::{self, Function},
     index::{Index, Parts},
     plan::{Action, Go, Leaf, Map, Op, Part, Plan, Slot, Tag},
     text,
@@ -24,6 +25,10 @@ pub(super) enum Reason {
     OneValue,
     /// No value of the element's type.
     Invalid,
+    /// A time that is less precise than its element asks for.
+    TooCoarse,
+    /// A time without an offset, for an element that asks for one.
+    WithoutOffset,
     /// A code that the map does not have, for an element with a fixed list of codes.
     Code,
     /// The element has a value of another type already.
@@ -32,7 +37,8 @@ pub(super) enum Reason {
     Condition,
 }
 
-pub(super) const REASONS: [&str; 6] = ["deleted", "one-value", "invalid-value", "code-not-mapped", "choice-taken", "condition"];
+pub(super) const REASONS: [&str; 8] =
+    ["deleted", "one-value", "invalid-value", "too-coarse", "time-without-zone", "code-not-mapped", "choice-taken", "condition"];
 
 /// What became of the parts of one repetition: a bit for each component.
 #[derive(Debug, Clone, Copy, Default)]
@@ -95,6 +101,8 @@ pub(super) struct Work<'m> {
     /// Practitioners and the like that were made of the same text.
     same: Vec<(usize, &'m str, ResourceId, u64)>,
     pub scratch: Vec<u8>,
+    /// A DocumentReference and the attachment of its text.
+    pub document: Option<(NodeId, NodeId)>,
 }
 
 /// No more findings than this for a message.
@@ -125,6 +133,7 @@ impl<'m> Work<'m> {
             each: 0,
             same: Vec::new(),
             scratch: Vec::new(),
+            document: None,
         }
     }
 
@@ -272,7 +281,16 @@ impl<'m> Work<'m> {
     /// A function that takes all repetitions at once.
     fn whole_field(&mut self, op: &'static Op, raw: &'m str, root: NodeId, first: usize, end: usize) {
         let Action::Function(function) = op.action else { return };
-        let text = functions::lines(self, function, raw);
+        if function == Function::DocumentText {
+            if let Some(node) = self.walk(op, root, 0)
+                && document::content(self, node)
+            {
+                self.data();
+                self.fates[first..end].iter_mut().for_each(|fate| fate.mapped = u64::MAX);
+            }
+            return;
+        }
+        let text = functions::lines(self, raw);
         if text.trim().is_empty() {
             return;
         }
@@ -519,6 +537,7 @@ impl<'m> Work<'m> {
         if !parts.get(3).is_empty() || code.is_empty() || !sutura_hl7v2::defs::table(table).is_some_and(|table| table.contains(code)) {
             return;
         }
+        // A translation in front of the code has a system.
         let coding = match self.tree.ty(node).name() {
             "CodeableConcept" => {
                 let mut codings = self.tree.children(node).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding);
@@ -754,9 +773,10 @@ impl<'m> Work<'m> {
         self.scratch = scratch;
         match written {
             Written::Invalid => return self.invalid(),
-            Written::TooCoarse => {
+            Written::TooCoarse | Written::WithoutOffset => {
+                let reason = if written == Written::TooCoarse { Reason::TooCoarse } else { Reason::WithoutOffset };
                 if let Some(fate) = self.fates.get_mut(self.fate) {
-                    fate.dropped[Reason::Invalid as usize] = u64::MAX;
+                    fate.dropped[reason as usize] = u64::MAX;
                 }
                 self.note(
                     "convert-time-too-coarse",

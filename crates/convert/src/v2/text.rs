@@ -20,7 +20,8 @@ pub(super) fn code_system<'t>(name: &'t str, local_systems: Option<&str>) -> Opt
 
 /// Appends text as the value of a primitive. False, perhaps with something appended, if it is none.
 pub(super) fn push(leaf: Leaf, plain: &str, out: &mut String) -> bool {
-    let text = plain.trim();
+    // Control characters are blanks: text of nothing else says nothing.
+    let text = plain.trim_matches(|char: char| char.is_whitespace() || char.is_control());
     if text.is_empty() {
         return false;
     }
@@ -35,13 +36,22 @@ pub(super) fn push(leaf: Leaf, plain: &str, out: &mut String) -> bool {
             true
         }
         Leaf::Code => {
-            for (number, word) in text.split_whitespace().enumerate() {
+            let words = text.split(|char: char| char.is_whitespace() || char.is_control()).filter(|word| !word.is_empty());
+            for (number, word) in words.enumerate() {
                 if number > 0 {
                     out.push(' ');
                 }
-                push_text(word, out);
+                out.push_str(word);
             }
             true
+        }
+        Leaf::Id => {
+            out.push_str(text);
+            text.len() <= 64 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.'))
+        }
+        Leaf::Language => {
+            out.push_str(text);
+            is_language(text)
         }
         Leaf::Uri => {
             let text = super::functions::checked_urn(text);
@@ -67,6 +77,14 @@ pub(super) fn push(leaf: Leaf, plain: &str, out: &mut String) -> bool {
             true
         }
     }
+}
+
+/// Whether a text has the form of a language tag (BCP 47).
+fn is_language(text: &str) -> bool {
+    let mut parts = text.split('-');
+    let alphabetic = |part: &str| matches!(part.len(), 2 | 3) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+    parts.next().is_some_and(alphabetic)
+        && parts.all(|part| matches!(part.len(), 2..=8) && part.bytes().all(|byte| byte.is_ascii_alphanumeric()))
 }
 
 /// Text without control characters that FHIR strings cannot hold.
@@ -95,6 +113,14 @@ pub(super) fn push_decimal(text: &str, out: &mut String) -> bool {
         [b'+', ..] => ("", &text[1..]),
         _ => ("", text),
     };
+    let (digits, exponent) = digits.split_once(['e', 'E']).map_or((digits, None), |(digits, exponent)| (digits, Some(exponent)));
+    let power = exponent.map(|exponent| exponent.trim_start_matches(['+', '-']));
+    // Beyond that a number is no measurement, and no number to most programs.
+    if power.is_some_and(|power| !matches!(power.len(), 1 | 2) || !power.bytes().all(|byte| byte.is_ascii_digit()))
+        || exponent.zip(power).is_some_and(|(exponent, power)| exponent.len() - power.len() > 1)
+    {
+        return false;
+    }
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
     let all_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
     if (whole.is_empty() && fraction.is_empty()) || !all_digits(whole) || !all_digits(fraction) || digits.len() > 40 {
@@ -106,6 +132,10 @@ pub(super) fn push_decimal(text: &str, out: &mut String) -> bool {
     if !fraction.is_empty() {
         out.push('.');
         out.push_str(fraction);
+    }
+    if let Some(exponent) = exponent {
+        out.push('E');
+        out.push_str(exponent);
     }
     true
 }
@@ -122,10 +152,20 @@ mod tests {
 
     #[test]
     fn numbers_keep_what_was_sent() {
-        for (text, number) in [("5", "5"), ("+5.0", "5.0"), (".50", "0.50"), ("007", "7"), ("-0.1", "-0.1"), ("5.", "5"), ("0", "0")] {
+        for (text, number) in [
+            ("5", "5"),
+            ("+5.0", "5.0"),
+            (".50", "0.50"),
+            ("007", "7"),
+            ("-0.1", "-0.1"),
+            ("5.", "5"),
+            ("0", "0"),
+            ("1.5E2", "1.5E2"),
+            ("1e-3", "1E-3"),
+        ] {
             assert_eq!(pushed(Leaf::Decimal, text).as_deref(), Some(number), "{text}");
         }
-        for bad in ["", "-", ".", "1e3", "1,5", "<5", "five"] {
+        for bad in ["", "-", ".", "1e", "1e+-3", "1e400", "e5", "1,5", "<5", "five"] {
             assert_eq!(pushed(Leaf::Decimal, bad), None, "{bad}");
         }
         assert_eq!(pushed(Leaf::Positive, "-1"), None);
@@ -138,6 +178,11 @@ mod tests {
         assert_eq!(pushed(Leaf::Uri, "a b"), None);
         assert_eq!(pushed(Leaf::Boolean, "Y").as_deref(), Some("true"));
         assert_eq!(pushed(Leaf::String, "a\u{1}b").as_deref(), Some("a b"));
+        assert_eq!(pushed(Leaf::String, " \u{1}\u{a0} "), None);
+        assert_eq!(pushed(Leaf::Code, "a\u{1} b").as_deref(), Some("a b"));
+        assert_eq!((pushed(Leaf::Id, "a_b"), pushed(Leaf::Id, "A-1.b").as_deref()), (None, Some("A-1.b")));
+        assert_eq!((pushed(Leaf::Language, "English (US)"), pushed(Leaf::Language, "1")), (None, None));
+        assert_eq!(pushed(Leaf::Language, "en-US").as_deref(), Some("en-US"));
         assert_eq!(pushed(Leaf::Base64, "Hello").as_deref(), Some("SGVsbG8="));
         let mut out = String::new();
         assert!(push_sent_base64("SGVs bG8", &mut out));

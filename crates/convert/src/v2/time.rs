@@ -36,8 +36,10 @@ pub(super) enum Written {
     FilledMinutes,
     /// It is no timestamp.
     Invalid,
-    /// It is a timestamp that the target cannot hold.
+    /// It is a date, and the target holds only times.
     TooCoarse,
+    /// It is a time whose offset is not known, and the target needs one.
+    WithoutOffset,
 }
 
 impl Zone {
@@ -118,7 +120,7 @@ pub(super) fn write(raw: &str, precision: Precision, zone: Zone, scratch: &mut V
             out.push(part);
         }
     } else if precision == Precision::Instant {
-        return Written::TooCoarse;
+        return Written::WithoutOffset;
     } else {
         push(&clock[..10], out);
         return Written::WithoutTime;
@@ -175,7 +177,7 @@ mod tests {
         let repeated = Zone::parse("America/New_York").unwrap();
         assert_eq!(written("20261101013000", Precision::DateTime, repeated).0, Written::WithoutTime);
         assert_eq!(written("20260314", Precision::Instant, Zone::Fixed(0)), (Written::TooCoarse, String::new()));
-        assert_eq!(written("20260314150926", Precision::Instant, Zone::Unknown), (Written::TooCoarse, String::new()));
+        assert_eq!(written("20260314150926", Precision::Instant, Zone::Unknown), (Written::WithoutOffset, String::new()));
         assert_eq!(
             written("2026031415", Precision::DateTime, Zone::Fixed(0)),
             (Written::FilledMinutes, "2026-03-14T15:00:00+00:00".into())

@@ -169,7 +169,16 @@ fn enter(work: &mut Work<'_>, state: &mut State, at: usize, family: &'static str
             }
             (state.context, state.notes, state.open_order) = ("patient", "patient", false);
         }
-        b"PV1" => (state.context, state.notes) = ("visit", "visit"),
+        b"PV1" => {
+            if [19, 50, 44].iter().all(|field| work.index.field(at, *field).is_empty()) {
+                work.note(
+                    "convert-visit-without-number",
+                    sutura_core::Severity::Info,
+                    "the visit has neither a number nor a time of admission; it is known by the patient's account, else by class and day",
+                );
+            }
+            (state.context, state.notes) = ("visit", "visit");
+        }
         b"ORC" => {
             forget_order(work, state);
             state.order = order_family(work, at, family);
