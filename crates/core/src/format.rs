@@ -146,7 +146,7 @@ pub trait BlockDecoder: Send {
 pub trait Format: Any + Send + Sync + fmt::Debug {
     /// The name in SQL (`read_<name>`) and jobs.
     fn name(&self) -> &'static str;
-    /// File name extensions without dot, for folders; `.gz` and `.zst` may follow them.
+    /// File name extensions without dot, for folders; `.gz` and `.zst` may follow them. An empty one stands for names without extension.
     fn extensions(&self) -> &'static [&'static str];
     /// The tables, the default one first.
     fn tables(&self) -> &[TableDef];

@@ -159,6 +159,7 @@ fn without_noise(text: &str) -> String {
         .replace("\"read_hl7v2()\".", "")
         .replace("\"read_fhir()\".", "")
         .replace("\"read_ccda()\".", "")
+        .replace("\"read_dicom()\".", "")
         .replace("datafusion.public.", "");
     let mut chars = text.trim_end_matches('.').chars();
     chars.next().map_or_else(String::new, |first| first.to_lowercase().chain(chars).collect())

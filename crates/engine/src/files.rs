@@ -338,15 +338,21 @@ impl Found {
 }
 
 /// Whether a name ends in one of the extensions, with or without that of a compression. Case does not count.
+/// Whether a name has one of the extensions. An empty extension stands for names without one; a number behind a dot is none, as names may be UIDs.
 fn has_extension(name: &str, extensions: &[&str]) -> bool {
     let name = name.to_ascii_lowercase();
     let bare = [".gz", ".zst", ".zstd"].iter().find_map(|packed| name.strip_suffix(packed)).unwrap_or(&name);
-    bare.rsplit_once('.').is_some_and(|(_, found)| extensions.iter().any(|extension| extension.eq_ignore_ascii_case(found)))
+    let found = bare.rsplit_once('.').map_or("", |(_, found)| found);
+    let is_number = found.bytes().all(|byte| byte.is_ascii_digit());
+    let found = if is_number { "" } else { found };
+    // A hidden file is nobody's record.
+    extensions.iter().any(|extension| extension.eq_ignore_ascii_case(found)) && (!found.is_empty() || !bare.starts_with('.'))
 }
 
-/// Whether a local folder has a file of one of the extensions.
+/// Whether a local folder has a file of one of the extensions. Files without extension tell nothing.
 pub(crate) fn holds_files(folder: &str, extensions: &[&str]) -> bool {
-    let extensions: Vec<String> = extensions.iter().map(|&extension| extension.to_owned()).collect();
+    let extensions: Vec<String> =
+        extensions.iter().filter(|extension| !extension.is_empty()).map(|&extension| extension.to_owned()).collect();
     Path::new(folder).is_dir() && local_files(folder, &extensions).is_ok_and(|files| !files.is_empty())
 }
 
@@ -366,7 +372,8 @@ fn glob(pattern: &str) -> Result<GlobMatcher, String> {
 }
 
 fn no_files(location: &str, extensions: &[&str]) -> EngineError {
-    EngineError::NoFiles { location: location.to_owned(), extensions: extensions.join(", ") }
+    let named: Vec<_> = extensions.iter().map(|extension| if extension.is_empty() { "none" } else { extension }).collect();
+    EngineError::NoFiles { location: location.to_owned(), extensions: named.join(", ") }
 }
 
 fn io_error(path: &Path, source: io::Error) -> EngineError {
@@ -424,6 +431,18 @@ mod tests {
         assert!(error.contains("hl7, txt"), "{error}");
         assert!(matches!(local_files("/dev/zero", &extensions).unwrap_err(), EngineError::BadLocation { .. }), "it never ends");
         assert!(local_files("ftp://x/y", &extensions).unwrap_err().to_string().contains("s3://"));
+    }
+
+    #[test]
+    fn an_empty_extension_stands_for_none() {
+        let dicom = ["dcm", ""];
+        for name in ["DICOMDIR", "IM000001", "1.2.840.113619.2.5", "a.dcm", "A.DCM.gz", "1.2.3.gz"] {
+            assert!(has_extension(name, &dicom), "{name}");
+        }
+        for name in ["a.txt", ".DS_Store", ".hidden", "README.md"] {
+            assert!(!has_extension(name, &dicom), "{name}");
+        }
+        assert!(!has_extension("IM000001", &["hl7"]) && !has_extension("1.2.3", &["hl7"]));
     }
 
     #[test]

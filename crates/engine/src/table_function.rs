@@ -95,7 +95,8 @@ fn format_of_path(readers: &Readers, path: &str) -> Result<Arc<dyn Format>> {
     if formats.len() > 1 {
         let path = path.to_ascii_lowercase();
         let bare = [".gz", ".zst", ".zstd"].iter().find_map(|packed| path.strip_suffix(packed)).unwrap_or(&path);
-        formats.retain(|format| format.extensions().iter().any(|extension| bare.ends_with(&format!(".{extension}"))));
+        formats
+            .retain(|format| format.extensions().iter().any(|extension| !extension.is_empty() && bare.ends_with(&format!(".{extension}"))));
     }
     match <[Arc<dyn Format>; 1]>::try_from(formats) {
         Ok([format]) => Ok(format),

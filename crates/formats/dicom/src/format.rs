@@ -14,7 +14,8 @@ impl Format for Dicom {
     }
 
     fn extensions(&self) -> &'static [&'static str] {
-        &["dcm", "dicom", "dic"]
+        // Archives name files by UID, and DICOMDIR has no extension at all.
+        &["dcm", "dicom", "dic", ""]
     }
 
     fn tables(&self) -> &[TableDef] {
