@@ -61,6 +61,15 @@ pub(crate) enum Command {
     Policy(PolicyCommand),
 }
 
+/// Terminology of the user.
+#[derive(Debug, Args)]
+pub(crate) struct TerminologyArgs {
+    /// Code systems, value sets and maps of your own, beside those of HL7: FHIR JSON or a package, CSV, the ZIP of Athena, SNOMED CT or LOINC, or a
+    /// folder of such files; may be given several times
+    #[arg(long = "terminology", value_name = "PATH")]
+    pub(crate) files: Vec<PathBuf>,
+}
+
 /// Leave to show or write identifying values.
 #[derive(Debug, Args)]
 pub(crate) struct AllowPhi {
@@ -522,6 +531,8 @@ pub(crate) struct SqlArgs {
     /// FHIR package that fhir_validate() and fhirpath() know, too: a .tgz, a folder of JSON files or one file; may be given several times
     #[arg(long = "package", value_name = "PATH")]
     pub(crate) packages: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) terminology: TerminologyArgs,
     #[command(flatten)]
     pub(crate) keys: SqlKeys,
     #[command(flatten)]

@@ -9,6 +9,7 @@
 //! - [`fhir`]: the tree of elements that v2 is written with, and what both share: strings of JSON, the place of a record and its Provenance
 //!   (C-CDA builds each entry apart, so that one that goes wrong is dropped whole),
 //! - [`ids`]: ids that are the same in every run,
+//! - [`UserCodes`]: the user's code systems and maps, which translate the codes,
 //! - [`report`]: the account.
 //!
 //! What it is not: no reading of files, no validation (that is `sutura_fhir::validate`, which the output passes), no terminology
@@ -17,11 +18,15 @@
 
 mod base64;
 pub mod ccda;
+mod codes;
 mod error;
 pub mod fhir;
 mod hash;
 pub mod ids;
 pub mod report;
 pub mod v2;
+mod zone;
 
+pub use codes::UserCodes;
 pub use error::ConvertError;
+pub use zone::Zone;

@@ -16,6 +16,7 @@ use serde::{
     ser::{SerializeMap, SerializeStruct},
 };
 use sutura_core::{ColumnDef, Finding, PhiClass, TableDef};
+use sutura_terminology::Coverage;
 
 /// Name of a place that is counted: `PID-5.1`, `entry:ProblemObservation/value`.
 pub type Place = Cow<'static, str>;
@@ -71,6 +72,8 @@ pub struct Feed {
     pub findings: BTreeMap<&'static str, u64>,
     /// Codes that a map of codes does not have, by the name of the map or the system.
     pub unmapped_codes: BTreeMap<Place, u64>,
+    /// Codes of the resources by their system, where the user's terminology was asked for them.
+    pub codes: Coverage,
 }
 
 /// Counts by place.
@@ -94,7 +97,7 @@ impl Serialize for Sorted<'_> {
 impl Serialize for Feed {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let (mapped, dropped, unmapped) = self.totals();
-        let mut out = serializer.serialize_struct("Feed", 10)?;
+        let mut out = serializer.serialize_struct("Feed", 11)?;
         out.serialize_field("records", &self.records)?;
         out.serialize_field("converted", &self.converted)?;
         out.serialize_field("rejected", &self.rejected)?;
@@ -105,6 +108,11 @@ impl Serialize for Feed {
         out.serialize_field("resources", &self.resources)?;
         out.serialize_field("findings", &self.findings)?;
         out.serialize_field("unmapped_codes", &self.unmapped_codes)?;
+        if self.codes.is_empty() {
+            out.skip_field("codes")?;
+        } else {
+            out.serialize_field("codes", &self.codes)?;
+        }
         out.end()
     }
 }
@@ -267,6 +275,7 @@ impl Feed {
         add_all(&mut self.resources, &other.resources);
         add_all(&mut self.findings, &other.findings);
         add_all(&mut self.unmapped_codes, &other.unmapped_codes);
+        self.codes.merge(&other.codes);
     }
 }
 
@@ -309,6 +318,13 @@ impl Report {
         self.feeds.values().fold((0, 0, 0), |(records, converted, rejected), feed| {
             (records + feed.records, converted + feed.converted, rejected + feed.rejected.values().sum::<u64>())
         })
+    }
+
+    /// The codes of all feeds by their system; empty where no terminology of the user was asked.
+    pub fn codes(&self) -> Coverage {
+        let mut all = Coverage::default();
+        self.feeds.values().for_each(|feed| all.merge(&feed.codes));
+        all
     }
 
     /// Whether every record was converted or rejected.

@@ -2,14 +2,15 @@
 
 use std::{
     fmt,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use sutura_ccda::{Document, Limits};
-use sutura_convert::{ccda, fhir::Source, report::Report, v2};
+use sutura_convert::{UserCodes, Zone, ccda, fhir::Source, report::Report, v2};
 use sutura_core::Sha256Hash;
 use sutura_fhir::json::Parser;
 use sutura_hl7v2::Message;
+use sutura_terminology::UserTerminology;
 
 /// What the texts are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,8 +43,14 @@ impl RecordKind {
 /// How records are converted.
 #[derive(Debug, Clone, Default)]
 pub struct ConvertOptions {
-    /// Zone of times of which the record states no offset: `+01:00`, and for HL7 v2 also `Europe/Berlin`.
+    /// Zone of times of which the record states no offset: `+01:00` or `Europe/Berlin`.
     pub zone: Option<String>,
+    /// Put in front of namespaces of HL7 v2 that become the system of an identifier.
+    pub namespace_base: Option<String>,
+    /// Put in front of the names of local code systems of HL7 v2.
+    pub local_systems: Option<String>,
+    /// Code systems and maps of the user.
+    pub terminology: Option<Arc<UserTerminology>>,
     /// Base of the server, for the fullUrl of entries.
     pub base_url: Option<String>,
     /// Whether each Bundle has a Provenance that says which bytes it was made of.
@@ -78,25 +85,30 @@ impl RowConverter {
     /// # Errors
     /// When the zone is none.
     pub fn new(kind: RecordKind, options: &ConvertOptions) -> Result<Self, String> {
+        let bad_zone = "zone: neither an offset like +01:00 nor a name like Europe/Berlin";
+        let default_zone = options.zone.as_deref().map(|zone| Zone::parse(zone).ok_or(bad_zone)).transpose()?;
+        let terminology = options.terminology.clone().map(UserCodes);
         let recorded = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true);
         let v2 = v2::Options {
             default_zone: options.zone.clone(),
             base_url: options.base_url.clone(),
+            namespace_base: options.namespace_base.clone(),
+            local_systems: options.local_systems.clone(),
+            terminology: terminology.clone(),
             provenance: options.provenance,
             // The same for all threads.
             recorded: Some(recorded),
             ..v2::Options::default()
         };
         let mut idle = Vec::new();
-        let mut default_offset = None;
-        match kind {
-            RecordKind::Hl7v2 => idle.push(v2::Converter::new(&v2).map_err(|error| error.to_string())?),
-            RecordKind::Ccda => default_offset = options.zone.as_deref().map(minutes_east).transpose()?,
+        if kind == RecordKind::Hl7v2 {
+            idle.push(v2::Converter::new(&v2).map_err(|error| error.to_string())?);
         }
         let ccda = ccda::Converter::new(ccda::Options {
             base_url: options.base_url.clone(),
             provenance: options.provenance,
-            default_offset,
+            default_zone,
+            terminology,
             ..ccda::Options::default()
         });
         Ok(Self { kind, v2, idle: Mutex::new(idle), ccda })
@@ -151,25 +163,6 @@ pub fn source_of(text: &str) -> Source<'static> {
     Source { uri: "", offset: 0, length: text.len() as u64, sha256: Sha256Hash::of(text.as_bytes()) }
 }
 
-/// `+01:00` in minutes.
-fn minutes_east(zone: &str) -> Result<i16, String> {
-    let wrong = || "zone: C-CDA takes an offset like +01:00".to_owned();
-    if zone == "Z" {
-        return Ok(0);
-    }
-    let (sign, rest) = match zone.as_bytes().first() {
-        Some(b'+') => (1, &zone[1..]),
-        Some(b'-') => (-1, &zone[1..]),
-        _ => return Err(wrong()),
-    };
-    let (hours, minutes) = rest.split_once(':').ok_or_else(wrong)?;
-    let number = |text: &str, most: i16| {
-        let digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i16>().ok().filter(|number| digits && *number <= most).ok_or_else(wrong)
-    };
-    Ok(sign * (number(hours, 14)? * 60 + number(minutes, 59)?))
-}
-
 /// Calls back with type, id and JSON of each resource of a Bundle.
 pub fn resources_of(parser: &mut Parser, bundle: &[u8], take: &mut dyn FnMut(&str, Option<&str>, &str)) {
     let Ok(document) = parser.parse(bundle) else { return };
@@ -222,13 +215,12 @@ mod tests {
 
     #[test]
     fn zones_are_checked() {
-        assert_eq!((minutes_east("+01:00"), minutes_east("-03:30"), minutes_east("Z")), (Ok(60), Ok(-210), Ok(0)));
-        for zone in ["1", "+1:00", "+15:00", "Europe/Berlin", "+\u{E9}:00", ""] {
-            assert!(minutes_east(zone).is_err(), "{zone}");
-        }
-        let nowhere = ConvertOptions { zone: Some("Nowhere".to_owned()), ..ConvertOptions::default() };
         for kind in [RecordKind::Hl7v2, RecordKind::Ccda] {
-            assert!(RowConverter::new(kind, &nowhere).is_err());
+            for (zone, good) in [("+01:00", true), ("Z", true), ("Europe/Berlin", true), ("Nowhere", false), ("+1:00", false), ("", false)]
+            {
+                let options = ConvertOptions { zone: Some(zone.to_owned()), ..ConvertOptions::default() };
+                assert_eq!(RowConverter::new(kind, &options).is_ok(), good, "{zone}");
+            }
         }
     }
 }

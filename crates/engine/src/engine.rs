@@ -19,6 +19,7 @@ use datafusion::{
 use object_store::ObjectStore;
 use sutura_core::Format;
 use sutura_privacy::PrivacyContext;
+use sutura_terminology::UserTerminology;
 
 use crate::{
     error::{EngineError, Result},
@@ -46,6 +47,8 @@ pub struct EngineOptions {
     pub privacy: Option<Arc<PrivacyContext>>,
     /// Profiles, value sets and code systems that `fhir_validate`, and `conformsTo()` and `memberOf()` in `fhirpath`, know beside FHIR R4 itself.
     pub profiles: Option<Arc<ProfileStore>>,
+    /// Terminology of the user, which the functions over codes and the conversions to FHIR know beside what is compiled in.
+    pub terminology: Option<Arc<UserTerminology>>,
 }
 
 impl Default for EngineOptions {
@@ -58,6 +61,7 @@ impl Default for EngineOptions {
             min_range_bytes: 8 << 20,
             privacy: None,
             profiles: None,
+            terminology: None,
         }
     }
 }
@@ -156,6 +160,7 @@ impl Engine {
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
         crate::functions::register(&session, options.privacy.as_ref());
         crate::functions::register_fhir(&session, options.profiles.as_ref());
+        crate::functions::register_terminology(&session, options.terminology.as_ref());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options), passed_over: Arc::default() };
         session.register_udtf("rejects", Arc::new(RejectsFunction { readers: readers.clone() }));
         let engine = Self { session, readers };

@@ -22,6 +22,7 @@ pub mod query;
 mod scan;
 pub mod sink;
 mod table_function;
+pub mod terminology;
 pub mod views;
 
 pub use column_function::{ColumnFunction, column};

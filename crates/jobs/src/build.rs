@@ -400,7 +400,8 @@ impl Table<'_> {
     fn convert(&self, step: &ConvertStep) -> StepResult<(DataFrame, Arc<Conversion>)> {
         self.field("column", &step.column)?;
         let kind = conversion::kind_of(&self.job.spec, step).map_err(|(key, message)| self.problem(key, message))?;
-        let conversion = Arc::new(Conversion::new(step, kind).map_err(|message| self.problem("zone", message))?);
+        let conversion =
+            Arc::new(Conversion::new(step, kind, self.job.terminology.clone()).map_err(|message| self.problem("zone", message))?);
         let identity = conversion::IDENTITY.into_iter().filter(|name| self.schema.field_with_name(name).is_ok());
         let identity: Vec<&'static str> = identity.collect();
         let made = conversion::expressions(&conversion, &step.column, &identity);

@@ -18,6 +18,7 @@ use sutura_engine::{
     convert::{ConvertOptions, RecordKind, RowConverter, resources_of, source_of},
 };
 use sutura_fhir::json::Parser;
+use sutura_terminology::{Terminology, UserTerminology, oid_of_uri};
 
 use crate::{
     functions::as_text,
@@ -61,8 +62,15 @@ impl Conversion {
     ///
     /// # Errors
     /// When the zone is none.
-    pub(crate) fn new(step: &ConvertStep, kind: RecordKind) -> Result<Self, String> {
-        let options = ConvertOptions { zone: step.zone.clone(), provenance: step.provenance, base_url: None };
+    pub(crate) fn new(step: &ConvertStep, kind: RecordKind, terminology: Option<Arc<UserTerminology>>) -> Result<Self, String> {
+        let options = ConvertOptions {
+            zone: step.zone.clone(),
+            base_url: None,
+            namespace_base: step.namespace_base.clone(),
+            local_systems: step.local_systems.clone(),
+            terminology,
+            provenance: step.provenance,
+        };
         let converter = RowConverter::new(kind, &options)?;
         Ok(Self { step: step.name.clone(), input: step.input.clone(), converter, report: Mutex::default() })
     }
@@ -123,6 +131,13 @@ impl Conversion {
             for feed in account.feeds.values() {
                 one.feed("all feeds").merge(feed);
             }
+            // The names of local systems tell who sent, too.
+            let all = one.feed("all feeds");
+            all.codes = all.codes.summed(|system| {
+                system.is_empty()
+                    || Terminology::builtin().code_system(system).is_some()
+                    || oid_of_uri(system).is_some_and(|_| !system.starts_with("urn:"))
+            });
             account = one;
         }
         let (records, converted, _) = account.records();
@@ -147,6 +162,7 @@ impl Conversion {
             unmapped,
             resources: all.resources.clone(),
             worst_unmapped,
+            codes: Some(account.codes()).filter(|codes| !codes.is_empty()),
             account,
         }
     }

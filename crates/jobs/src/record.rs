@@ -9,6 +9,7 @@ use sutura_core::{ColumnMeta, Finding, ReadStats};
 use sutura_engine::{pass::FileAccount, sink::SinkReport};
 use sutura_privacy::ColumnStatistics;
 use sutura_quality::{GateDecision, QualityReport};
+use sutura_terminology::Coverage;
 
 use crate::{sourcenames::SourceNames, summary::Picture};
 
@@ -311,6 +312,9 @@ pub struct ConversionRecord {
     pub resources: BTreeMap<&'static str, u64>,
     /// The places that hold most of what is unmapped, the fullest first.
     pub worst_unmapped: Vec<(String, u64)>,
+    /// The codes of the resources by their system: seen, known, translated and unknown. Only where the job has a `[terminology]`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub codes: Option<Coverage>,
     /// The whole account by feed. All feeds are one where a policy de-identifies: their names tell who sent.
     pub account: Report,
 }

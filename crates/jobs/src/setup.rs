@@ -26,8 +26,9 @@ impl Job {
     /// its profile allows what they make.
     pub(crate) fn engine(&self, privacy: Option<&Privacy>) -> Result<Engine> {
         let privacy = privacy.and_then(Privacy::query_context);
-        let profiles = self.profiles.clone();
-        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, profiles, ..EngineOptions::default() };
+        let (profiles, terminology) = (self.profiles.clone(), self.terminology.clone());
+        let mut options =
+            EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, profiles, terminology, ..EngineOptions::default() };
         if self.spec.job.workers > 0 {
             options.target_partitions = self.spec.job.workers;
         }

@@ -143,7 +143,7 @@ async fn a_resource_is_identifying_and_wrong_steps_are_told() {
     for (text, wanted) in [
         (step(&format!("input = \"texts\"\n{sql}")), "say what the texts are"),
         (step("input = \"feed.messages\""), "no column"),
-        (step("input = \"records.raw\"\nzone = \"Europe/Berlin\""), "+01:00"),
+        (step("input = \"records.raw\"\nzone = \"Europe/Nowhere\""), "+01:00"),
         (step("input = \"feed.raw\"\nzone = \"Nowhere/Town\""), "zone"),
     ] {
         let file = folder.path().join("job.toml");

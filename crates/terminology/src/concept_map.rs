@@ -165,6 +165,17 @@ impl ConceptMap {
         self.groups.iter().any(|group| group.source == system)
     }
 
+    /// Its groups: the system of the sources and that of the targets, as the map names them; either may be empty.
+    pub fn groups(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.groups.iter().map(|group| (group.source.as_str(), group.target.as_str()))
+    }
+
+    /// What the groups whose source system is named exactly so say about codes they do not list.
+    pub(crate) fn unmapped_named<'m, 'q>(&'m self, system: &'q str) -> impl Iterator<Item = (&'m str, &'m Unmapped)> + use<'m, 'q> {
+        let groups = self.groups.iter().filter(move |group| group.source == system);
+        groups.filter_map(|group| group.unmapped.as_ref().map(|unmapped| (group.target.as_str(), unmapped)))
+    }
+
     /// The number of mappings, rows without a target counted too.
     pub fn len(&self) -> usize {
         self.groups.iter().map(|group| group.rows.len()).sum()
@@ -177,8 +188,21 @@ impl ConceptMap {
 
     /// The targets of a code. `system` may be empty: then every group is asked. Rows that say "unmatched" are among them, with an empty code;
     /// a code that no row names gives nothing here ([`unmapped`](Self::unmapped) says what then).
-    pub fn targets<'m>(&'m self, system: &'m str, code: &'m str) -> impl Iterator<Item = Target<'m>> {
-        self.groups.iter().filter(move |group| system.is_empty() || group.source == system).flat_map(move |group| {
+    pub fn targets<'m, 'q>(&'m self, system: &'q str, code: &'q str) -> impl Iterator<Item = Target<'m>> + use<'m, 'q> {
+        self.targets_where(code, move |source| system.is_empty() || source == system)
+    }
+
+    /// The targets of a code in the groups whose source system is named exactly so, empty for groups that name none.
+    pub(crate) fn targets_named<'m, 'q>(&'m self, system: &'q str, code: &'q str) -> impl Iterator<Item = Target<'m>> + use<'m, 'q> {
+        self.targets_where(code, move |source| source == system)
+    }
+
+    fn targets_where<'m, 'q, F: Fn(&str) -> bool + 'q>(
+        &'m self,
+        code: &'q str,
+        is_asked: F,
+    ) -> impl Iterator<Item = Target<'m>> + use<'m, 'q, F> {
+        self.groups.iter().filter(move |group| is_asked(&group.source)).flat_map(move |group| {
             let start = group.rows.partition_point(|row| self.text.get(row.source) < code);
             group.rows[start..].iter().take_while(move |row| self.text.get(row.source) == code).map(move |row| Target {
                 system: &group.target,
@@ -191,12 +215,12 @@ impl ConceptMap {
     }
 
     /// The best target of a code: the first that is a match.
-    pub fn translate<'m>(&'m self, system: &'m str, code: &'m str) -> Option<Target<'m>> {
+    pub fn translate<'m>(&'m self, system: &str, code: &str) -> Option<Target<'m>> {
         self.targets(system, code).find(|target| target.equivalence.is_match() && !target.code.is_empty())
     }
 
     /// What the groups for that system say about codes they do not list, each with its target system.
-    pub fn unmapped<'m>(&'m self, system: &'m str) -> impl Iterator<Item = (&'m str, &'m Unmapped)> {
+    pub fn unmapped<'m, 'q>(&'m self, system: &'q str) -> impl Iterator<Item = (&'m str, &'m Unmapped)> + use<'m, 'q> {
         let groups = self.groups.iter().filter(move |group| system.is_empty() || group.source == system);
         groups.filter_map(|group| group.unmapped.as_ref().map(|unmapped| (group.target.as_str(), unmapped)))
     }

@@ -78,6 +78,15 @@ pub enum TerminologyError {
         /// What is wrong and what is wanted.
         reason: String,
     },
+    /// A file is none of the kinds that can be loaded.
+    #[error(
+        "not a file of terminology: {reason}. Known are FHIR JSON or NDJSON with a CodeSystem, ValueSet or ConceptMap, FHIR packages (.tgz), CSV, \
+         and the ZIP files of Athena, SNOMED CT (RF2) and LOINC as they come"
+    )]
+    UnknownKind {
+        /// What it looks like.
+        reason: &'static str,
+    },
     /// A load would be larger than the limit.
     #[error("{what}: more than {limit}; raise the limit if the file is trusted")]
     Limit {

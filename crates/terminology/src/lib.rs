@@ -11,7 +11,7 @@
 //!
 //! - [`Terminology`]: what is loaded, and the operations over it,
 //! - [`CodeSystem`], [`ValueSet`], [`ConceptMap`]: compact stores,
-//! - [`load`]: the user's own files,
+//! - [`load`]: the user's own files, [`UserTerminology`]: what they say of one code after another,
 //! - [`oid`], [`v2`]: how CDA and HL7 v2 name systems, and the URIs of FHIR,
 //! - [`ucum`]: units of measure, [`lab`]: laboratory results in one unit per analyte.
 //!
@@ -31,17 +31,19 @@ pub mod oid;
 mod store;
 mod terminology;
 pub mod ucum;
+mod user;
 pub mod v2;
 mod validate;
 pub mod value_set;
 
 pub use code_system::{CodeSystem, CodeSystemBuilder, Concept, Content, HierarchyMeaning, Subsumption};
 pub use concept_map::{ConceptMap, ConceptMapBuilder, Equivalence, Target, Unmapped};
-pub use coverage::{Coverage, SystemCoverage};
+pub use coverage::{Coverage, Seen, SystemCoverage};
 pub use error::{Result, TerminologyError};
 pub use expand::{ExpandOptions, Expansion, Member};
-pub use load::{AthenaOptions, Limits, Loaded, SnomedOptions};
+pub use load::{AthenaOptions, FileKind, Limits, Loaded, SnomedOptions};
 pub use oid::{oid_of_uri, uri_of_oid};
 pub use terminology::{Terminology, Translation};
+pub use user::{Answer, Found, SystemName, UserTerminology, system_key};
 pub use validate::{Coding, Issue, IssueSeverity, ValidateOptions, Validation};
 pub use value_set::{Codes, Filter, FilterOp, ListedCode, Rule, ValueSet};

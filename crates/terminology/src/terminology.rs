@@ -91,6 +91,13 @@ impl Terminology {
         self.maps.insert(map.key().to_owned(), map);
     }
 
+    /// Adds everything that another one has.
+    pub fn add_all(&mut self, other: &Self) {
+        other.code_systems().for_each(|system| self.add_code_system(Arc::clone(system)));
+        other.value_sets().for_each(|set| self.add_value_set(Arc::clone(set)));
+        other.concept_maps().for_each(|map| self.add_concept_map(Arc::clone(map)));
+    }
+
     /// A code system by URI, or `URI|version`. Without a version, or with parts left open (`1.x`), the newest that fits.
     pub fn code_system(&self, canonical: &str) -> Option<&Arc<CodeSystem>> {
         let (url, version) = split_canonical(canonical);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 
-use super::{AllowPhi, fhir::share};
+use super::{AllowPhi, TerminologyArgs, fhir::share};
 
 /// What records are converted to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -38,7 +38,8 @@ pub(crate) enum ConvertForm {
 /// Reads files, folders, globs or s3://bucket/prefix, packed or not, and writes FHIR in the order of the files by name and of the records in
 /// them. Ids are made of identifiers, so that a record that comes again updates. What is wrong in a field or an entry costs that field or entry; a record of
 /// which nothing can be made is a reject, and the others go on. conversion.json says of every populated place how often it was mapped, dropped
-/// (why) or unmapped. The output holds identifying data: --allow-phi and --purpose are needed.
+/// (why) or unmapped. With --terminology a code that a map of yours has gets its translation in front of it, the code as sent stays, and conversion.json counts the
+/// codes of each system that are known, translated and unknown. The output holds identifying data: --allow-phi and --purpose are needed.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 OUT is a folder, or a file whose name ends with .ndjson (Bundles only). A folder gets bundles.ndjson or a file a type, conversion.json, and
@@ -53,6 +54,7 @@ Exit codes:
 Examples:
   sutura convert --to fhir feed/ out/ --allow-phi --purpose 'load the test server'
   sutura convert --to fhir documents/ labs.hl7.gz -o out/ --format ndjson --zone +01:00 --allow-phi --purpose research
+  sutura convert --to fhir feed/ out/ --terminology lab-to-loinc.csv --terminology athena.zip --allow-phi --purpose research
   sutura convert --to fhir --from ccda documents/*.xml patients.ndjson --validate --allow-phi --purpose 'quality review'")]
 pub(crate) struct ConvertArgs {
     /// Files, folders, globs or s3://bucket/prefix; the last one is OUT, unless --output says it
@@ -101,7 +103,7 @@ pub(crate) struct ConvertArgs {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Mapping")]
 pub(crate) struct Mapping {
-    /// Zone of times that state no offset: +01:00, or for HL7 v2 a name like Europe/Berlin. Without it such times are cut to their date
+    /// Zone of times that state no offset: +01:00, or a name like Europe/Berlin. Without it such times are cut to their date
     #[arg(long, value_name = "ZONE")]
     pub(crate) zone: Option<String>,
     /// Base URL of the server, for the fullUrl of entries
@@ -119,4 +121,6 @@ pub(crate) struct Mapping {
     /// No Provenance that points to the bytes of each record
     #[arg(long)]
     pub(crate) no_provenance: bool,
+    #[command(flatten)]
+    pub(crate) terminology: TerminologyArgs,
 }

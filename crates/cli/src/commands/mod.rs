@@ -14,11 +14,11 @@ mod tables;
 
 use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
-use sutura_engine::{Engine, EngineOptions, profiles::ProfileStore};
+use sutura_engine::{Engine, EngineOptions, profiles::ProfileStore, terminology::TerminologyFiles};
 use sutura_privacy::PrivacyContext;
 
 use crate::{
-    args::{AllowPhi, Command, GenerateCommand, SchemaCommand},
+    args::{AllowPhi, Command, GenerateCommand, SchemaCommand, TerminologyArgs},
     failure::{Failure, Outcome},
     output::Console,
 };
@@ -111,6 +111,22 @@ fn profiles(packages: &[PathBuf]) -> Outcome<Option<Arc<ProfileStore>>> {
         store.load(package).map_err(|error| Failure::configuration(format!("package {}: {error}", package.display())))?;
     }
     Ok((!packages.is_empty()).then(|| Arc::new(store)))
+}
+
+/// Terminology of the user; none where no file is named.
+fn terminology(args: &TerminologyArgs, console: Console) -> Outcome<Option<TerminologyFiles>> {
+    if args.files.is_empty() {
+        return Ok(None);
+    }
+    let files = TerminologyFiles::load(&args.files).map_err(|error| Failure::configuration(format!("--terminology {error}")))?;
+    let unusable = files.terminology.unusable_mappings();
+    if unusable > 0 {
+        console.note(&format!(
+            "terminology: {} whose target system is neither a URI nor an OID nor a name of HL7 table 0396: conversion leaves them out",
+            crate::output::count(unusable, "mapping")
+        ));
+    }
+    Ok(Some(files))
 }
 
 impl AllowPhi {

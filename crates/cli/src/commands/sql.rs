@@ -20,7 +20,7 @@ use sutura_engine::{
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
 
-use super::{block_on, engine_with, profiles, read_text};
+use super::{block_on, engine_with, profiles, read_text, terminology};
 use crate::{
     args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
@@ -44,7 +44,12 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         (None, None) if !stdin().is_terminal() => Some(read_text("-")?),
         (None, None) => None,
     };
-    let options = EngineOptions { privacy: privacy(&args.keys)?, profiles: profiles(&args.packages)?, ..EngineOptions::default() };
+    let options = EngineOptions {
+        privacy: privacy(&args.keys)?,
+        profiles: profiles(&args.packages)?,
+        terminology: terminology(&args.terminology, console)?.map(|files| files.terminology),
+        ..EngineOptions::default()
+    };
     let engine = engine_with(options, args.memory)?;
     let Some(query) = query else {
         if args.output.is_some() {

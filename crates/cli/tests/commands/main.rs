@@ -11,6 +11,7 @@ mod jobs;
 mod plumbing;
 mod s3;
 mod sql;
+mod terminology;
 
 use std::{
     io::Write,

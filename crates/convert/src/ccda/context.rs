@@ -11,7 +11,10 @@ use super::{
     json::{Json, Obj, Shape},
     names, oid, types,
 };
-use crate::ids::{self, Id, IdBuilder};
+use crate::{
+    Zone,
+    ids::{self, Id, IdBuilder},
+};
 
 /// A resource of the Bundle.
 pub(super) struct Resource {
@@ -152,8 +155,8 @@ pub(super) struct Context<'d> {
     pub(super) section: SectionKind,
     /// How many statements are around the one that is read.
     pub(super) depth: usize,
-    /// The offset for times of day that state none.
-    pub(super) zone: Option<i16>,
+    /// The zone of times of day that state no offset.
+    pub(super) zone: Zone,
 }
 
 impl<'d> Context<'d> {
@@ -183,7 +186,7 @@ impl<'d> Context<'d> {
             authored: HashMap::new(),
             section_number: 0,
             section: SectionKind::Unknown,
-            zone: options.default_offset,
+            zone: options.default_zone.unwrap_or(Zone::Unknown),
         }
     }
 

@@ -257,6 +257,29 @@ impl Obj {
         }
     }
 
+    /// Sets a member that comes first.
+    pub(super) fn put_first(&mut self, key: &'static str, value: impl Into<Json>) {
+        self.remove(key);
+        self.0.insert(0, (key, value.into()));
+    }
+
+    /// Calls `each` with every object inside, at any depth, and its name; what is in an object comes before it.
+    pub(super) fn each_object_mut(&mut self, each: &mut impl FnMut(&'static str, &mut Obj)) {
+        for (name, value) in &mut self.0 {
+            let items = match value {
+                Json::Object(_) => std::slice::from_mut(value),
+                Json::List(items) => items.as_mut_slice(),
+                _ => continue,
+            };
+            for item in items {
+                if let Json::Object(object) = item {
+                    object.each_object_mut(each);
+                    each(name, object);
+                }
+            }
+        }
+    }
+
     fn write(&self, out: &mut Vec<u8>) {
         out.push(b'{');
         self.write_members(out);

@@ -36,6 +36,7 @@ mod people;
 mod required;
 mod stamp;
 mod statement;
+mod terminology;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -51,6 +52,7 @@ use sutura_fhir::{
 };
 
 use crate::{
+    UserCodes, Zone,
     error::ConvertError,
     fhir::Source,
     report::{Feed, Report},
@@ -85,16 +87,28 @@ pub struct Options {
     pub provenance: bool,
     /// The instant for `Provenance.recorded`. Without it that is the time of the document, or absent where the document has only a date.
     pub recorded: Option<String>,
-    /// Minutes east of UTC for times of day that state no offset. FHIR has no time of day without one: where this is not set, the date
-    /// alone is kept.
-    pub default_offset: Option<i16>,
+    /// Zone of times of day that state no offset. FHIR has no time of day without one: where this is not set, the date alone is kept, and in
+    /// an hour that a clock change repeats or skips, too.
+    pub default_zone: Option<Zone>,
+    /// Code systems and maps of the user: codes get their translation in front of them and displays where they have none, and the report counts
+    /// them by system.
+    #[serde(skip)]
+    pub terminology: Option<UserCodes>,
     /// Whether each entry's resources are validated, and an entry that gives an invalid one is refused. Default: true.
     pub check: bool,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { bundle: BundleForm::Transaction, base_url: None, provenance: true, recorded: None, default_offset: None, check: true }
+        Self {
+            bundle: BundleForm::Transaction,
+            base_url: None,
+            provenance: true,
+            recorded: None,
+            default_zone: None,
+            terminology: None,
+            check: true,
+        }
     }
 }
 
@@ -170,6 +184,9 @@ impl Converter {
             cx.resources.insert(0, last);
         }
         cx.fill_required();
+        if let Some(UserCodes(user)) = &self.options.terminology {
+            terminology::apply(&mut cx.resources, user, &mut feed.codes);
+        }
         let totals = cx.account.close(document, feed);
         (converted.leaves, converted.mapped, converted.dropped, converted.unmapped) =
             (totals.leaves, totals.mapped, totals.dropped, totals.unmapped);

@@ -2,6 +2,10 @@
 
 use std::fmt::Write;
 
+use chrono::NaiveDate;
+
+use crate::Zone;
+
 /// A point in time, as precise as it was sent.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Stamp<'t> {
@@ -79,9 +83,18 @@ impl<'t> Stamp<'t> {
         Some(self)
     }
 
-    /// Whether a time of day was sent without an offset and without a default for it, so that FHIR takes only the date.
-    pub(super) fn loses_clock(&self, default_offset: Option<i16>) -> bool {
-        self.clock.is_some() && self.offset.or(default_offset).is_none()
+    /// The offset that was sent, else that of the zone at this time.
+    fn offset_in(&self, zone: Zone) -> Option<i16> {
+        self.offset.or_else(|| {
+            let date = NaiveDate::from_ymd_opt(i32::from(self.year), u32::from(self.month?), u32::from(self.day?))?;
+            let (hour, minute) = self.clock?;
+            zone.offset_of(date.and_hms_opt(u32::from(hour), u32::from(minute), u32::from(self.second.unwrap_or(0).min(59)))?)
+        })
+    }
+
+    /// Whether a time of day was sent without an offset and without a zone for it, so that FHIR takes only the date.
+    pub(super) fn loses_clock(&self, zone: Zone) -> bool {
+        self.clock.is_some() && self.offset_in(zone).is_none()
     }
 
     /// `date`.
@@ -97,9 +110,9 @@ impl<'t> Stamp<'t> {
     }
 
     /// `dateTime`. FHIR has no time of day without an offset: without one the date is left.
-    pub(super) fn date_time(&self, default_offset: Option<i16>) -> String {
+    pub(super) fn date_time(&self, zone: Zone) -> String {
         let mut text = self.date();
-        if let (Some((hour, minute)), Some(offset)) = (self.clock, self.offset.or(default_offset)) {
+        if let (Some((hour, minute)), Some(offset)) = (self.clock, self.offset_in(zone)) {
             let _ = write!(text, "T{hour:02}:{minute:02}:{:02}", self.second.unwrap_or(0).min(59));
             if !self.fraction.is_empty() && self.fraction.bytes().any(|digit| digit != b'0') {
                 let _ = write!(text, ".{}", &self.fraction[..self.fraction.len().min(9)]);
@@ -110,17 +123,17 @@ impl<'t> Stamp<'t> {
     }
 
     /// `instant`: only of what is known to the second, or to the minute.
-    pub(super) fn instant(&self, default_offset: Option<i16>) -> Option<String> {
+    pub(super) fn instant(&self, zone: Zone) -> Option<String> {
         self.day?;
         self.clock?;
-        self.offset.or(default_offset)?;
-        Some(self.date_time(default_offset))
+        self.offset_in(zone)?;
+        Some(self.date_time(zone))
     }
 
     /// Whether it is after the other for sure, whatever the missing digits are.
-    pub(super) fn is_after(&self, other: &Stamp<'_>, default_offset: Option<i16>) -> bool {
+    pub(super) fn is_after(&self, other: &Stamp<'_>, zone: Zone) -> bool {
         let date = |stamp: &Stamp<'_>| (stamp.year, stamp.month, stamp.day);
-        match (self.seconds(default_offset), other.seconds(default_offset)) {
+        match (self.seconds(zone), other.seconds(zone)) {
             (Some(own), Some(others)) => own > others,
             _ => {
                 let (own, others) = (date(self), date(other));
@@ -137,9 +150,9 @@ impl<'t> Stamp<'t> {
     }
 
     /// Seconds since 1970 of what has a time of day and an offset.
-    fn seconds(&self, default_offset: Option<i16>) -> Option<i64> {
+    fn seconds(&self, zone: Zone) -> Option<i64> {
         let (month, day, (hour, minute)) = (self.month?, self.day?, self.clock?);
-        let offset = self.offset.or(default_offset)?;
+        let offset = self.offset_in(zone)?;
         let days = days_from_civil(i64::from(self.year), i64::from(month), i64::from(day));
         Some(
             days * 86_400 + i64::from(hour) * 3_600 + i64::from(minute) * 60 + i64::from(self.second.unwrap_or(0)) - i64::from(offset) * 60,
@@ -201,7 +214,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> Option<String> {
-        Some(Stamp::parse(text)?.date_time(None))
+        Some(Stamp::parse(text)?.date_time(Zone::Unknown))
     }
 
     #[test]
@@ -227,19 +240,33 @@ mod tests {
     }
 
     #[test]
+    fn a_zone_by_name_has_the_offset_of_the_day() {
+        let berlin = Zone::parse("Europe/Berlin").unwrap();
+        for (sent, expected) in [
+            ("201201061530", "2012-01-06T15:30:00+01:00"),
+            ("201208061530", "2012-08-06T15:30:00+02:00"),
+            ("201208061530-0500", "2012-08-06T15:30:00-05:00"),
+            ("201210280230", "2012-10-28"),
+        ] {
+            assert_eq!(Stamp::parse(sent).unwrap().date_time(berlin), expected, "{sent}");
+        }
+        assert!(Stamp::parse("201210280230").unwrap().loses_clock(berlin));
+    }
+
+    #[test]
     fn order() {
         let at = |text| Stamp::parse(text).unwrap();
-        assert!(at("20120806").is_after(&at("20120805"), None));
-        assert!(!at("2012").is_after(&at("20120805"), None));
-        assert!(at("201208061000-0500").is_after(&at("201208061400+0000"), None));
-        assert!(!at("201208060800-0500").is_after(&at("201208061400+0000"), None));
+        assert!(at("20120806").is_after(&at("20120805"), Zone::Unknown));
+        assert!(!at("2012").is_after(&at("20120805"), Zone::Unknown));
+        assert!(at("201208061000-0500").is_after(&at("201208061400+0000"), Zone::Unknown));
+        assert!(!at("201208060800-0500").is_after(&at("201208061400+0000"), Zone::Unknown));
     }
 
     proptest::proptest! {
         #[test]
         fn any_text_is_read_or_refused(text in "[-+0-9.:TZ ]{0,24}") {
             if let Some(stamp) = Stamp::parse(&text) {
-                let shown = stamp.date_time(Some(0));
+                let shown = stamp.date_time(Zone::Fixed(0));
                 proptest::prop_assert!(Stamp::parse(&shown).is_some());
             }
         }

@@ -1,5 +1,7 @@
 //! The arena of elements.
 
+mod front;
+
 use std::{collections::HashMap, hash::BuildHasherDefault, sync::Arc};
 
 use sutura_fhir::defs::{TypeId, r4};

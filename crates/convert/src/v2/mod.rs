@@ -22,6 +22,7 @@ mod observed;
 mod plan;
 mod run;
 mod table;
+mod terminology;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -33,7 +34,7 @@ use sutura_hl7v2::Message;
 
 pub use crate::fhir::Source;
 use crate::{
-    ConvertError,
+    ConvertError, UserCodes,
     fhir::{BundleOptions, Tree, provenance},
     report::{FieldPlace, Report},
 };
@@ -60,6 +61,10 @@ pub struct Options {
     pub provenance: bool,
     /// The instant that goes into `Provenance.recorded`; the time at which the converter was made if none is given.
     pub recorded: Option<String>,
+    /// Code systems and maps of the user: codes get their translation in front of them and displays where they have none, and the report counts
+    /// them by system.
+    #[serde(skip)]
+    pub terminology: Option<UserCodes>,
     /// Messages with more segments are refused.
     pub max_segments: usize,
 }
@@ -74,6 +79,7 @@ impl Default for Options {
             base_url: None,
             provenance: true,
             recorded: None,
+            terminology: None,
             max_segments: 200_000,
         }
     }
@@ -208,6 +214,7 @@ impl Converter {
         work.namespace_first = self.options.namespace_first;
         work.namespace_base = self.options.namespace_base.as_deref();
         work.local_systems = self.options.local_systems.as_deref();
+        work.local_names = self.options.terminology.is_some().then(Vec::new);
         let recognised = walk::walk(&mut work, feed);
         let trigger = index.first(0, 9, 2).to_owned();
         let facility = index.plain(index.first(0, 4, 0)).into_owned();
@@ -249,6 +256,10 @@ impl Converter {
             feed.unmapped_code(*name);
         }
         std::mem::swap(&mut self.findings, &mut work.findings);
+        if let Some(UserCodes(user)) = &self.options.terminology {
+            let names = work.local_names.take().unwrap_or_default();
+            terminology::apply(work.tree, &self.kept, names, self.options.local_systems.as_deref(), user, &mut feed.codes);
+        }
         if self.options.provenance {
             let kept = &self.kept;
             let tree = &mut *work.tree;

@@ -88,6 +88,8 @@ pub(super) struct Work<'m> {
     pub pending: Vec<(NodeId, &'static Op, usize)>,
     pub findings: Vec<Finding>,
     pub unmapped_codes: Vec<&'static str>,
+    /// Names of code systems that have no URI, with the element that stays empty for it; kept only where they are asked for.
+    pub local_names: Option<Vec<(NodeId, String)>>,
     pub fates: Vec<Fate>,
     /// The segment at hand, its resource and the number of its run.
     pub here: usize,
@@ -123,6 +125,7 @@ impl<'m> Work<'m> {
             pending: Vec::new(),
             findings: Vec::new(),
             unmapped_codes: Vec::new(),
+            local_names: None,
             fates: Vec::new(),
             here: 0,
             resource: None,
@@ -740,6 +743,9 @@ impl<'m> Work<'m> {
                 }
                 None => {
                     self.unmapped_codes.push("code systems");
+                    if let Some(names) = &mut self.local_names {
+                        names.push((node, plain.trim().to_owned()));
+                    }
                     if let Some(fate) = self.fates.get_mut(self.fate) {
                         fate.dropped[Reason::Code as usize] |= 0b1_0010_0100;
                     }

@@ -221,6 +221,45 @@ fn segment() -> impl Strategy<Value = String> {
     (name, proptest::collection::vec(part, 0..45)).prop_map(|(name, fields)| format!("{name}|{}\r", fields.join("|")))
 }
 
+#[test]
+fn codes_of_the_user_come_in_front_and_are_counted() {
+    let message = adt("PID|1||7^^^H&1.2.3&ISO^MR||DOE^JANE\rOBR|1|||GLU^^99LAB\rOBX|1|NM|GLU^^99LAB||95|mg/dL|||||F\r\
+                       OBX|2|NM|NONE^Nothing^99LAB||1|mg/dL|||||F\rOBX|3|CE|CH^^99XRAY||K^^1.2.3.99||||||F\r")
+    .replace("ADT^A01^ADT_A01", "ORU^R01^ORU_R01");
+    let plain = convert_with(Options::default(), &message);
+    assert!(plain.1.feeds["APP/HOSP"].codes.is_empty());
+    let options = Options {
+        terminology: Some(crate::codes::tests::user()),
+        local_systems: Some("http://h.example/".to_owned()),
+        ..Options::default()
+    };
+    for options in [Options { local_systems: None, ..options.clone() }, options] {
+        let with_base = options.local_systems.is_some();
+        let (bundle, report, _) = convert_with(options, &message);
+        let observations = resources(&bundle, "Observation");
+        let glucose = &observations[0]["code"]["coding"];
+        assert_eq!(glucose[0], serde_json::json!({ "system": "http://loinc.org", "code": "2345-7", "display": "Glucose in Serum" }));
+        assert_eq!((&glucose[1]["code"], &glucose[1]["userSelected"]), (&"GLU".into(), &true.into()));
+        assert_eq!(glucose[1]["display"], "Glucose");
+        assert_eq!(glucose[1]["system"] == "http://h.example/99LAB", with_base);
+        let none = &observations[1]["code"]["coding"];
+        assert!(none.as_array().unwrap().len() == 1 && none[0].get("userSelected").is_none(), "{none}");
+        let value = &observations[2]["valueCodeableConcept"]["coding"];
+        assert_eq!((&value[0]["code"], &value[1]["display"]), (&"2823-3".into(), &"Potassium".into()), "{value}");
+        let film = &observations[2]["code"]["coding"];
+        assert_eq!((film[0]["code"] == "36643-5", film.as_array().unwrap().len()), (with_base, 1 + usize::from(with_base)), "{film}");
+        let codes = &report.feeds["APP/HOSP"].codes;
+        let lab = codes.systems[if with_base { "http://h.example/99LAB" } else { "99LAB" }];
+        assert!(lab.seen >= 3 && lab.unknown == 1 && lab.translated == lab.seen - 1 && lab.loaded, "{lab:?}");
+        assert_eq!(codes.systems["urn:oid:1.2.3.99"].known, 1);
+        assert!(!serde_json::to_string(&report).unwrap().contains("GLU"), "a report has no codes");
+        // The same resources, whatever is loaded.
+        let ids =
+            |bundle: &Value| bundle["entry"].as_array().unwrap().iter().map(|entry| entry["resource"]["id"].clone()).collect::<Vec<_>>();
+        assert_eq!(ids(&bundle), ids(&plain.0));
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96), failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -4,18 +4,9 @@
 //! offset is the default of its message, HL7 v2.9 §2.13.9.7), else from the zone that the feed states. Without any the time is cut to its date:
 //! an instant is never invented.
 
-use chrono::{NaiveDate, Offset, TimeZone};
-use chrono_tz::Tz;
 use sutura_hl7v2::timestamp;
 
-/// The zone of local times.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Zone {
-    Unknown,
-    /// Minutes east of UTC.
-    Fixed(i16),
-    Named(Tz),
-}
+pub(super) use crate::zone::Zone;
 
 /// What the target can hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,42 +31,6 @@ pub(super) enum Written {
     TooCoarse,
     /// It is a time whose offset is not known, and the target needs one.
     WithoutOffset,
-}
-
-impl Zone {
-    /// Reads `+01:00`, `Z` or an IANA name.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        if let Some(minutes) =
-            sutura_core::PartialDateTime::parse_iso(&format!("2000-01-01T00:00{text}")).and_then(|value| value.offset_minutes())
-        {
-            return Some(Self::Fixed(minutes));
-        }
-        text.parse().ok().map(Self::Named)
-    }
-
-    /// The offset stated in a timestamp.
-    pub(super) fn of_timestamp(raw: &str) -> Option<Self> {
-        let at = raw.rfind(['+', '-'])?;
-        let minutes = raw.get(at + 1..at + 5).filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()))?;
-        let (hours, minutes): (i16, i16) = (minutes[..2].parse().ok()?, minutes[2..].parse().ok()?);
-        let total = hours * 60 + minutes;
-        Some(Self::Fixed(if raw.as_bytes()[at] == b'-' { -total } else { total }))
-    }
-
-    /// The offset at a local time written as ISO 8601; none in an hour that a clock change repeats or skips.
-    fn offset_at(self, iso: &[u8]) -> Option<i16> {
-        match self {
-            Self::Unknown => None,
-            Self::Fixed(minutes) => Some(minutes),
-            Self::Named(zone) => {
-                let number = |from: usize, to: usize| std::str::from_utf8(iso.get(from..to)?).ok()?.parse::<u32>().ok();
-                let date = NaiveDate::from_ymd_opt(i32::try_from(number(0, 4)?).ok()?, number(5, 7)?, number(8, 10)?)?;
-                let local = date.and_hms_opt(number(11, 13)?, number(14, 16)?, number(17, 19)?)?;
-                let seconds = zone.from_local_datetime(&local).single()?.offset().fix().local_minus_utc();
-                i16::try_from(seconds / 60).ok()
-            }
-        }
-    }
 }
 
 /// Appends a timestamp as FHIR text. Nothing is appended when it is invalid or too coarse.

@@ -20,26 +20,45 @@ use datafusion::{
         simplify::{ExprSimplifyResult, SimplifyContext},
     },
 };
+use serde::Deserialize;
 use sutura_convert::report::Report;
 use sutura_core::{ColumnMeta, PhiClass};
+use sutura_terminology::UserTerminology;
 
 use super::args::{TextArg, result};
+use crate::EngineError;
 use crate::convert::{ConvertOptions, RecordKind, Refusal, RowConverter, source_of};
 
-pub(super) fn all() -> impl Iterator<Item = ScalarUDF> {
-    // Without options nothing can be wrong with them.
-    let converters =
-        [RecordKind::Hl7v2, RecordKind::Ccda].into_iter().filter_map(|kind| RowConverter::new(kind, &ConvertOptions::default()).ok());
-    converters.map(|converter| {
+pub(super) fn all(user: Option<&Arc<UserTerminology>>) -> impl Iterator<Item = ScalarUDF> {
+    let options = ConvertOptions { terminology: user.cloned(), ..ConvertOptions::default() };
+    // Without a zone nothing can be wrong with them.
+    let converters = [RecordKind::Hl7v2, RecordKind::Ccda].into_iter().filter_map(move |kind| RowConverter::new(kind, &options).ok());
+    let user = user.cloned();
+    converters.map(move |converter| {
         let signature = Signature::variadic_any(Volatility::Stable);
-        ScalarUDF::from(ConvertFunction { converter: Arc::new(converter), signature, tally: None })
+        let (converter, options, user) = (Arc::new(converter), None, user.clone());
+        ScalarUDF::from(ConvertFunction { converter, options, user, signature, tally: None })
     })
+}
+
+/// What the second argument says.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct Settings {
+    zone: Option<String>,
+    base: Option<String>,
+    namespace_base: Option<String>,
+    local_systems: Option<String>,
+    provenance: bool,
 }
 
 /// `hl7v2_to_fhir` and `ccda_to_fhir`.
 #[derive(Debug)]
 pub(super) struct ConvertFunction {
     converter: Arc<RowConverter>,
+    /// The text of the options that the converter has.
+    options: Option<String>,
+    user: Option<Arc<UserTerminology>>,
     signature: Signature,
     /// What could not be converted in one query; none for the function as it is registered.
     tally: Option<Arc<Tally>>,
@@ -54,11 +73,33 @@ impl ConvertFunction {
     fn kind(&self) -> RecordKind {
         self.converter.kind()
     }
+
+    /// The converter for these options.
+    fn converter_for(&self, options: Option<&str>) -> Result<Arc<RowConverter>> {
+        if options == self.options.as_deref() {
+            return Ok(Arc::clone(&self.converter));
+        }
+        let bad = |reason: String| EngineError::BadCall { function: self.name().to_owned(), reason };
+        let settings: Settings = match options {
+            Some(text) => serde_json::from_str(text).map_err(|error| bad(format!("the options are not JSON that is known ({error})")))?,
+            None => Settings::default(),
+        };
+        let options = ConvertOptions {
+            zone: settings.zone,
+            base_url: settings.base,
+            namespace_base: settings.namespace_base,
+            local_systems: settings.local_systems,
+            terminology: self.user.clone(),
+            provenance: settings.provenance,
+        };
+        Ok(Arc::new(RowConverter::new(self.kind(), &options).map_err(bad)?))
+    }
 }
 
 impl PartialEq for ConvertFunction {
     fn eq(&self, other: &Self) -> bool {
-        self.kind() == other.kind()
+        let user = |function: &Self| function.user.as_ref().map(Arc::as_ptr);
+        self.kind() == other.kind() && self.options == other.options && user(self) == user(other)
     }
 }
 
@@ -87,11 +128,15 @@ impl ScalarUDFImpl for ConvertFunction {
     }
 
     fn return_field_from_args(&self, args: ReturnFieldArgs<'_>) -> Result<FieldRef> {
-        if args.arg_fields.len() != 1 {
+        if !matches!(args.arg_fields.len(), 1 | 2) {
             return match self.kind() {
-                RecordKind::Hl7v2 => plan_err!("hl7v2_to_fhir takes the text of a message: hl7v2_to_fhir(text)"),
-                RecordKind::Ccda => plan_err!("ccda_to_fhir takes the text of a document: ccda_to_fhir(text)"),
+                RecordKind::Hl7v2 => plan_err!("hl7v2_to_fhir takes the text of a message and options: hl7v2_to_fhir(text [, 'options'])"),
+                RecordKind::Ccda => plan_err!("ccda_to_fhir takes the text of a document and options: ccda_to_fhir(text [, 'options'])"),
             };
+        }
+        if let Some(options) = args.scalar_arguments.get(1) {
+            let Some(options) = options else { return plan_err!("the options of {} are a text literal", self.name()) };
+            self.converter_for(options.try_as_str().flatten())?;
         }
         Ok(Arc::new(Self::declared_meta().apply(Field::new(self.name(), DataType::Utf8View, true))))
     }
@@ -101,15 +146,30 @@ impl ScalarUDFImpl for ConvertFunction {
         if self.tally.is_some() {
             return Ok(ExprSimplifyResult::Original(args));
         }
+        let options = match args.get(1) {
+            Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_owned),
+            _ => None,
+        };
         let tally = Tally { name: self.name().to_owned(), refused: Mutex::default() };
-        let counting = Self { converter: Arc::clone(&self.converter), signature: self.signature.clone(), tally: Some(Arc::new(tally)) };
+        let counting = Self {
+            converter: self.converter_for(options.as_deref())?,
+            options,
+            user: self.user.clone(),
+            signature: self.signature.clone(),
+            tally: Some(Arc::new(tally)),
+        };
         let call = ScalarFunction::new_udf(Arc::new(ScalarUDF::from(counting)), args);
         Ok(ExprSimplifyResult::Simplified(Expr::ScalarFunction(call)))
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
         let values = args.args.iter().map(TextArg::of).collect::<Result<Vec<_>>>()?;
-        let [texts] = values.as_slice() else { return plan_err!("{} was called with the wrong number of arguments", self.name()) };
+        let (texts, options) = match values.as_slice() {
+            [texts] => (texts, None),
+            [texts, TextArg::Scalar(options)] => (texts, options.as_deref()),
+            _ => return plan_err!("{} was called with other arguments than planned", self.name()),
+        };
+        let converter = self.converter_for(options)?;
         let scalar = matches!(texts, TextArg::Scalar(_));
         let rows = if scalar { 1 } else { args.number_rows };
         let mut builder = StringViewBuilder::with_capacity(rows);
@@ -120,7 +180,7 @@ impl ScalarUDFImpl for ConvertFunction {
                 continue;
             };
             bundle.clear();
-            match self.converter.convert(text, &source_of(text), &mut report, &mut bundle) {
+            match converter.convert(text, &source_of(text), &mut report, &mut bundle) {
                 Ok(()) => builder.append_option(std::str::from_utf8(&bundle).ok()),
                 Err(refusal) => {
                     builder.append_null();

@@ -4,13 +4,15 @@
 //! `decrypt`*, `shift_date`*, `mask`, `zip3`, `age_band`, `age_years`, `date_year`. They give exactly
 //! what a policy with the same keys, project and domain gives. HL7 v2: `hl7`, `hl7_timestamp`,
 //! `hl7_unescape`. FHIR: `fhirpath`, `fhir_validate`. Conversion: `hl7v2_to_fhir`, `ccda_to_fhir`. Terminology: `oid_to_uri`,
-//! `uri_to_oid`, `ucum_code`, `ucum_convert`, `lab_normalise`, `lab_unit`, `code_display`, `code_translate`. [`FUNCTIONS`] lists them with their arguments.
+//! `uri_to_oid`, `ucum_code`, `ucum_convert`, `lab_normalise`, `lab_unit`, `code_display`, `code_translate`, `code_in`, `code_subsumes`, and the table
+//! function `code_expand`. [`FUNCTIONS`] lists them with their arguments.
 //!
 //! Each says what its result is (class and treatment), which [`crate::lineage`] believes; so a
 //! function declares a treatment only where its result cannot be identifying, whatever goes in.
 
 mod args;
 mod convert;
+mod expand;
 mod fhir;
 mod hl7;
 mod privacy;
@@ -21,6 +23,7 @@ use std::{any::Any, sync::Arc};
 use datafusion::{execution::context::SessionContext, logical_expr::ScalarUDF};
 use sutura_core::ColumnMeta;
 use sutura_privacy::PrivacyContext;
+use sutura_terminology::UserTerminology;
 
 use crate::{ColumnFunction, profiles::ProfileStore};
 
@@ -93,13 +96,13 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     },
     FunctionDoc {
         name: "hl7v2_to_fhir",
-        usage: "hl7v2_to_fhir(text)",
-        doc: "An HL7 v2 message as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_hl7v2('path', 'raw').",
+        usage: "hl7v2_to_fhir(text [, 'options'])",
+        doc: "An HL7 v2 message as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_hl7v2('path', 'raw'). Options are JSON: {\"zone\": \"Europe/Berlin\"}.",
     },
     FunctionDoc {
         name: "ccda_to_fhir",
-        usage: "ccda_to_fhir(text)",
-        doc: "A C-CDA document as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_ccda('path', 'raw').",
+        usage: "ccda_to_fhir(text [, 'options'])",
+        doc: "A C-CDA document as a FHIR transaction Bundle (JSON); null where it cannot be converted. The text is in read_ccda('path', 'raw'). Options are JSON: {\"zone\": \"+01:00\"}.",
     },
     FunctionDoc {
         name: "oid_to_uri",
@@ -126,12 +129,27 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     FunctionDoc {
         name: "code_display",
         usage: "code_display(system, code)",
-        doc: "What a code of a code system means (URI or OID), of the systems compiled in.",
+        doc: "What a code of a code system means (URI, OID or name such as LN), of the systems compiled in and those of --terminology.",
     },
     FunctionDoc {
         name: "code_translate",
         usage: "code_translate(map, code [, system])",
-        doc: "The code to which a concept map translates: the first of several, null where there is none.",
+        doc: "The code to which a concept map translates: the first of several, null where there is none. Maps are compiled in or come from --terminology.",
+    },
+    FunctionDoc {
+        name: "code_in",
+        usage: "code_in(system, code [, value_set])",
+        doc: "Whether a code system has the code, or the value set; null where that cannot be told because the code system is not loaded.",
+    },
+    FunctionDoc {
+        name: "code_subsumes",
+        usage: "code_subsumes(system, wider, code)",
+        doc: "Whether a code is the wider one or a kind of it; null for unknown codes and for systems without a hierarchy of kinds.",
+    },
+    FunctionDoc {
+        name: "code_expand",
+        usage: "code_expand('value set' [, 'words'])",
+        doc: "A table: the codes of a value set (system, code, display, inactive, abstract), or of them those with all of the words.",
     },
     FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
 ];
@@ -141,14 +159,22 @@ pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyCon
     for function in privacy::all(context) {
         session.register_udf(function);
     }
-    for function in hl7::all().chain(terminology::all()) {
+    for function in hl7::all() {
         session.register_udf(function);
     }
 }
 
+/// Registers the functions over codes and the conversions to FHIR. All calls of the session share the user's terminology.
+pub(crate) fn register_terminology(session: &SessionContext, user: Option<&Arc<UserTerminology>>) {
+    for function in terminology::all(user).chain(convert::all(user)) {
+        session.register_udf(function);
+    }
+    session.register_udtf(expand::NAME, Arc::new(expand::ExpandFunction::new(user)));
+}
+
 /// Registers the functions over FHIR. All calls of the session share the profiles.
 pub(crate) fn register_fhir(session: &SessionContext, profiles: Option<&Arc<ProfileStore>>) {
-    for function in fhir::all(profiles).into_iter().chain(convert::all()) {
+    for function in fhir::all(profiles) {
         session.register_udf(function);
     }
 }

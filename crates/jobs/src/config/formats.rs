@@ -3,7 +3,8 @@
 use std::{collections::BTreeMap, path::Path, sync::Arc};
 
 use sutura_core::{Format, FormatError, ViewText};
-use sutura_engine::{profiles::ProfileStore, views::read_view};
+use sutura_engine::{profiles::ProfileStore, terminology::TerminologyFiles, views::read_view};
+use sutura_terminology::UserTerminology;
 
 use super::{
     files::package_digest,
@@ -90,4 +91,25 @@ pub(super) fn profiles(spec: &JobFile, problems: &mut Problems<'_>, digest: &mut
         }
     }
     Some(Arc::new(store))
+}
+
+/// Loads the terminology of the user. Its bytes go into the digest of the job.
+pub(super) fn terminology(spec: &JobFile, problems: &mut Problems<'_>, digest: &mut Vec<u8>) -> Option<Arc<UserTerminology>> {
+    let files = spec.terminology.as_ref().map(|terminology| &terminology.files).filter(|files| !files.is_empty())?;
+    match TerminologyFiles::load(files) {
+        Ok(loaded) => {
+            for file in &loaded.files {
+                match file.sha256() {
+                    Ok(hash) => digest.extend_from_slice(&hash.0),
+                    Err(error) => problems.add(&at!["terminology", "files"], error.to_string(), None),
+                }
+            }
+            Some(loaded.terminology)
+        }
+        Err(error) => {
+            let position = files.iter().position(|file| Path::new(error.path()).starts_with(file)).unwrap_or(0);
+            problems.add(&at!["terminology", "files", position], error.to_string(), None);
+            None
+        }
+    }
 }

@@ -9,6 +9,7 @@ use std::{
 use serde_json::Value as Json;
 use sutura_core::{Format, Sha256Hash};
 use sutura_engine::profiles::ProfileStore;
+use sutura_terminology::UserTerminology;
 
 use super::{
     check,
@@ -58,6 +59,8 @@ pub struct Job {
     pub(crate) formats: SourceFormats,
     /// What `[fhir]` loads.
     pub(crate) profiles: Option<Arc<ProfileStore>>,
+    /// What `[terminology]` loads.
+    pub(crate) terminology: Option<Arc<UserTerminology>>,
     document: Arc<Node>,
 }
 
@@ -140,13 +143,14 @@ impl Job {
         resolve_paths(&mut spec, file, options, &mut problems, &mut digest);
         let formats = SourceFormats::new(&spec, &options.formats, &mut problems, &mut digest);
         let profiles = formats::profiles(&spec, &mut problems, &mut digest);
+        let terminology = formats::terminology(&spec, &mut problems, &mut digest);
         check::check(&spec, &formats, &mut problems);
         if !problems.list.is_empty() {
             return Err(problems.sorted());
         }
         digest.extend(serde_json::to_vec(&spec).unwrap_or_default());
         let hash = Sha256Hash::of(&digest).to_string();
-        Ok(Job { file: file.to_owned(), spec, hash, formats, profiles, document })
+        Ok(Job { file: file.to_owned(), spec, hash, formats, profiles, terminology, document })
     }
 
     /// A problem of this job found later, such as by planning its queries.
@@ -237,6 +241,9 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
     }
     for (position, package) in spec.fhir.iter_mut().flat_map(|fhir| fhir.packages.iter_mut()).enumerate() {
         resolve(package, &base_text, &at!["fhir", "packages", position], problems);
+    }
+    for (position, file) in spec.terminology.iter_mut().flat_map(|terminology| terminology.files.iter_mut()).enumerate() {
+        resolve(file, &base_text, &at!["terminology", "files", position], problems);
     }
     if let Some(privacy) = &mut spec.privacy {
         if is_policy_file(&privacy.policy) {

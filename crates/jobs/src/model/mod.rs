@@ -31,6 +31,9 @@ pub struct JobFile {
     /// What FHIR resources are validated against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fhir: Option<FhirSection>,
+    /// Codes and maps of your own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub terminology: Option<TerminologySection>,
     /// The de-identification policy, its key and its vault. Needed by `deidentify` steps and by the `[rejects]` sink.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub privacy: Option<PrivacySection>,
@@ -128,6 +131,18 @@ pub struct FhirSection {
     #[serde(default)]
     #[schemars(length(max = 1000))]
     pub packages: Vec<String>,
+}
+
+/// `[terminology]`: codes and maps of your own, beside those of HL7 that are compiled in.
+#[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct TerminologySection {
+    /// Code systems, value sets and concept maps that queries (`code_display`, `code_translate`, `code_in`, ...) and steps of type `convert` know: FHIR
+    /// JSON or packages, CSV, the ZIP files of Athena, SNOMED CT or LOINC, or folders of them. What a file is its content tells. Relative to the job
+    /// file; `${NAME}` is replaced from the environment.
+    #[serde(default)]
+    #[schemars(length(max = 1000))]
+    pub files: Vec<String>,
 }
 
 /// `[gates]`: thresholds for the whole run.

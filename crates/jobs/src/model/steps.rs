@@ -29,7 +29,7 @@ pub enum StepSection {
     /// Adds quality scores, ages, risk and the meaning of results to FHIR resources, as extensions.
     FhirEnrich(FhirEnrichStep),
     /// Converts HL7 v2 messages or C-CDA documents to FHIR: one row for each resource, with `_source`, `_offset`, `_length` and `_sha256` of
-    /// its record, `resource_type`, `id` and `json`. A record that cannot be converted gives no row; the run counts it, and what became of
+    /// its record, `resource_type`, `id` and `json`. Codes that a map of `[terminology]` has get their translation in front of them. A record that cannot be converted gives no row; the run counts it, and what became of
     /// every field and entry.
     Convert(ConvertStep),
     /// Checks the rows and decides what happens to those that fail.
@@ -205,12 +205,18 @@ pub struct ConvertStep {
     /// What the texts are. Default: the format of the source that `input` names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<ConvertFormat>,
-    /// Zone of times of which the record states no offset: `+01:00`, for HL7 v2 also `Europe/Berlin`. Without it such a time keeps its date only.
+    /// Zone of times of which the record states no offset: `+01:00` or `Europe/Berlin`. Without it such a time keeps its date only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub zone: Option<String>,
     /// Whether each record also gives a Provenance, which says which bytes of which file its resources were made of.
     #[serde(default = "yes")]
     pub provenance: bool,
+    /// What is put in front of namespaces of HL7 v2 that become the system of an identifier, which makes them URIs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub namespace_base: Option<String>,
+    /// What is put in front of the names of local code systems of HL7 v2; without it their codes have no system.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub local_systems: Option<String>,
 }
 
 fn default_text() -> String {

@@ -286,7 +286,8 @@ pub(super) mod tests {
         out
     }
 
-    fn tgz(files: &[(&str, &str)]) -> Vec<u8> {
+    /// A FHIR package with those files.
+    pub(in crate::load) fn tgz(files: &[(&str, &str)]) -> Vec<u8> {
         let mut tar = Vec::new();
         for (name, text) in files {
             let mut header = [0_u8; 512];

@@ -1,4 +1,4 @@
-//! The user's own terminology: FHIR resources, packages, CSV, an Athena download.
+//! The user's own terminology: FHIR resources, packages, CSV, downloads of Athena, SNOMED CT and LOINC.
 //!
 //! Loaders take bytes or readers, open no files, and add all of an input or nothing. [`Limits`] bound what one input may hold.
 
@@ -6,11 +6,13 @@ mod archive;
 mod athena;
 mod csv;
 mod fhir;
+mod kind;
 mod lines;
 mod loinc;
 mod rf2;
 
 pub use athena::AthenaOptions;
+pub use kind::FileKind;
 pub use rf2::SnomedOptions;
 
 use std::{io, sync::Arc};
@@ -45,7 +47,7 @@ impl Default for Limits {
 }
 
 /// What an input held.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
 pub struct Loaded {
     /// Code systems.
     pub code_systems: usize,
@@ -59,6 +61,17 @@ pub struct Loaded {
     pub mappings: usize,
     /// Resources, files or rows of other kinds, passed over.
     pub passed_over: usize,
+}
+
+impl std::ops::AddAssign for Loaded {
+    fn add_assign(&mut self, other: Self) {
+        self.code_systems += other.code_systems;
+        self.concepts += other.concepts;
+        self.value_sets += other.value_sets;
+        self.concept_maps += other.concept_maps;
+        self.mappings += other.mappings;
+        self.passed_over += other.passed_over;
+    }
 }
 
 /// What was read and is not yet added.

@@ -10,6 +10,7 @@ use std::{
 use serde_json::{Value, json};
 use sutura_convert::report::Report;
 use sutura_core::{ReadStats, Reject};
+use sutura_engine::terminology::TerminologyFile;
 use sutura_fhir::validate::Summary;
 
 use super::records::Record;
@@ -98,6 +99,8 @@ pub(super) struct Account {
     bytes: u64,
     report: Report,
     pub(super) validated: Option<Summary>,
+    /// The user's files of terminology.
+    terminology: Option<Vec<TerminologyFile>>,
 }
 
 impl Account {
@@ -121,7 +124,12 @@ impl Account {
             let words = format!("{} records in, but {converted} converted and {rejected} rejected", stats.records);
             return Err(Failure::failed(format!("{words}: a defect of sutura, please report it; nothing was written")));
         }
-        Ok(Self { records: stats.records, converted, rejected, rejects, bytes: stats.bytes, report, validated })
+        Ok(Self { records: stats.records, converted, rejected, rejects, bytes: stats.bytes, report, validated, terminology: None })
+    }
+
+    /// The same with the files of terminology that were used.
+    pub(super) fn with_terminology(self, terminology: Option<Vec<TerminologyFile>>) -> Self {
+        Self { terminology, ..self }
     }
 
     fn resources(&self) -> BTreeMap<&'static str, u64> {
@@ -149,8 +157,13 @@ impl Account {
             "places": { "mapped": mapped, "dropped": dropped, "unmapped": unmapped },
             "resources": self.resources(),
         });
-        if let (Some(validated), Some(members)) = (self.validated_json()?, value.as_object_mut()) {
+        let Some(members) = value.as_object_mut() else { return Ok(value) };
+        if let Some(validated) = self.validated_json()? {
             members.insert("validated".to_owned(), validated);
+        }
+        if let Some(files) = &self.terminology {
+            members.insert("terminology".to_owned(), serde_json::to_value(files).map_err(Failure::failed)?);
+            members.insert("codes".to_owned(), serde_json::to_value(self.report.codes()).map_err(Failure::failed)?);
         }
         Ok(value)
     }
@@ -194,8 +207,35 @@ impl Account {
             }
             console.note(&line);
         }
+        if self.terminology.is_some() {
+            self.note_codes(console);
+        }
         if let Some(summary) = &self.validated {
             console.note(summary.to_string().replace(" resources,", " Bundles validated,").trim_end());
+        }
+    }
+
+    /// Says how many codes the user's terminology knows, and of which systems it does not.
+    fn note_codes(&self, console: Console) {
+        let codes = self.report.codes();
+        let all = codes.total();
+        console.note(&format!(
+            "{} codes, {} known, {} translated, {} neither ({:.1} %)",
+            all.seen,
+            all.known,
+            all.translated,
+            all.unknown,
+            all.share_unknown() * 100.0
+        ));
+        let mut worst: Vec<_> = codes.systems.iter().filter(|(_, counts)| counts.unknown > 0).collect();
+        worst.sort_by_key(|(name, counts)| (std::cmp::Reverse(counts.unknown), name.as_str()));
+        let shown = worst.iter().take(NAMED).map(|(name, counts)| {
+            let name = if name.is_empty() { "without system" } else { name };
+            format!("{name} {}{}", counts.unknown, if counts.loaded { "" } else { " (not loaded)" })
+        });
+        let shown: Vec<String> = shown.collect();
+        if !shown.is_empty() {
+            console.note(&format!("most unknown codes: {}", shown.join(", ")));
         }
     }
 

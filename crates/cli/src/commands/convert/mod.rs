@@ -16,7 +16,7 @@ use std::{
 
 use futures::{StreamExt, TryStreamExt};
 use serde_json::json;
-use sutura_convert::{ccda, v2};
+use sutura_convert::{UserCodes, Zone, ccda, v2};
 use sutura_core::ReadStats;
 use sutura_engine::{
     Engine, EngineError, EngineOptions, SendableRecordBatchStream,
@@ -34,6 +34,7 @@ use self::{
 use super::{
     block_on, engine_with,
     fhir::{places::refuse_own_input, require_leave, resources::note_pipes},
+    terminology,
 };
 use crate::{
     args::convert::{ConvertArgs, ConvertTo, Mapping},
@@ -51,13 +52,16 @@ pub(crate) fn run(args: &ConvertArgs, console: Console) -> Outcome {
     require_leave(&args.allow)?;
     let (inputs, out) = inputs_and_output(args)?;
     let places = Places::new(args, &out)?;
-    let workshop = Arc::new(Workshop::new(message_options(&args.mapping), document_options(&args.mapping)?, args.validate)?);
+    let own = terminology(&args.mapping.terminology, console)?;
+    let codes = own.as_ref().map(|files| UserCodes(Arc::clone(&files.terminology)));
+    let (messages, documents) = (message_options(&args.mapping, codes.clone()), document_options(&args.mapping, codes)?);
+    let workshop = Arc::new(Workshop::new(messages, documents, args.validate)?);
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
     let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
     let task = Task { inputs, places: places.clone(), records: Records { from: args.from }, workshop: Arc::clone(&workshop), jobs };
     let Done { writer, stats, rejects, refused } = block_on(convert(engine, task, console))?;
     let (report, validated) = workshop.counts();
-    let account = Account::new(&stats, &refused, report, validated)?;
+    let account = Account::new(&stats, &refused, report, validated)?.with_terminology(own.map(|own| own.files));
     if account.rejected as f64 > args.max_rejects * account.records as f64 {
         let message = format!("{}: more than --max-rejects {} allows; nothing was written", account.equation(), args.max_rejects);
         return Err(Failure { code: TOO_MANY_REJECTS, message });
@@ -93,7 +97,7 @@ fn inputs_and_output(args: &ConvertArgs) -> Outcome<(Vec<String>, PathBuf)> {
     Ok((inputs, out))
 }
 
-fn message_options(mapping: &Mapping) -> v2::Options {
+fn message_options(mapping: &Mapping, terminology: Option<UserCodes>) -> v2::Options {
     v2::Options {
         default_zone: mapping.zone.clone(),
         namespace_base: mapping.namespace_base.clone(),
@@ -101,32 +105,20 @@ fn message_options(mapping: &Mapping) -> v2::Options {
         base_url: mapping.base.clone(),
         provenance: !mapping.no_provenance,
         recorded: mapping.recorded.clone(),
+        terminology,
         ..v2::Options::default()
     }
 }
 
-fn document_options(mapping: &Mapping) -> Outcome<ccda::Options> {
+fn document_options(mapping: &Mapping, terminology: Option<UserCodes>) -> Outcome<ccda::Options> {
+    let bad_zone = || Failure::configuration("--zone is neither an offset like +01:00 nor a name like Europe/Berlin");
     Ok(ccda::Options {
         base_url: mapping.base.clone(),
         provenance: !mapping.no_provenance,
-        default_offset: mapping.zone.as_deref().map(offset_minutes).transpose()?.flatten(),
+        default_zone: mapping.zone.as_deref().map(|zone| Zone::parse(zone).ok_or_else(bad_zone)).transpose()?,
+        terminology,
         ..ccda::Options::default()
     })
-}
-
-/// Minutes east of UTC of `+01:00` or `Z`; none of a zone by name, which only the maps of HL7 v2 know.
-fn offset_minutes(zone: &str) -> Outcome<Option<i16>> {
-    let bad = || Failure::configuration("--zone is neither an offset like +01:00 nor a name like Europe/Berlin");
-    let Some(sign) = zone.chars().next().filter(|first| matches!(first, '+' | '-')) else {
-        return Ok((zone == "Z").then_some(0));
-    };
-    let (hours, minutes) = zone[1..].split_once(':').ok_or_else(bad)?;
-    let number = |text: &str, most: i16| {
-        let two_digits = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse::<i16>().ok().filter(|number| two_digits && *number <= most).ok_or_else(bad)
-    };
-    let east = number(hours, 14)? * 60 + number(minutes, 59)?;
-    Ok(Some(if sign == '-' { -east } else { east }))
 }
 
 /// What is to be done.
@@ -217,20 +209,4 @@ async fn write(
         }
     }
     Ok((writer, refused))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn offsets_in_minutes() {
-        let minutes = |zone: &str| offset_minutes(zone).map_err(|failure| failure.code);
-        assert_eq!(minutes("+01:00"), Ok(Some(60)));
-        assert_eq!(minutes("-03:30"), Ok(Some(-210)));
-        assert_eq!((minutes("Z"), minutes("Europe/Berlin")), (Ok(Some(0)), Ok(None)));
-        for bad in ["+1:00", "+0100", "+25:00", "+aa:00", "-"] {
-            assert_eq!(minutes(bad), Err(2), "{bad}");
-        }
-    }
 }

@@ -557,3 +557,33 @@ fn starts_refusals_and_failures() {
     );
     assert_eq!((&failed["status"], &failed["outcome"]["coding"][0]["code"]), (&json!("stopped"), &json!("103709008")));
 }
+
+#[test]
+fn codes_of_the_user_come_in_front_and_times_have_their_zone() {
+    let entry = r#"<entry><organizer classCode="BATTERY" moodCode="EVN"><templateId root="2.16.840.1.113883.10.20.22.4.1"/><id root="1.9" extension="o"/>
+        <code code="24323-8" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/><component><observation classCode="OBS" moodCode="EVN">
+        <templateId root="2.16.840.1.113883.10.20.22.4.2"/><id root="1.9" extension="r"/><code code="K" codeSystem="1.2.3.99"/>
+        <statusCode code="completed"/><effectiveTime value="202007011530"/><value xsi:type="PQ" value="4.1" unit="mmol/L"/></observation></component>
+        </organizer></entry>"#;
+    let text = wrapped("30954-2", entry);
+    let plain = convert(&text).0;
+    let zone = crate::Zone::parse("Europe/Berlin");
+    let options = Options { terminology: Some(crate::codes::tests::user()), default_zone: zone, ..Options::default() };
+    let (bundle, _, report) = convert_with(options, text.as_bytes());
+    assert_eq!(errors(&bundle), Vec::<String>::new());
+    let of_lab = |bundle: &Value| {
+        let all = resources(bundle, "Observation").into_iter().cloned();
+        all.into_iter().find(|found| found["effectiveDateTime"].is_string()).unwrap()
+    };
+    assert_eq!(of_lab(&plain)["effectiveDateTime"], "2020-07-01");
+    let found = of_lab(&bundle);
+    assert_eq!(found["effectiveDateTime"], "2020-07-01T15:30:00+02:00");
+    let front = json!({ "system": "http://loinc.org", "code": "2823-3", "display": "Potassium in Serum" });
+    let sent = json!({ "system": "urn:oid:1.2.3.99", "code": "K", "display": "Potassium", "userSelected": true });
+    assert_eq!(found["code"]["coding"], json!([front, sent]));
+    assert_eq!(found["id"], of_lab(&plain)["id"]);
+    let codes = report.codes();
+    let lab = codes.systems["urn:oid:1.2.3.99"];
+    assert_eq!((lab.seen, lab.known, lab.translated, lab.unknown), (1, 1, 1, 0));
+    assert!(codes.systems["http://loinc.org"].unknown > 0 && !codes.systems["http://loinc.org"].loaded);
+}
