@@ -18,6 +18,11 @@ impl Id {
         std::str::from_utf8(&self.0).unwrap_or("")
     }
 
+    /// The digits.
+    pub(crate) fn as_bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     fn of(hash: Sha256) -> Self {
         const DIGITS: &[u8; 16] = b"0123456789abcdef";
         let digest: [u8; 32] = hash.finalize().into();

@@ -141,7 +141,13 @@ pub(crate) struct FieldPlace {
 }
 
 impl FieldPlace {
+    /// Segments and fields that the standard cannot have: their names may be content.
+    pub(crate) const OTHER_SEGMENT: Self = Self { segment: *b"???", field: 0, component: 0 };
+
     fn name(self) -> Place {
+        if self == Self::OTHER_SEGMENT {
+            return Place::Borrowed("other segment");
+        }
         let segment = String::from_utf8_lossy(&self.segment);
         Place::Owned(match self.component {
             0 => format!("{segment}-{}", self.field),
@@ -158,19 +164,23 @@ pub(crate) struct FieldCounts {
     dropped: Vec<(&'static str, u64)>,
 }
 
+/// What became of a value.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Mapped,
+    Unmapped,
+    Dropped(&'static str),
+}
+
 impl FieldCounts {
-    pub(crate) fn map(&mut self) {
-        self.mapped += 1;
-    }
-
-    pub(crate) fn leave(&mut self) {
-        self.unmapped += 1;
-    }
-
-    pub(crate) fn drop_for(&mut self, reason: &'static str) {
-        match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
-            Some((_, count)) => *count += 1,
-            None => self.dropped.push((reason, 1)),
+    pub(crate) fn add(&mut self, outcome: Outcome, count: u64) {
+        match outcome {
+            Outcome::Mapped => self.mapped += count,
+            Outcome::Unmapped => self.unmapped += count,
+            Outcome::Dropped(reason) => match self.dropped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, sum)) => *sum += count,
+                None => self.dropped.push((reason, count)),
+            },
         }
     }
 }
@@ -266,10 +276,7 @@ impl Feed {
             into.mapped += counts.mapped;
             into.unmapped += counts.unmapped;
             for (reason, count) in &counts.dropped {
-                match into.dropped.iter_mut().find(|(known, _)| known == reason) {
-                    Some((_, sum)) => *sum += count,
-                    None => into.dropped.push((reason, *count)),
-                }
+                into.add(Outcome::Dropped(reason), *count);
             }
         }
         add_all(&mut self.resources, &other.resources);
@@ -292,6 +299,13 @@ pub struct Report {
     pub feeds: BTreeMap<String, Feed>,
 }
 
+/// So many feeds are counted by name, and the others together.
+const MOST_FEEDS: usize = 1000;
+/// A longer name, in bytes, is none of an application and a facility.
+const LONGEST_FEED: usize = 200;
+/// What the others are called.
+const OTHER_FEEDS: &str = "other feeds";
+
 impl Report {
     /// An empty one.
     pub fn new() -> Self {
@@ -300,9 +314,8 @@ impl Report {
 
     /// The counts of a feed.
     pub fn feed(&mut self, name: &str) -> &mut Feed {
-        if !self.feeds.contains_key(name) {
-            self.feeds.insert(name.to_owned(), Feed::default());
-        }
+        let is_known = self.feeds.contains_key(name);
+        let name = if is_known || (name.len() <= LONGEST_FEED && self.feeds.len() < MOST_FEEDS) { name } else { OTHER_FEEDS };
         self.feeds.entry(name.to_owned()).or_default()
     }
 

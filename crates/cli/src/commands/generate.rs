@@ -5,6 +5,7 @@
 
 pub(super) mod ccda;
 pub(super) mod fhir;
+mod folders;
 
 use std::{
     fs, io,

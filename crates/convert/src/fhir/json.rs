@@ -77,8 +77,15 @@ const ESCAPES: [u8; 256] = {
 
 /// Appends text as a JSON string with its quotes.
 pub fn push_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
     let bytes = text.as_bytes();
+    out.reserve(bytes.len() + 2);
+    out.push(b'"');
+    // Nearly all text is plain; looking at every byte is sooner done than stopping at the first odd one.
+    if bytes.iter().fold(true, |plain, byte| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\')) {
+        out.extend_from_slice(bytes);
+        out.push(b'"');
+        return;
+    }
     let mut from = 0;
     for (at, &byte) in bytes.iter().enumerate() {
         let escape = ESCAPES[byte as usize];

@@ -15,6 +15,8 @@ pub struct Step {
     pub is_list: bool,
     /// Whether the element is of a primitive type.
     pub is_primitive: bool,
+    /// Whether its value is a JSON number or boolean.
+    pub is_raw: bool,
 }
 
 impl Step {
@@ -22,7 +24,7 @@ impl Step {
     pub fn new(from: TypeId, name: &'static str) -> Option<Self> {
         let (element, ty) = r4().type_of(from).element(name)?;
         let is_primitive = r4().type_of(ty).kind == TypeKind::Primitive;
-        Some(Self { name, order: element.index, ty, is_list: element.is_list(), is_primitive })
+        Some(Self { name, order: element.index, ty, is_list: element.is_list(), is_primitive, is_raw: super::json::is_raw(ty) })
     }
 }
 

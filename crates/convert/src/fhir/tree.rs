@@ -53,6 +53,12 @@ struct Node {
     link: u32,
 }
 
+impl Node {
+    fn is_extension_url(&self) -> bool {
+        self.order == EXTENSION_URL && self.name == "url"
+    }
+}
+
 #[derive(Debug, Clone)]
 struct Resource {
     root: u32,
@@ -72,7 +78,10 @@ pub struct Tree {
     text: String,
     resources: Vec<Resource>,
     items: u64,
-    settled: bool,
+    /// Long lists, by the element that they are in and their place there.
+    long: HashMap<(u32, u16), Long, BuildHasherDefault<FastHasher>>,
+    /// Something was emptied, so that what is above it may say that it holds something and does not.
+    stale: bool,
 }
 
 impl std::fmt::Debug for Tree {
@@ -80,6 +89,17 @@ impl std::fmt::Debug for Tree {
         f.debug_struct("Tree").field("resources", &self.resources.len()).field("nodes", &self.nodes.len()).finish_non_exhaustive()
     }
 }
+
+/// A list so long that looking through it for every item would take too long.
+#[derive(Debug, Default)]
+struct Long {
+    by_mark: HashMap<u64, u32, BuildHasherDefault<FastHasher>>,
+    /// The last item, if there is one.
+    last: u32,
+}
+
+/// Lists get an index when more elements than this were looked at.
+const LONG: u32 = 64;
 
 /// Marks of items that were pushed; no caller's mark has this bit.
 const PUSHED: u64 = 1 << 63;
@@ -98,7 +118,8 @@ impl Tree {
         self.text.shrink_to(1 << 20);
         self.resources.clear();
         self.items = 0;
-        self.settled = false;
+        self.long.clear();
+        self.stale = false;
     }
 
     /// How many elements it holds.
@@ -263,7 +284,40 @@ impl Tree {
     /// Points a Reference to a resource of this tree.
     pub fn set_link(&mut self, node: NodeId, target: ResourceId) {
         self.nodes[node.0 as usize].link = target.0;
-        self.settled = false;
+        self.enliven(node.0);
+    }
+
+    /// An element that was emptied is not written any more, nor is what held nothing else.
+    fn wither(&mut self, mut at: u32) {
+        self.nodes[at as usize].flags &= !LIVE;
+        loop {
+            let node = &self.nodes[at as usize];
+            if node.parent == NONE || node.is_extension_url() {
+                return;
+            }
+            at = node.parent;
+            let parent = &self.nodes[at as usize];
+            if parent.flags & LIVE == 0 || parent.text != NONE || parent.link != NONE || self.has_live_child(parent) {
+                return;
+            }
+            self.nodes[at as usize].flags &= !LIVE;
+        }
+    }
+
+    /// An element and what it stands in are written from now on.
+    fn enliven(&mut self, mut at: u32) {
+        while at != NONE {
+            let node = &mut self.nodes[at as usize];
+            if node.flags & LIVE != 0 {
+                break;
+            }
+            node.flags |= LIVE;
+            // The url of an extension says nothing without a value.
+            if node.is_extension_url() {
+                break;
+            }
+            at = node.parent;
+        }
     }
 
     /// The resource that a Reference points to.
@@ -287,20 +341,17 @@ impl Tree {
     /// Makes all text since `start` the value of an element.
     pub(crate) fn close_text(&mut self, node: NodeId, start: u32) {
         let length = self.text.len() as u32 - start;
-        let node = &mut self.nodes[node.0 as usize];
+        let at = node.0;
+        let node = &mut self.nodes[at as usize];
         node.text = start;
         node.length = length;
-        if json::is_raw(node.ty) {
-            node.flags |= RAW;
-        }
-        self.settled = false;
+        self.enliven(at);
     }
 
     /// The value of the primitive at a path, if it is there.
     pub fn get(&self, from: NodeId, path: &'static str) -> Option<&str> {
         if !path.bytes().any(|byte| matches!(byte, b'.' | b'[')) {
-            let child = self.children(from).find(|(name, _)| *name == path)?.1;
-            return self.value(child);
+            return self.value(self.child(from, path)?);
         }
         let path = Path::new(self.ty(from), path).ok()?;
         let mut node = from.0;
@@ -334,13 +385,16 @@ impl Tree {
     /// Whether the element holds anything that is written.
     pub fn has_content(&self, node: NodeId) -> bool {
         let here = &self.nodes[node.0 as usize];
+        if !self.stale {
+            return here.flags & LIVE != 0;
+        }
         if here.text != NONE || here.link != NONE {
             return true;
         }
         let mut at = here.first;
         while at != NONE {
             let child = &self.nodes[at as usize];
-            if !(child.name == "url" && child.order == EXTENSION_URL) && self.has_content(NodeId(at)) {
+            if !child.is_extension_url() && self.has_content(NodeId(at)) {
                 return true;
             }
             at = child.next;
@@ -361,6 +415,11 @@ impl Tree {
         false
     }
 
+    /// The element of that name, the first of a list, if it was made.
+    pub(crate) fn child(&self, parent: NodeId, name: &str) -> Option<NodeId> {
+        self.children(parent).find(|(known, _)| *known == name).map(|(_, child)| child)
+    }
+
     /// The elements directly inside of one, with their names.
     pub(crate) fn children(&self, parent: NodeId) -> impl Iterator<Item = (&'static str, NodeId)> + '_ {
         let mut at = self.nodes[parent.0 as usize].first;
@@ -378,10 +437,17 @@ impl Tree {
     /// The item of a list with that mark, made behind the others if it is not there; the element itself if it is no list. None where
     /// the choice has another type already. Items with the same upper 32 bits of the mark stand together at the end: only those are searched.
     pub(crate) fn item(&mut self, parent: NodeId, step: &Step, mark: u64) -> Option<NodeId> {
-        let mut at = self.nodes[parent.0 as usize].last;
+        let (mut at, mut looked) = (self.nodes[parent.0 as usize].last, 0);
         while at != NONE {
             let node = &self.nodes[at as usize];
             if node.order < step.order {
+                break;
+            }
+            looked += 1;
+            if looked > LONG && step.is_list {
+                if let Some(found) = self.long(parent, step.order).by_mark.get(&mark) {
+                    return Some(NodeId(*found));
+                }
                 break;
             }
             if node.order == step.order {
@@ -401,6 +467,23 @@ impl Tree {
         self.append(parent, step, mark)
     }
 
+    /// The index of a long list.
+    fn long(&mut self, parent: NodeId, order: u16) -> &mut Long {
+        let Self { long, nodes, .. } = self;
+        long.entry((parent.0, order)).or_insert_with(|| {
+            let mut list = Long { last: NONE, ..Long::default() };
+            let mut at = nodes[parent.0 as usize].first;
+            while at != NONE && nodes[at as usize].order <= order {
+                if nodes[at as usize].order == order {
+                    list.by_mark.entry(nodes[at as usize].mark).or_insert(at);
+                    list.last = at;
+                }
+                at = nodes[at as usize].next;
+            }
+            list
+        })
+    }
+
     /// Makes another type of a choice out of an element that was never filled.
     fn retype(&mut self, node: NodeId, step: &Step) -> Option<NodeId> {
         if step.is_list || self.has_content(node) {
@@ -408,28 +491,34 @@ impl Tree {
         }
         let here = &mut self.nodes[node.0 as usize];
         (here.name, here.ty, here.first, here.last) = (step.name, step.ty, NONE, NONE);
-        here.flags = if step.is_primitive { PRIMITIVE } else { 0 };
-        self.settled = false;
+        here.flags = step_flags(step);
         Some(node)
     }
 
     /// Makes an element behind those of the same place.
     pub(crate) fn append(&mut self, parent: NodeId, step: &Step, mark: u64) -> Option<NodeId> {
-        let mut before = self.nodes[parent.0 as usize].last;
+        let (mut before, mut looked) = (self.nodes[parent.0 as usize].last, 0);
         while before != NONE && self.nodes[before as usize].order > step.order {
             before = self.nodes[before as usize].prev;
+            looked += 1;
+            if looked == LONG && step.is_list {
+                let last = self.long(parent, step.order).last;
+                if last != NONE {
+                    before = last;
+                    break;
+                }
+            }
         }
         if before != NONE && self.nodes[before as usize].order == step.order && self.nodes[before as usize].ty != step.ty {
             return None;
         }
         let after = if before == NONE { self.nodes[parent.0 as usize].first } else { self.nodes[before as usize].next };
-        let flags = if step.is_list { LIST } else { 0 } | if step.is_primitive { PRIMITIVE } else { 0 };
         let at = self.new_node(Node {
             name: step.name,
             mark,
             ty: step.ty,
             order: step.order,
-            flags,
+            flags: step_flags(step),
             parent: parent.0,
             first: NONE,
             last: NONE,
@@ -447,18 +536,24 @@ impl Tree {
             NONE => self.nodes[parent.0 as usize].last = at,
             _ => self.nodes[after as usize].prev = at,
         }
+        if step.is_list
+            && let Some(list) = self.long.get_mut(&(parent.0, step.order))
+        {
+            list.by_mark.entry(mark).or_insert(at);
+            list.last = at;
+        }
         Some(NodeId(at))
     }
 
     fn new_node(&mut self, node: Node) -> u32 {
         self.nodes.push(node);
-        self.settled = false;
         self.nodes.len() as u32 - 1
     }
 
-    /// Finds out what is written: children stand behind their parents in the arena, so one pass backwards is enough.
+    /// Finds out what is written after something was emptied: children stand behind their parents in the arena, so one pass backwards is
+    /// enough.
     pub fn settle(&mut self) {
-        if self.settled {
+        if !self.stale {
             return;
         }
         for node in &mut self.nodes {
@@ -469,13 +564,12 @@ impl Tree {
             if node.text != NONE || node.link != NONE {
                 node.flags |= LIVE;
             }
-            // The url of an extension says nothing without a value.
-            if node.flags & LIVE != 0 && node.parent != NONE && !(node.name == "url" && node.order == EXTENSION_URL) {
+            if node.flags & LIVE != 0 && node.parent != NONE && !node.is_extension_url() {
                 let parent = node.parent as usize;
                 self.nodes[parent].flags |= LIVE;
             }
         }
-        self.settled = true;
+        self.stale = false;
     }
 
     /// Writes a resource as JSON.
@@ -487,7 +581,7 @@ impl Tree {
         out.push(b'"');
         if let Some(id) = id {
             out.extend_from_slice(b",\"id\":\"");
-            out.extend_from_slice(id.as_str().as_bytes());
+            out.extend_from_slice(id.as_bytes());
             out.push(b'"');
         }
         self.write_children(self.nodes[*root as usize].first, true, out);
@@ -586,7 +680,7 @@ impl Tree {
             out.extend_from_slice(b"\"reference\":\"");
             out.extend_from_slice(target.name.as_bytes());
             out.push(b'/');
-            out.extend_from_slice(target.id.as_ref().map_or("", Id::as_str).as_bytes());
+            out.extend_from_slice(target.id.as_ref().map_or(&[], |id| id.as_bytes().as_slice()));
             out.push(b'"');
             comma = true;
         }
@@ -606,10 +700,12 @@ impl Tree {
     fn has_live_child(&self, node: &Node) -> bool {
         let mut at = node.first;
         while at != NONE {
-            if self.nodes[at as usize].flags & LIVE != 0 {
+            let child = &self.nodes[at as usize];
+            // The url of an extension says nothing without a value.
+            if child.flags & LIVE != 0 && !child.is_extension_url() {
                 return true;
             }
-            at = self.nodes[at as usize].next;
+            at = child.next;
         }
         false
     }
@@ -619,9 +715,9 @@ impl Tree {
         for node in &mut self.nodes {
             if node.link != NONE {
                 node.link = replacement[node.link as usize].map_or(NONE, |target| target.0);
+                self.stale |= node.link == NONE;
             }
         }
-        self.settled = false;
     }
 
     /// Empties an element; it is not written any more.
@@ -634,18 +730,32 @@ impl Tree {
         }
         let here = &mut self.nodes[node.0 as usize];
         (here.text, here.length, here.link) = (NONE, 0, NONE);
-        self.settled = false;
+        if here.flags & LIVE != 0 {
+            self.wither(node.0);
+        }
     }
 
-    /// Whether an element is written, as of the last [`settle`](Self::settle).
-    pub(crate) fn is_live(&self, node: NodeId) -> bool {
-        self.nodes[node.0 as usize].flags & LIVE != 0
+    /// The first of the elements directly inside of one.
+    pub(crate) fn first_child(&self, parent: NodeId) -> Option<NodeId> {
+        let first = self.nodes[parent.0 as usize].first;
+        (first != NONE).then_some(NodeId(first))
+    }
+
+    /// The element beside one.
+    pub(crate) fn next_sibling(&self, node: NodeId) -> Option<NodeId> {
+        let next = self.nodes[node.0 as usize].next;
+        (next != NONE).then_some(NodeId(next))
     }
 
     /// The place of an element in its type.
     pub(crate) fn order(&self, node: NodeId) -> u16 {
         self.nodes[node.0 as usize].order
     }
+}
+
+fn step_flags(step: &Step) -> u8 {
+    let flag = |is: bool, flag: u8| if is { flag } else { 0 };
+    flag(step.is_list, LIST) | flag(step.is_primitive, PRIMITIVE) | flag(step.is_raw, RAW)
 }
 
 fn key(name: &str, comma: &mut bool, out: &mut Vec<u8>) {

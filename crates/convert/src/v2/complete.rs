@@ -112,7 +112,7 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             let homes: Vec<NodeId> =
                 tree.children(root).filter(|(name, _)| matches!(*name, "address" | "telecom")).map(|(_, node)| node).collect();
             for node in homes.into_iter().filter(|node| tree.get(*node, "use") == Some("home")).collect::<Vec<_>>() {
-                if let Some(element) = tree.element(node, "use") {
+                if let Some(element) = tree.child(node, "use") {
                     tree.erase(element);
                 }
             }
@@ -130,12 +130,12 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             }
             // obs-6: a value is a value.
             let has_value = tree.children(root).any(|(name, node)| name.starts_with("value") && tree.has_content(node));
-            if has_value && let Some(reason) = tree.element(root, "dataAbsentReason") {
+            if has_value && let Some(reason) = tree.child(root, "dataAbsentReason") {
                 tree.erase(reason);
             }
         }
         "AllergyIntolerance" if tree.get(root, "verificationStatus.coding[0].code") == Some("entered-in-error") => {
-            if let Some(status) = tree.element(root, "clinicalStatus") {
+            if let Some(status) = tree.child(root, "clinicalStatus") {
                 tree.erase(status);
             }
         }
@@ -175,11 +175,8 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
     if rules.is_mended {
         mend(tree, node, ty);
     }
-    let mut children: SmallVec<[NodeId; 24]> = SmallVec::new();
-    children.extend(tree.children(node).map(|(_, child)| child).filter(|child| tree.is_live(*child) || tree.has_content(*child)));
     for step in &rules.required {
-        let there = children.iter().any(|child| tree.order(*child) == step.order && tree.has_content(*child));
-        if there {
+        if tree.children(node).any(|(_, child)| tree.order(child) == step.order && tree.has_content(child)) {
             continue;
         }
         let Some(missing) = tree.item(node, step, 0) else { continue };
@@ -190,8 +187,12 @@ fn walk(tree: &mut Tree, node: NodeId, depth: u32) {
             absent(tree, missing);
         }
     }
-    for child in children {
-        walk(tree, child, depth + 1);
+    let mut next = tree.first_child(node);
+    while let Some(child) = next {
+        if tree.has_content(child) {
+            walk(tree, child, depth + 1);
+        }
+        next = tree.next_sibling(child);
     }
 }
 
@@ -208,7 +209,7 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
         // qty-3: a code needs a system.
         "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
             if let Some(code) = tree.get(node, "code").map(str::to_owned)
-                && let Some(element) = tree.element(node, "code")
+                && let Some(element) = tree.child(node, "code")
             {
                 if !tree.has(node, "unit") {
                     tree.set(node, "unit", &code);
@@ -227,9 +228,9 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
         }
         // rng-2: the low is not above the high.
         "Range" => {
-            let number = |path| tree.get(node, path).and_then(|text| text.parse::<f64>().ok());
-            if number("low.value").zip(number("high.value")).is_some_and(|(low, high)| low > high)
-                && let Some(high) = tree.element(node, "high")
+            let number = |end| tree.get(tree.child(node, end)?, "value").and_then(|text| text.parse::<f64>().ok());
+            if number("low").zip(number("high")).is_some_and(|(low, high)| low > high)
+                && let Some(high) = tree.child(node, "high")
             {
                 tree.erase(high);
             }
@@ -243,7 +244,7 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
                 }
                 _ => false,
             };
-            if wrong && let Some(end) = tree.element(node, "end") {
+            if wrong && let Some(end) = tree.child(node, "end") {
                 tree.erase(end);
             }
         }
@@ -304,7 +305,7 @@ fn appointment(tree: &mut Tree, root: NodeId) -> bool {
         tree.set(root, "end", &end);
     }
     let backwards = tree.get(root, "start").zip(tree.get(root, "end")).is_some_and(|(start, end)| start.len() == end.len() && start > end);
-    if backwards && let Some(end) = tree.element(root, "end") {
+    if backwards && let Some(end) = tree.child(root, "end") {
         tree.erase(end);
     }
     let (start, end) = (tree.has(root, "start"), tree.has(root, "end"));
@@ -314,7 +315,7 @@ fn appointment(tree: &mut Tree, root: NodeId) -> bool {
         let stated = tree.get(root, "start").or_else(|| tree.get(root, "end")).map(str::to_owned).filter(|_| start != end);
         if let Some(stated) = stated {
             let (name, place) = if start { ("start", "requestedPeriod[0].start") } else { ("end", "requestedPeriod[0].end") };
-            if let Some(element) = tree.element(root, name) {
+            if let Some(element) = tree.child(root, name) {
                 tree.erase(element);
             }
             tree.set(root, place, &stated);

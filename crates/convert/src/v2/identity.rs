@@ -1,12 +1,13 @@
 //! Who a resource is: its id is made of what identifies it, so that the same thing has the same id in every message.
 //!
 //! A resource of a role has recipes: lists of fields, the first of which decides whether the recipe can be used. Identifiers are
-//! taken with their assigning authority, or with the sending facility where none is stated. What has no identifier of its own is known by
+//! taken with their assigning authority, or with the sending facility or application where none is stated; where nobody is named, the
+//! resource is known by its record. What has no identifier of its own is known by
 //! its patient, visit or order and what it says. Resources that a field describes are known by their identifier, else by their content.
 
 use std::collections::{HashMap, HashSet};
 
-use sutura_core::Sha256Hash;
+use sutura_core::{Severity, Sha256Hash};
 
 use super::{functions::universal, plan::Tag, run::Work, text};
 use crate::{
@@ -111,7 +112,13 @@ fn recipes(role: &str) -> &'static [&'static [Part]] {
     }
 }
 
-/// Roles of which a second one with the same identity is another one: a repeated result is not the first one again.
+/// Roles of which there is one with an identity: a second one in the message that says something else is not made. Of the others it is
+/// another one, even with the same words where they are events: a repeated result is not the first one again.
+fn is_someone(role: &str) -> bool {
+    matches!(role, "Patient" | "MergedPatient" | "OtherPatient" | "Encounter" | "Account" | "MessageHeader")
+}
+
+/// Roles that are told apart by having happened.
 fn is_event(role: &str) -> bool {
     matches!(
         role,
@@ -147,11 +154,12 @@ impl std::hash::Hasher for IdHasher {
 }
 
 /// Gives every resource its id. Resources that are the same get one id; the list says which resource stands for each.
-pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, keep: &[bool]) -> Vec<Option<ResourceId>> {
+pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, sender: &str, keep: &[bool]) -> Vec<Option<ResourceId>> {
     let plan = work.plan;
     let mut stands: Vec<Option<ResourceId>> = work.tree.resources().map(Some).collect();
     let mut known: Known = Known::with_capacity_and_hasher(stands.len(), std::hash::BuildHasherDefault::default());
-    let shared = shared_orders(work, record, facility);
+    let shared = shared_orders(work, record, sender);
+    let mut again: HashMap<Id, u32, std::hash::BuildHasherDefault<IdHasher>> = HashMap::default();
     for resource in work.tree.resources() {
         let Some(role) = work.made[resource.index()].role else { continue };
         if !keep[resource.index()] {
@@ -160,21 +168,29 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
         }
         let name = plan.roles[role].name;
         let ty = work.tree.type_of(resource);
-        let mut id = of_role(work, resource, name, record, facility);
+        let mut id = of_role(work, resource, name, record, sender);
         if name == "MedicationRequest" && shared.contains(&id) {
             id = IdBuilder::new(ty).part("drug").part(id.as_str()).part(drug_of(work, resource)).finish();
         }
-        let mut number = 1u32;
-        while let Some(first) = known.get(&id) {
-            if !is_event(name) {
-                if name == "MergedPatient" {
-                    merge_again(work, *first, resource);
+        if let Some(first) = known.get(&id).copied() {
+            let same = !is_event(name) && (is_someone(name) || says_the_same(work.tree, first, resource));
+            if same {
+                if is_someone(name) && name != "MergedPatient" && !says_the_same(work.tree, first, resource) {
+                    work.note(
+                        "convert-same-identity",
+                        Severity::Warning,
+                        "the message describes one patient, visit or account twice and differently; the first description is kept",
+                    );
                 }
-                stands[resource.index()] = Some(*first);
-                break;
+                if name == "MergedPatient" {
+                    merge_again(work, first, resource);
+                }
+                stands[resource.index()] = Some(first);
+            } else {
+                let number = again.entry(id).or_insert(1u32);
+                *number += 1;
+                id = IdBuilder::new(ty).part("again").part(id.as_str()).part(&number.to_string()).finish();
             }
-            number += 1;
-            id = IdBuilder::new(ty).part("again").part(id.as_str()).part(&number.to_string()).finish();
         }
         work.tree.set_id(resource, id);
         known.entry(id).or_insert(resource);
@@ -192,11 +208,13 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
         let ty = work.tree.type_of(resource);
         let id = match identifier(work.tree, resource) {
             Some((Some(system), value)) => crate::ids::from_identifier(ty, system, value),
-            Some((None, value)) if ty != "PractitionerRole" => IdBuilder::new(ty).part("facility").part(facility).part(value).finish(),
+            Some((None, value)) if ty != "PractitionerRole" && !sender.is_empty() => {
+                IdBuilder::new(ty).part("facility").part(sender).part(value).finish()
+            }
             _ => {
                 json.clear();
                 work.tree.write_resource(resource, &mut json);
-                let mut id = IdBuilder::new(ty).part("content").part(facility);
+                let mut id = IdBuilder::new(ty).part("content").part(sender);
                 id.add(&json);
                 id.finish()
             }
@@ -225,7 +243,7 @@ pub(super) fn assign(work: &mut Work<'_>, record: &Sha256Hash, facility: &str, k
 
 /// The number of an order is the order's: a change of its drug is the same order. Only where one message has several drugs under one number
 /// are they told apart by the drug: those ids.
-fn shared_orders(work: &Work<'_>, record: &Sha256Hash, facility: &str) -> HashSet<Id> {
+fn shared_orders(work: &Work<'_>, record: &Sha256Hash, sender: &str) -> HashSet<Id> {
     let is_request = |resource: &ResourceId| {
         let role = work.made[resource.index()].role;
         role.is_some_and(|role| work.plan.roles[role].name == "MedicationRequest")
@@ -234,7 +252,7 @@ fn shared_orders(work: &Work<'_>, record: &Sha256Hash, facility: &str) -> HashSe
     let (mut first, mut shared) = (HashMap::new(), HashSet::new());
     if requests.len() > 1 {
         for request in requests {
-            let (id, drug) = (of_role(work, request, "MedicationRequest", record, facility), drug_of(work, request));
+            let (id, drug) = (of_role(work, request, "MedicationRequest", record, sender), drug_of(work, request));
             if !drug.is_empty() && *first.entry(id).or_insert(drug) != drug {
                 shared.insert(id);
             }
@@ -259,6 +277,17 @@ fn merge_again(work: &mut Work<'_>, merged: ResourceId, again: ResourceId) {
     }
 }
 
+/// Whether two resources differ in nothing but their ids.
+fn says_the_same(tree: &mut Tree, one: ResourceId, other: ResourceId) -> bool {
+    tree.settle();
+    let [one, other] = [one, other].map(|resource| {
+        let mut json = Vec::new();
+        tree.write_below(resource, &mut json);
+        json
+    });
+    one == other
+}
+
 /// The first identifier with a system, else the first with a value.
 fn identifier(tree: &Tree, resource: ResourceId) -> Option<(Option<&str>, &str)> {
     let mut first = None;
@@ -275,10 +304,10 @@ fn identifier(tree: &Tree, resource: ResourceId) -> Option<(Option<&str>, &str)>
     first.map(|value| (None, value))
 }
 
-fn of_role(work: &Work<'_>, resource: ResourceId, role: &str, record: &Sha256Hash, facility: &str) -> Id {
+fn of_role(work: &Work<'_>, resource: ResourceId, role: &str, record: &Sha256Hash, sender: &str) -> Id {
     let ty = work.tree.type_of(resource);
     for recipe in recipes(role) {
-        if let Some(id) = follow(work, resource, ty, recipe, facility) {
+        if let Some(id) = follow(work, resource, ty, recipe, sender) {
             return id;
         }
     }
@@ -286,17 +315,17 @@ fn of_role(work: &Work<'_>, resource: ResourceId, role: &str, record: &Sha256Has
     crate::ids::from_record(ty, &record.0, &format!("{role}#{ordinal}"))
 }
 
-fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], facility: &str) -> Option<Id> {
+fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], sender: &str) -> Option<Id> {
     // The identifier alone: the id that anyone can compute.
     if let [Key(tag, field)] = recipe {
-        let (system, value) = key(work, resource, **tag, *field, facility)?;
+        let (system, value) = key(work, resource, **tag, *field, sender)?;
         return Some(crate::ids::from_identifier(ty, &system, &value));
     }
     let mut id = IdBuilder::new(ty).part("recipe");
     for part in recipe {
         match part {
             Key(tag, field) => {
-                let (system, value) = key(work, resource, **tag, *field, facility)?;
+                let (system, value) = key(work, resource, **tag, *field, sender)?;
                 id = id.part(&system).part(&value);
             }
             Says(tag, field, component) => {
@@ -311,7 +340,7 @@ fn follow(work: &Work<'_>, resource: ResourceId, ty: &str, recipe: &[Part], faci
                 id = id.part(&system).part(&code);
             }
             Number(tag, field) => {
-                let (system, value) = key(work, resource, **tag, *field, facility)?;
+                let (system, value) = key(work, resource, **tag, *field, sender)?;
                 if PLACEHOLDERS.contains(&value.as_str()) {
                     return None;
                 }
@@ -374,7 +403,7 @@ fn day<'m>(work: &Work<'m>) -> Option<&'m str> {
 const PLACEHOLDERS: [&str; 4] = ["9999", "99999", "0", "NA"];
 
 /// System and value of an identifier. Of several the medical record number, else the first one.
-fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, facility: &str) -> Option<(String, String)> {
+fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, sender: &str) -> Option<(String, String)> {
     let at = segment_of(work, resource, tag)?;
     let raw = work.index.field(at, field);
     let mut best: Option<&str> = None;
@@ -406,6 +435,9 @@ fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, facility: &s
         return None;
     }
     let [namespace, id, kind] = authority.map(|part| work.index.plain(part).trim().to_owned());
-    let system = universal(&id, &kind).unwrap_or_else(|| format!("{facility}\n{namespace}"));
-    Some((system, value))
+    if let Some(system) = universal(&id, &kind) {
+        return Some((system, value));
+    }
+    // A number of which nobody knows whose it is identifies nothing.
+    (!sender.is_empty() || !namespace.is_empty()).then(|| (format!("{sender}\n{namespace}"), value))
 }

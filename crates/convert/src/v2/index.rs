@@ -11,6 +11,8 @@ use super::plan::Tag;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Segment {
     pub tag: Tag,
+    /// Whether one of its fields may have several repetitions.
+    pub repeats: bool,
     from: u32,
     to: u32,
 }
@@ -45,7 +47,8 @@ impl<'m> Index<'m> {
                 // The separator is the first field.
                 fields.insert(from as usize + 1, &segment[3..4]);
             }
-            segments.push(Segment { tag, from, to: fields.len() as u32 });
+            let repeats = delimiters.repetition.is_some_and(|byte| memchr(byte, segment.as_bytes()).is_some());
+            segments.push(Segment { tag, repeats, from, to: fields.len() as u32 });
         }
         Self { segments, fields, delimiters }
     }
@@ -82,13 +85,24 @@ impl<'m> Index<'m> {
         }
     }
 
-    /// The parts of a value at a level: 0 a repetition, 1 a component, more has none.
-    pub(super) fn parts(&self, raw: &'m str, level: u8) -> Parts<'m> {
-        let separator = match level {
+    /// The first part of a value at a level; empty when it only deletes.
+    pub(super) fn head(&self, raw: &'m str, level: u8) -> &'m str {
+        let end = self.separator(level).and_then(|separator| raw.bytes().position(|byte| byte == separator));
+        stated(end.map_or(raw, |end| &raw[..end]))
+    }
+
+    /// What is between the parts of a value at a level.
+    fn separator(&self, level: u8) -> Option<u8> {
+        match level {
             0 => Some(self.delimiters.component),
             1 => self.delimiters.subcomponent,
             _ => None,
-        };
+        }
+    }
+
+    /// The parts of a value at a level: 0 a repetition, 1 a component, more has none.
+    pub(super) fn parts(&self, raw: &'m str, level: u8) -> Parts<'m> {
+        let separator = self.separator(level);
         let mut parts = Parts { raw, starts: [0; MOST_PARTS + 1], count: 0, level };
         if raw.is_empty() {
             return parts;
@@ -131,6 +145,14 @@ impl<'m> Parts<'m> {
             0 => stated(self.raw),
             number => stated(self.part(number - 1)),
         }
+    }
+
+    /// What stands behind the last part that is looked at, and has parts itself.
+    pub(super) fn beyond(&self, separator: u8) -> usize {
+        if self.count < MOST_PARTS {
+            return 0;
+        }
+        split(self.part(MOST_PARTS - 1), Some(separator)).skip(1).filter(|part| !part.is_empty()).count()
     }
 
     /// The numbers of the parts that hold something, `""` too.

@@ -11,6 +11,7 @@
 //! - Merges of patients (A40 and its kin) give the patient that is no more `active: false` and a link `replaced-by`; moves of visits and
 //!   accounts and changes of their numbers say nothing of a patient.
 
+mod account;
 mod codes;
 mod complete;
 mod condition;
@@ -36,8 +37,9 @@ pub use crate::fhir::Source;
 use crate::{
     ConvertError, UserCodes,
     fhir::{BundleOptions, Tree, provenance},
-    report::{FieldPlace, Report},
+    report::Report,
 };
+use account::Account;
 use index::Index;
 use run::Work;
 use time::Zone;
@@ -106,6 +108,7 @@ pub struct Converter {
     tree: Tree,
     findings: Vec<Finding>,
     kept: Vec<bool>,
+    account: Account,
 }
 
 impl std::fmt::Debug for Converter {
@@ -140,6 +143,7 @@ impl Converter {
             tree: Tree::new(),
             findings: Vec::new(),
             kept: Vec::new(),
+            account: Account::default(),
         })
     }
 
@@ -215,14 +219,19 @@ impl Converter {
         work.namespace_base = self.options.namespace_base.as_deref();
         work.local_systems = self.options.local_systems.as_deref();
         work.local_names = self.options.terminology.is_some().then(Vec::new);
-        let recognised = walk::walk(&mut work, feed);
+        self.account.clear();
+        let recognised = walk::walk(&mut work, &mut self.account);
         let trigger = index.first(0, 9, 2).to_owned();
-        let facility = index.plain(index.first(0, 4, 0)).into_owned();
+        // Numbers without an authority are the facility's, or the application's if no facility is named.
+        let sender = [4, 3].map(|field| index.plain(index.first(0, field, 0)));
+        let sender = sender.iter().find(|name| !name.trim().is_empty()).map_or("", |name| name.trim()).to_owned();
         if !recognised {
             self.tree = tree;
+            self.account.reject(feed);
             *feed.rejected.entry(ConvertError::NothingToConvert.code()).or_default() += 1;
             return Err(ConvertError::NothingToConvert);
         }
+        self.account.post(feed);
         work.resolve_pending();
         self.kept.clear();
         for resource in work.tree.resources() {
@@ -243,7 +252,7 @@ impl Converter {
                 complete::complete(&mut work, resource, &self.recorded);
             }
         }
-        let stands = identity::assign(&mut work, &source.sha256, &facility, &self.kept);
+        let stands = identity::assign(&mut work, &source.sha256, &sender, &self.kept);
         work.tree.relink(&stands);
         complete::unlink_itself(work.tree, &self.kept);
         for (at, keep) in self.kept.iter_mut().enumerate() {
@@ -294,65 +303,4 @@ impl Converter {
 fn feed_name(index: &Index<'_>) -> String {
     let [application, facility] = [3, 4].map(|field| index.plain(index.first(0, field, 1)).into_owned());
     if facility.is_empty() { application } else { format!("{application}/{facility}") }
-}
-
-/// Counts what became of the fields of a segment.
-fn account(work: &Work<'_>, feed: &mut crate::report::Feed, starts: &[u32]) {
-    let tag = work.index.segments[work.here].tag;
-    let drops = work.plan.drops.get(&tag).map_or(&[][..], Vec::as_slice);
-    let of = |number: usize| {
-        let here = drops.iter().filter(|drop| usize::from(drop.field) == number);
-        here.into_iter().find(|drop| work.meets(drop.condition.as_ref()))
-    };
-    let whole = of(0);
-    for (number, field) in work.index.fields(work.here).iter().enumerate().skip(1) {
-        let (first, end) = (starts[number] as usize, starts[number + 1] as usize);
-        if first == end {
-            continue;
-        }
-        let place = |component: u8| FieldPlace { segment: tag, field: number as u16, component };
-        let left_out = whole.or_else(|| of(number));
-        let atomic = &tag == b"MSH" && number < 3;
-        let mut repetitions = index::split(field, work.index.delimiters.repetition.filter(|_| !atomic));
-        for fate in &work.fates[first..end] {
-            let repetition = repetitions.next().unwrap_or("");
-            if repetition.is_empty() {
-                continue;
-            }
-            if let Some(drop) = left_out {
-                feed.field(place(0)).drop_for(drop.reason);
-                continue;
-            }
-            if repetition == "\"\"" {
-                feed.field(place(0)).drop_for(run::REASONS[run::Reason::Deleted as usize]);
-                continue;
-            }
-            if !fate.by_component {
-                let reason = fate.dropped.iter().position(|mask| *mask != 0);
-                let counts = feed.field(place(0));
-                match reason {
-                    _ if fate.mapped != 0 => counts.map(),
-                    Some(reason) => counts.drop_for(run::REASONS[reason]),
-                    None => counts.leave(),
-                }
-                continue;
-            }
-            let parts = work.index.parts(repetition, 0);
-            let mut populated = parts.populated();
-            while populated != 0 {
-                let at = populated.trailing_zeros();
-                populated &= populated - 1;
-                let bit = 1u64 << at;
-                let deletes = parts.get(at as usize + 1).is_empty();
-                let reason = fate.dropped.iter().position(|mask| *mask & bit != 0);
-                let counts = feed.field(place(at as u8 + 1));
-                match reason {
-                    _ if deletes => counts.drop_for(run::REASONS[run::Reason::Deleted as usize]),
-                    _ if fate.mapped & bit != 0 => counts.map(),
-                    Some(reason) => counts.drop_for(run::REASONS[reason]),
-                    None => counts.leave(),
-                }
-            }
-        }
-    }
 }

@@ -1,7 +1,7 @@
 //! The tables compiled once: rows with their paths resolved against the definitions of FHIR, so that a message is converted without
 //! looking a name up.
 
-use std::{collections::HashMap, sync::OnceLock};
+use std::{collections::HashMap, ops::Range, sync::OnceLock};
 
 use sutura_fhir::defs::{CodeSet, Strength, TypeId, TypeKind, r4};
 
@@ -122,8 +122,31 @@ pub(super) struct Map {
     #[cfg(test)]
     pub name: &'static str,
     pub ops: Vec<Op>,
+    /// The rows of one field or component each, in the order of the rows.
+    pub groups: Vec<Group>,
     /// It points to other resources and says nothing itself.
     pub only_links: bool,
+}
+
+/// Rows beside each other that look at the same field or component: of most, a message has nothing, and they are passed over at once.
+#[derive(Debug)]
+pub(super) struct Group {
+    pub at: u16,
+    pub rows: Range<usize>,
+    /// One of them runs without a value.
+    pub without_value: bool,
+}
+
+impl Group {
+    fn all(ops: &[Op]) -> Vec<Self> {
+        let mut from = 0;
+        ops.chunk_by(|left, right| left.at == right.at)
+            .map(|rows| {
+                from += rows.len();
+                Self { at: rows[0].at, rows: from - rows.len()..from, without_value: rows.iter().any(|op| op.without_value) }
+            })
+            .collect()
+    }
 }
 
 /// A map of codes.
@@ -337,6 +360,7 @@ impl Compiler {
         Map {
             #[cfg(test)]
             name,
+            groups: Group::all(&ops),
             ops,
             only_links,
         }
@@ -352,6 +376,7 @@ impl Compiler {
             #[cfg(test)]
             name,
             ops: Vec::new(),
+            groups: Vec::new(),
             only_links: false,
         });
         let number = self.plan.datatypes.len() - 1;
@@ -361,6 +386,7 @@ impl Compiler {
             let at = row.field.trim_start_matches('.').split('.').next().and_then(|digits| digits.parse().ok()).unwrap_or(0);
             ops.extend(self.op(name, ty, row, at, Place::Component(at as u8)));
         }
+        self.plan.datatypes[number].groups = Group::all(&ops);
         self.plan.datatypes[number].ops = ops;
         Some(number)
     }

@@ -1,6 +1,8 @@
 //! Applying maps to segments: values go from fields to elements, and every part of a field is accounted for.
 
-use std::borrow::Cow;
+mod write;
+
+use std::ops::Range;
 
 use smallvec::SmallVec;
 use sutura_core::{Finding, Severity};
@@ -9,16 +11,17 @@ use super::{
     condition::{Condition, Facts, Place},
     document,
     functions::{self, Function},
-    index::{Index, Parts},
+    index::{self, Index, Parts},
     plan::{Action, Go, Leaf, Map, Op, Part, Plan, Slot, Tag},
-    text,
-    time::{self, Precision, Written, Zone},
+    time::Zone,
 };
 use crate::fhir::{NodeId, ResourceId, Tree};
 
 /// Why a part of a field was left out on purpose.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reason {
+    /// More repetitions than are looked at: that is the reason, whatever the rows say.
+    TooMany,
     /// `""`: the sender deletes the value, which is then not in the resource that replaces the stored one.
     Deleted,
     /// The element holds one value, and an earlier repetition has it.
@@ -37,8 +40,20 @@ pub(super) enum Reason {
     Condition,
 }
 
-pub(super) const REASONS: [&str; 8] =
-    ["deleted", "one-value", "invalid-value", "too-coarse", "time-without-zone", "code-not-mapped", "choice-taken", "condition"];
+/// Further repetitions of a field are left out.
+const MOST_REPETITIONS: usize = 1 << 15;
+
+pub(super) const REASONS: [&str; 9] = [
+    "too-many-repetitions",
+    "deleted",
+    "one-value",
+    "invalid-value",
+    "too-coarse",
+    "time-without-zone",
+    "code-not-mapped",
+    "choice-taken",
+    "condition",
+];
 
 /// What became of the parts of one repetition: a bit for each component.
 #[derive(Debug, Clone, Copy, Default)]
@@ -167,7 +182,7 @@ impl<'m> Work<'m> {
         (self.here, self.field, self.repetition) = (segment, 0, "");
         self.fates.clear();
         starts.clear();
-        let repetition = self.index.delimiters.repetition;
+        let repetition = self.index.delimiters.repetition.filter(|_| self.index.segments[segment].repeats);
         for (number, field) in self.index.fields(segment).iter().enumerate() {
             starts.push(self.fates.len() as u32);
             let atomic = number < 3 && &self.index.segments[segment].tag == b"MSH";
@@ -192,75 +207,99 @@ impl<'m> Work<'m> {
         if self.made[resource.index()].segments.last() != Some(&here) {
             self.made[resource.index()].segments.push(here);
         }
-        let (mut guard_field, mut guard_text) = (0, "");
-        for op in &map.ops {
-            self.field = op.at;
-            self.repetition = "";
-            if op.at == 0 {
-                if self.holds(op, None) {
-                    self.one(op, Value { raw: "", level: 0 }, None, root, 0);
-                }
-                continue;
-            }
-            let raw = self.index.field(segment, op.at);
+        let mut guard = (0, "");
+        for group in &map.groups {
+            self.field = group.at;
+            let raw = if group.at == 0 { "" } else { self.index.field(segment, group.at) };
             if raw.is_empty() {
-                if op.without_value && self.holds(op, None) {
-                    self.one(op, Value { raw: "", level: 0 }, None, root, 0);
+                if group.at > 0 && !group.without_value {
+                    continue;
+                }
+                for op in &map.ops[group.rows.clone()] {
+                    self.repetition = "";
+                    if (op.at == 0 || op.without_value) && self.holds(op, None) {
+                        self.one(op, Value { raw: "", level: 0 }, None, root, 0);
+                    }
                 }
                 continue;
             }
-            let first = starts[usize::from(op.at)] as usize;
-            if let Some((field, values)) = &op.guard {
-                if *field != guard_field {
-                    (guard_field, guard_text) = (*field, self.index.first(segment, *field, 0));
-                }
-                if !values.contains(&guard_text) {
-                    if !matches!(op.action, Action::Constant(_) | Action::Link(_)) {
-                        for fate in &mut self.fates[first..starts[usize::from(op.at) + 1] as usize] {
-                            fate.by_component |= matches!(op.action, Action::Map(_));
-                            fate.dropped[Reason::Condition as usize] = u64::MAX;
-                        }
+            let fates = starts[usize::from(group.at)] as usize..starts[usize::from(group.at) + 1] as usize;
+            for op in &map.ops[group.rows.clone()] {
+                self.repetition = "";
+                if let Some((field, values)) = &op.guard {
+                    if *field != guard.0 {
+                        guard = (*field, self.index.first(segment, *field, 0));
                     }
-                    continue;
-                }
-            }
-            if matches!(op.action, Action::Function(function) if function.takes_field()) {
-                if self.holds(op, None) {
-                    self.whole_field(op, raw, root, first, starts[usize::from(op.at) + 1] as usize);
-                }
-                continue;
-            }
-            if op.each {
-                self.each_repetition(op, segment, raw, root, first);
-                continue;
-            }
-            for (number, repetition) in self.index.repetitions(raw).enumerate() {
-                self.fate = first + number;
-                self.repetition = repetition;
-                if repetition.is_empty() || repetition == "\"\"" {
-                    continue;
-                }
-                if number > 0 && op.repeats_at.is_none() {
-                    if !matches!(op.action, Action::Constant(_) | Action::Link(_)) {
-                        self.fates[self.fate].by_component |= matches!(op.action, Action::Map(_));
-                        self.fates[self.fate].dropped[Reason::OneValue as usize] = u64::MAX;
+                    if !values.contains(&guard.1) {
+                        self.unmet(op, fates.clone());
+                        continue;
                     }
-                    continue;
                 }
-                self.fates[self.fate].by_component |= matches!(op.action, Action::Map(_));
-                if !self.holds(op, None) {
-                    if !matches!(op.action, Action::Constant(_) | Action::Link(_)) {
-                        self.fates[self.fate].dropped[Reason::Condition as usize] = u64::MAX;
-                    }
-                    continue;
-                }
-                self.one(op, Value { raw: repetition, level: 0 }, None, root, number as u16);
+                self.row(op, raw, root, fates.clone());
             }
         }
     }
 
+    /// The condition of a row does not hold for these repetitions.
+    fn unmet(&mut self, op: &Op, fates: Range<usize>) {
+        if !matches!(op.action, Action::Constant(_) | Action::Link(_)) {
+            for fate in &mut self.fates[fates] {
+                fate.by_component |= matches!(op.action, Action::Map(_));
+                fate.dropped[Reason::Condition as usize] = u64::MAX;
+            }
+        }
+    }
+
+    /// Applies a row to the repetitions of its field.
+    fn row(&mut self, op: &'static Op, raw: &'m str, root: NodeId, fates: Range<usize>) {
+        if matches!(op.action, Action::Function(function) if function.takes_field()) {
+            if self.holds(op, None) {
+                self.whole_field(op, raw, root, fates);
+            }
+            return;
+        }
+        if op.each {
+            self.each_repetition(op, raw, root, fates.start);
+            return;
+        }
+        // A field without a second repetition is the usual one.
+        let separator = if fates.len() > 1 { self.index.delimiters.repetition } else { None };
+        for (number, repetition) in index::split(raw, separator).enumerate() {
+            self.fate = fates.start + number;
+            self.repetition = repetition;
+            if repetition.is_empty() || repetition == "\"\"" {
+                continue;
+            }
+            let says = !matches!(op.action, Action::Constant(_) | Action::Link(_));
+            if number >= MOST_REPETITIONS {
+                if number == MOST_REPETITIONS {
+                    self.note("convert-too-many-repetitions", Severity::Warning, "the field has more repetitions than are converted");
+                }
+                self.fates[self.fate].by_component |= matches!(op.action, Action::Map(_));
+                self.fates[self.fate].dropped[Reason::TooMany as usize] = u64::MAX;
+                continue;
+            }
+            if number > 0 && op.repeats_at.is_none() {
+                if says {
+                    self.fates[self.fate].by_component |= matches!(op.action, Action::Map(_));
+                    self.fates[self.fate].dropped[Reason::OneValue as usize] = u64::MAX;
+                }
+                continue;
+            }
+            self.fates[self.fate].by_component |= matches!(op.action, Action::Map(_));
+            if !self.holds(op, None) {
+                if says {
+                    self.fates[self.fate].dropped[Reason::Condition as usize] = u64::MAX;
+                }
+                continue;
+            }
+            self.one(op, Value { raw: repetition, level: 0 }, None, root, number as u16);
+        }
+    }
+
     /// A row whose target is one item for each repetition of OBX-5.
-    fn each_repetition(&mut self, op: &'static Op, segment: usize, raw: &'m str, root: NodeId, first: usize) {
+    fn each_repetition(&mut self, op: &'static Op, raw: &'m str, root: NodeId, first: usize) {
+        let segment = self.here;
         if op.at == 5 {
             for (number, repetition) in self.index.repetitions(raw).enumerate() {
                 (self.fate, self.repetition, self.each) = (first + number, repetition, number as u16);
@@ -282,14 +321,14 @@ impl<'m> Work<'m> {
     }
 
     /// A function that takes all repetitions at once.
-    fn whole_field(&mut self, op: &'static Op, raw: &'m str, root: NodeId, first: usize, end: usize) {
+    fn whole_field(&mut self, op: &'static Op, raw: &'m str, root: NodeId, fates: Range<usize>) {
         let Action::Function(function) = op.action else { return };
         if function == Function::DocumentText {
             if let Some(node) = self.walk(op, root, 0)
                 && document::content(self, node)
             {
                 self.data();
-                self.fates[first..end].iter_mut().for_each(|fate| fate.mapped = u64::MAX);
+                self.fates[fates].iter_mut().for_each(|fate| fate.mapped = u64::MAX);
             }
             return;
         }
@@ -300,7 +339,7 @@ impl<'m> Work<'m> {
         if let Some(node) = self.walk(op, root, 0) {
             self.tree.put(node, &text);
             self.data();
-            for fate in &mut self.fates[first..end] {
+            for fate in &mut self.fates[fates] {
                 fate.mapped = u64::MAX;
             }
         }
@@ -350,7 +389,7 @@ impl<'m> Work<'m> {
                 wrote
             }
             Action::Text => {
-                let raw = if op.first { self.index.parts(value.raw, value.level).get(1) } else { value.raw };
+                let raw = if op.first { self.index.head(value.raw, value.level) } else { value.raw };
                 let wrote = !raw.is_empty() && self.write_raw(op, raw, from, repetition);
                 if top && wrote {
                     self.fates[self.fate].mapped |= if op.first { 1 } else { u64::MAX };
@@ -435,125 +474,43 @@ impl<'m> Work<'m> {
         let map = &plan.datatypes[number];
         let parts = self.index.parts(value.raw, value.level);
         let (mut mapped, mut unmet) = (0u64, 0u64);
-        for op in &map.ops {
-            let raw = parts.get(usize::from(op.at));
-            if raw.is_empty() && !op.without_value {
+        for group in &map.groups {
+            let raw = parts.get(usize::from(group.at));
+            if raw.is_empty() && !group.without_value {
                 continue;
             }
-            let bit = if op.at == 0 { u64::MAX } else { 1 << (op.at - 1).min(63) };
-            if !self.holds(op, Some(&parts)) {
-                unmet |= bit;
-                continue;
-            }
-            let level = if op.at == 0 { value.level } else { value.level + 1 };
-            let value = Value { raw, level };
-            // A code map of the row that named this map is for the codes in it.
-            let done = match (&op.action, outer.codes) {
-                (Action::Text, Some(_)) if outer.leaf != Leaf::None => self.coded(outer, op, value, node),
-                (Action::Function(_), _) => {
-                    let Action::Function(function) = op.action else { continue };
-                    let Some(target) = self.walk(op, node, 0) else { continue };
-                    let mask = functions::run(self, function, value, target, op);
-                    mapped |= mask;
+            for op in &map.ops[group.rows.clone()] {
+                if raw.is_empty() && !op.without_value {
                     continue;
                 }
-                _ => self.one(op, value, Some(&parts), node, 0),
-            };
-            if done {
-                mapped |= bit;
+                let bit = if op.at == 0 { u64::MAX } else { 1 << (op.at - 1).min(63) };
+                if !self.holds(op, Some(&parts)) {
+                    unmet |= bit;
+                    continue;
+                }
+                let level = if op.at == 0 { value.level } else { value.level + 1 };
+                let value = Value { raw, level };
+                // A code map of the row that named this map is for the codes in it.
+                let done = match (&op.action, outer.codes) {
+                    (Action::Text, Some(_)) if outer.leaf != Leaf::None => self.coded(outer, op, value, node),
+                    (Action::Function(_), _) => {
+                        let Action::Function(function) = op.action else { continue };
+                        let Some(target) = self.walk(op, node, 0) else { continue };
+                        let mask = functions::run(self, function, value, target, op);
+                        mapped |= mask;
+                        continue;
+                    }
+                    _ => self.one(op, value, Some(&parts), node, 0),
+                };
+                if done {
+                    mapped |= bit;
+                }
             }
         }
         if top {
             self.fates[self.fate].dropped[Reason::Condition as usize] |= unmet;
         }
         mapped
-    }
-
-    /// A primitive through a map of codes that the outer row names.
-    fn coded(&mut self, outer: &'static Op, op: &'static Op, value: Value<'m>, node: NodeId) -> bool {
-        let raw = if op.first { self.index.parts(value.raw, value.level).get(1) } else { value.raw };
-        let text = self.index.plain(raw);
-        self.write_coded(outer, &text, node, None)
-    }
-
-    /// Whether the code as sent is one of those that the binding of its element requires.
-    fn is_allowed(&self, op: &Op, value: Value<'m>) -> bool {
-        let parts = self.index.parts(value.raw, value.level);
-        let code = self.index.plain(parts.get(1));
-        let name = self.index.plain(parts.get(3));
-        let system = text::code_system(name.trim(), None);
-        op.allowed.is_none_or(|allowed| system.is_some_and(|system| allowed.contains(&system, code.trim())))
-    }
-
-    /// Adds the translated coding to a concept, or fills a Coding with it.
-    fn translated(&mut self, op: &'static Op, codes: usize, value: Value<'m>, node: NodeId) -> bool {
-        let codes = &self.plan.codes[codes];
-        let first = self.index.parts(value.raw, value.level).get(1);
-        let code = self.index.plain(self.index.parts(first, value.level + 1).get(1));
-        let code = code.trim();
-        if code.is_empty() || codes.is_empty() {
-            return false;
-        }
-        let Some(target) = codes.translate(code) else {
-            self.unmapped_codes.push(codes.name);
-            return false;
-        };
-        if target.system.is_empty() {
-            return false;
-        }
-        // The same code of the same system again is no translation.
-        if target.code == code && op.table.is_some_and(|(_, uri)| uri == target.system) && self.tree.ty(node).name() != "Coding" {
-            return false;
-        }
-        let coding = match self.tree.ty(node).name() {
-            "CodeableConcept" => self.tree.push(node, "coding"),
-            "Coding" => Some(node),
-            _ => None,
-        };
-        let Some(coding) = coding else { return false };
-        self.tree.set(coding, "system", target.system);
-        self.tree.set(coding, "code", target.code);
-        if !target.display.is_empty() {
-            self.tree.set(coding, "display", target.display);
-        }
-        true
-    }
-
-    /// The coding as sent says nothing more than the mapped one in front of it, if the code is the same.
-    fn drop_same_coding(&mut self, concept: NodeId) {
-        let codings: SmallVec<[NodeId; 4]> =
-            self.tree.children(concept).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding).collect();
-        let Some((first, rest)) = codings.split_first() else { return };
-        for coding in rest {
-            let same = self.tree.get(*coding, "code") == self.tree.get(*first, "code");
-            let system = self.tree.get(*coding, "system");
-            if same && (system.is_none() || system == self.tree.get(*first, "system")) {
-                self.tree.erase(*coding);
-            }
-        }
-    }
-
-    /// A code without a system that the table bound to its field has: the table is its system.
-    fn table_system(&mut self, table: u16, uri: &'static str, value: Value<'m>, node: NodeId) {
-        let parts = self.index.parts(value.raw, value.level);
-        let code = parts.get(1);
-        if !parts.get(3).is_empty() || code.is_empty() || !sutura_hl7v2::defs::table(table).is_some_and(|table| table.contains(code)) {
-            return;
-        }
-        // A translation in front of the code has a system.
-        let coding = match self.tree.ty(node).name() {
-            "CodeableConcept" => {
-                let mut codings = self.tree.children(node).filter(|(name, _)| *name == "coding").map(|(_, coding)| coding);
-                codings.find(|coding| self.tree.get(*coding, "code") == Some(code))
-            }
-            "Coding" => Some(node),
-            _ => None,
-        };
-        if let Some(coding) = coding
-            && !self.tree.has(coding, "system")
-        {
-            self.tree.set(coding, "system", uri);
-        }
     }
 
     /// Points a Reference to the resource of a role.
@@ -647,161 +604,6 @@ impl<'m> Work<'m> {
             }
         }
         if any { out } else { String::new() }
-    }
-
-    fn write_raw(&mut self, op: &'static Op, raw: &'m str, from: NodeId, repetition: u16) -> bool {
-        let plain: Cow<'m, str> = self.index.plain(raw);
-        self.write(op, &plain, from, repetition)
-    }
-
-    /// Writes a text at a row's target as the value of its type.
-    fn write(&mut self, op: &'static Op, plain: &str, from: NodeId, repetition: u16) -> bool {
-        if op.codes.is_some() {
-            let Some((last, before)) = op.path.split_last() else { return self.write_coded(op, plain, from, None) };
-            let Some(parent) = self.walk_steps(before, op, from, repetition) else { return false };
-            let (Go::Into(step, slot), true) = (last, !op.path.is_empty()) else { return false };
-            let repeats = if op.repeats_at == Some(op.path.len() - 1) { repetition } else { 0 };
-            let number = match slot {
-                Slot::Number(number) => *number,
-                _ => 0,
-            };
-            let mark = if step.is_list { u64::from(self.run) << 32 | u64::from(number) << 16 | u64::from(repeats) } else { 0 };
-            let Some(node) = self.tree.item(parent, step, mark) else { return self.choice_taken() };
-            return self.write_coded(op, plain, node, Some(parent));
-        }
-        let Some(node) = self.walk(op, from, repetition) else { return self.choice_taken() };
-        self.write_at(op, plain, node)
-    }
-
-    fn choice_taken(&mut self) -> bool {
-        if let Some(fate) = self.fates.get_mut(self.fate) {
-            fate.dropped[Reason::Choice as usize] = u64::MAX;
-        }
-        false
-    }
-
-    /// Writes a code through the row's map of codes; `coding` is the Coding that the code stands in.
-    fn write_coded(&mut self, op: &'static Op, plain: &str, node: NodeId, coding: Option<NodeId>) -> bool {
-        let Some(codes) = op.codes.map(|codes| &self.plan.codes[codes]) else { return self.write_at(op, plain, node) };
-        let code = plain.trim();
-        let Some(target) = codes.translate(code) else {
-            if codes.is_empty() {
-                return self.write_at(op, plain, node);
-            }
-            self.unmapped_codes.push(codes.name);
-            if op.allowed.is_some() || op.leaf == Leaf::Boolean {
-                return self.unknown_code();
-            }
-            return self.write_at(op, plain, node);
-        };
-        if !self.write_at(op, target.code, node) {
-            return false;
-        }
-        if let Some(coding) = coding.filter(|coding| self.tree.ty(*coding).name() == "Coding") {
-            if !target.system.is_empty() && !self.tree.has(coding, "system") {
-                self.tree.set(coding, "system", target.system);
-            }
-            if !target.display.is_empty() && !self.tree.has(coding, "display") {
-                self.tree.set(coding, "display", target.display);
-            }
-        }
-        true
-    }
-
-    fn unknown_code(&mut self) -> bool {
-        if let Some(fate) = self.fates.get_mut(self.fate) {
-            fate.dropped[Reason::Code as usize] = u64::MAX;
-        }
-        self.note(
-            "convert-code-not-mapped",
-            Severity::Warning,
-            "the code has no counterpart in the fixed list of codes of its element; it is left out",
-        );
-        false
-    }
-
-    fn invalid(&mut self) -> bool {
-        if let Some(fate) = self.fates.get_mut(self.fate) {
-            fate.dropped[Reason::Invalid as usize] = u64::MAX;
-        }
-        self.note("convert-invalid-value", Severity::Warning, "the text is no value of the type of its element; it is left out");
-        false
-    }
-
-    /// Writes a text as the value of a primitive.
-    fn write_at(&mut self, op: &'static Op, plain: &str, node: NodeId) -> bool {
-        let zone = self.zone;
-        let ok = match op.leaf {
-            Leaf::None => return false,
-            Leaf::Date => return self.write_time(plain, Precision::Date, Zone::Unknown, node),
-            Leaf::DateTime => return self.write_time(plain, Precision::DateTime, zone, node),
-            Leaf::Instant => return self.write_time(plain, Precision::Instant, zone, node),
-            Leaf::CodeSystem => match text::code_system(plain.trim(), self.local_systems) {
-                Some(uri) => {
-                    self.tree.put(node, &uri);
-                    true
-                }
-                None => {
-                    self.unmapped_codes.push("code systems");
-                    if let Some(names) = &mut self.local_names {
-                        names.push((node, plain.trim().to_owned()));
-                    }
-                    if let Some(fate) = self.fates.get_mut(self.fate) {
-                        fate.dropped[Reason::Code as usize] |= 0b1_0010_0100;
-                    }
-                    return false;
-                }
-            },
-            Leaf::Code if op.allowed.is_some_and(|allowed| !allowed.contains_code(plain.trim())) => return self.unknown_code(),
-            leaf => {
-                let (start, out) = self.tree.open_text();
-                let ok = text::push(leaf, plain, out);
-                if ok {
-                    self.tree.close_text(node, start);
-                } else {
-                    out.truncate(start as usize);
-                }
-                ok
-            }
-        };
-        if ok {
-            self.data();
-            true
-        } else {
-            self.invalid()
-        }
-    }
-
-    pub(super) fn write_time(&mut self, raw: &str, precision: Precision, zone: Zone, node: NodeId) -> bool {
-        let mut scratch = std::mem::take(&mut self.scratch);
-        let (start, out) = self.tree.open_text();
-        let written = time::write(raw, precision, zone, &mut scratch, out);
-        self.scratch = scratch;
-        match written {
-            Written::Invalid => return self.invalid(),
-            Written::TooCoarse | Written::WithoutOffset => {
-                let reason = if written == Written::TooCoarse { Reason::TooCoarse } else { Reason::WithoutOffset };
-                if let Some(fate) = self.fates.get_mut(self.fate) {
-                    fate.dropped[reason as usize] = u64::MAX;
-                }
-                self.note(
-                    "convert-time-too-coarse",
-                    Severity::Info,
-                    "the element needs a time with an offset, which is not stated; it is left out",
-                );
-                return false;
-            }
-            Written::WithoutTime => {
-                self.note("convert-time-without-zone", Severity::Info, "no offset is stated for the time; only its date is kept");
-            }
-            Written::FilledMinutes => {
-                self.note("convert-time-filled", Severity::Info, "the time is stated to the hour; FHIR needs minutes, which are 00");
-            }
-            Written::Full => {}
-        }
-        self.tree.close_text(node, start);
-        self.data();
-        true
     }
 }
 

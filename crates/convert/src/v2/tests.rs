@@ -282,3 +282,92 @@ proptest! {
         prop_assert!(report.balances());
     }
 }
+
+#[test]
+fn numbers_that_are_nobodys_identify_nobody() {
+    let message = |control: &str, name: &str| {
+        convert(&format!("MSH|^~\\&|||||20260314||ADT^A01|{control}|P|2.5\rPID|1||7||{name}\rPV1|1|I|||||||||||||||||7\r"))
+    };
+    let (one, other) = (message("M1", "DOE^JANE"), message("M2", "OTHER^BOB"));
+    for kind in ["Patient", "Encounter"] {
+        assert_ne!(resources(&one, kind)[0]["id"], resources(&other, kind)[0]["id"], "{kind}");
+    }
+    assert_eq!(one, message("M1", "DOE^JANE"), "the same record has the same ids");
+    let named = |application: &str| {
+        let bundle = convert(&format!("MSH|^~\\&|{application}||||20260314||ADT^A01|M1|P|2.5\rPID|1||7||DOE\r"));
+        resources(&bundle, "Patient")[0]["id"].clone()
+    };
+    assert_eq!(named("APP"), named("APP"));
+    assert_ne!(named("APP"), named("ELSE"));
+}
+
+#[test]
+fn a_second_one_that_says_something_else_is_kept() {
+    let twice = |segments: &str| convert_with(Options::default(), &adt(&format!("PID|1||7^^^H^MR||DOE\r{segments}")));
+    let (bundle, ..) = twice("AL1|1|DA|1191^ASPIRIN^RX|SV|HIVES\rAL1|2|DA|1191^ASPIRIN^RX|MI|NAUSEA\r");
+    assert_eq!(resources(&bundle, "AllergyIntolerance").len(), 2);
+    let (bundle, ..) = twice("AL1|1|DA|1191^ASPIRIN^RX|SV|HIVES\rAL1|2|DA|1191^ASPIRIN^RX|SV|HIVES\r");
+    assert_eq!(resources(&bundle, "AllergyIntolerance").len(), 1);
+    let (bundle, ..) = twice("NK1|1|ROE^ANN|SIS||555\rNK1|2|ROE^ANN|SIS||777\r");
+    assert_eq!(resources(&bundle, "RelatedPerson").len(), 2);
+    let (bundle, _, findings) = twice("PID|2||7^^^H^MR||ELSE\r");
+    assert_eq!(resources(&bundle, "Patient").len(), 1);
+    assert!(findings.iter().any(|finding| finding.code == "convert-same-identity"));
+}
+
+#[test]
+fn names_that_are_no_segments_are_not_told() {
+    let (_, report, _) = convert_with(Options::default(), &adt("PID|1||7\rEva|Smith|x\rZPI|1\rZoe|1\r"));
+    let places = report.feeds["APP/HOSP"].all_places();
+    assert_eq!(places["other segment"].unmapped, 3);
+    assert_eq!(places["ZPI-1"].unmapped, 1);
+    let said = serde_json::to_string(&report).unwrap().to_ascii_lowercase();
+    assert!(!said.contains("eva") && !said.contains("zoe"));
+}
+
+#[test]
+fn every_component_is_counted() {
+    let components = vec!["x"; 100].join("^");
+    let (_, report, _) = convert_with(Options::default(), &adt(&format!("PID|1||7||{components}\r")));
+    let places = report.feeds["APP/HOSP"].all_places();
+    let counted: u64 = places.iter().filter(|(place, _)| place.starts_with("PID-5")).map(|(_, counts)| counts.populated()).sum();
+    assert_eq!(counted, 100);
+}
+
+#[test]
+fn of_a_rejected_message_no_value_counts_as_mapped() {
+    let text = "MSH|^~\\&|APP|HOSP|||20260314||ZZZ^Z01|M1|P|2.5\rZPI|1\r";
+    let mut converter = Converter::new(&Options::default()).unwrap();
+    let source = Source { uri: "", offset: 0, length: 1, sha256: Sha256Hash::of(b"") };
+    let mut report = Report::new();
+    assert!(converter.convert(&Message::parse(text).unwrap(), &source, &mut report, &mut Vec::new()).is_err());
+    let places = report.feeds["APP/HOSP"].all_places();
+    assert!(places.values().all(|counts| counts.mapped == 0));
+    assert_eq!(places["MSH-10"].dropped["rejected"], 1);
+}
+
+#[test]
+fn names_of_feeds_do_not_pile_up() {
+    let mut report = Report::new();
+    for number in 0..3000 {
+        report.feed(&format!("APP{number}")).records += 1;
+    }
+    report.feed(&"x".repeat(3_000_000)).records += 1;
+    assert_eq!(report.feeds.len(), 1001);
+    assert_eq!((report.feeds["other feeds"].records, report.records().0), (2001, 3001));
+}
+
+/// Long lists and many results of one code take no longer than others: this would run for minutes if each looked at all the others.
+#[test]
+fn many_of_a_kind_take_no_longer() {
+    let results: String = (0..6_000).map(|number| format!("OBX|{number}|NM|1^X^LN||{number}\r")).collect();
+    let text = format!("{HEADER}PID|1||7\rOBR|1|||1^P^LN\r{results}");
+    let bundle = convert(&text.replace("ADT^A01^ADT_A01", "ORU^R01"));
+    assert_eq!(resources(&bundle, "Observation").len(), 6_000);
+    let (names, numbers) = (vec!["DOE^JANE"; 40_000].join("~"), vec!["7^^^H^MR"; 40_000].join("~"));
+    let (bundle, report, findings) = convert_with(Options::default(), &adt(&format!("PID|1||{numbers}||{names}|||||2106-3~2054-5\r")));
+    assert_eq!(resources(&bundle, "Patient")[0]["name"].as_array().unwrap().len(), 32_768);
+    let places = report.feeds["APP/HOSP"].all_places();
+    assert_eq!(places["PID-5.1"].dropped["too-many-repetitions"], 40_000 - 32_768);
+    assert!(findings.iter().any(|finding| finding.code == "convert-too-many-repetitions"));
+}

@@ -1,11 +1,10 @@
 //! The walk over the segments of a message: which resources are in force, and which maps fill them.
 
 use super::{
-    account,
+    account::Account,
     plan::{Plan, Tag, Use},
     run::{PATIENT, SPECIMEN, Work},
 };
-use crate::report::Feed;
 
 /// The families of messages that rows can name.
 pub(super) const FAMILIES: [&str; 10] = ["*", "RESULT", "MEDICATION", "DISPENSE", "ADMINISTRATION", "VXU", "ORDER", "ADT", "SIU", "LINK"];
@@ -27,7 +26,7 @@ fn family_of(code: &str) -> &'static str {
 }
 
 /// Walks the message. False if no segment but the header has a map.
-pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
+pub(super) fn walk(work: &mut Work<'_>, account: &mut Account) -> bool {
     let index = work.index;
     let plan = work.plan;
     let (code, trigger) = (index.first(0, 9, 1), index.first(0, 9, 2));
@@ -52,7 +51,7 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
         work.open_segment(at, &mut starts);
         // Nobody is merged into nobody.
         if &tag == b"MRG" && work.roles[PATIENT].is_none() {
-            account(work, feed, &starts);
+            account.segment(work, &starts);
             continue;
         }
         enter(work, &mut state, at, family);
@@ -70,7 +69,7 @@ pub(super) fn walk(work: &mut Work<'_>, feed: &mut Feed) -> bool {
         if &tag == b"PID" && links && state.patients == 1 {
             work.roles[other] = work.roles[PATIENT];
         }
-        account(work, feed, &starts);
+        account.segment(work, &starts);
     }
     recognised
 }

@@ -212,9 +212,8 @@ impl ScalarUDFImpl for TermFunction {
 /// A value in another unit; null for a unit that is not known or measures something else.
 fn converted(value: &str, from: &str, to: &str) -> Option<f64> {
     let (from, to) = (ucum::from_common(from.trim())?, ucum::from_common(to.trim())?);
-    // Decimal arithmetic where it can be done; the exponent of a very large or small number is none.
-    let exact = ucum::convert_decimal(value.trim(), &from, &to).ok().and_then(|value| value.parse().ok());
-    exact.or_else(|| ucum::convert(value.trim().parse().ok()?, &from, &to).ok())
+    // The whole result: a column of numbers does not say to how many digits they were measured.
+    ucum::convert(value.trim().parse().ok()?, &from, &to).ok()
 }
 
 /// The name under which a system is loaded: as it is, else its URI by its OID or its name in HL7 table 0396, else a local name in capital letters.

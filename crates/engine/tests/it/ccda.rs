@@ -120,6 +120,7 @@ async fn codes_and_units_in_sql() {
         ("ucum_code('mmHg')", "mm[Hg]"),
         ("ucum_convert(98.6, '[degF]', 'Cel')", "37.0"),
         ("ucum_convert('1.5', 'g', 'mg')", "1500.0"),
+        ("ucum_convert(1, '[lb_av]', 'kg')", "0.45359237"),
         ("ucum_convert(1, 'g', 'mL') is null", "true"),
         ("ucum_convert(1, 'g', 'nonsense') is null", "true"),
         ("lab_normalise('2345-7', 100, 'mg/dL')", "5.55"),

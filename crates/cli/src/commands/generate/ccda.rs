@@ -1,27 +1,13 @@
 //! `sutura generate ccda`: documents of the people of the feeds.
 
-use std::{
-    io,
-    ops::ControlFlow,
-    path::PathBuf,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
-};
+use sutura_synthetic::{CcdaExport, CcdaOptions, CcdaStyle, Compression};
 
-use sutura_synthetic::{CcdaExport, CcdaOptions, CcdaStyle, CcdaTruth, Compression, SyntheticError};
-
-use super::{
-    Staging,
-    fhir::{StopWhenDropped, publish, taken},
-};
+use super::folders;
 use crate::{
     args::{DocumentStyle, GenerateCcdaArgs, RecordCompression},
     commands::block_on,
-    failure::{CLEAN, Failure, Outcome},
+    failure::{CLEAN, Outcome},
     output::{self, Console},
-    progress,
 };
 
 /// The folder that the documents are in.
@@ -50,7 +36,9 @@ pub(crate) fn run(args: &GenerateCcdaArgs, console: Console) -> Outcome {
             RecordCompression::Zstd => Compression::Zstd,
         },
     };
-    let truth = block_on(documents(options, args.out.clone(), console))?;
+    let (patients, export) = (options.patients, CcdaExport::new(options)?);
+    let write = folders::write(args.out.clone(), &PARTS, patients, console, move |place, written| export.write_to(place, written));
+    let truth = block_on(write)?;
     if args.json {
         output::print_json(&truth)?;
     } else {
@@ -65,29 +53,4 @@ pub(crate) fn run(args: &GenerateCcdaArgs, console: Console) -> Outcome {
         output::print_summary(console, &said)?;
     }
     Ok(CLEAN)
-}
-
-/// Writes the documents into a folder.
-async fn documents(options: CcdaOptions, folder: PathBuf, console: Console) -> Outcome<CcdaTruth> {
-    let bar = progress::patients(console, options.patients, "generating");
-    let export = CcdaExport::new(options)?;
-    let shown = folder.display().to_string();
-    let failed = |error: io::Error| Failure::io(&shown, &error);
-    if let Some(path) = taken(&folder, &PARTS).map_err(failed)? {
-        return Err(SyntheticError::OtherFeed { path }.into());
-    }
-    let staging = Staging::beside(&folder).map_err(failed)?;
-    let stop = Arc::new(AtomicBool::new(false));
-    let _guard = StopWhenDropped(stop.clone());
-    let (place, ticks) = (staging.0.clone(), bar.clone());
-    let work = tokio::task::spawn_blocking(move || {
-        export.write_to(&place, &|written| {
-            ticks.set_position(written);
-            if stop.load(Ordering::Relaxed) { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        })
-    });
-    let truth = work.await.map_err(|error| Failure::failed(format!("generating stopped: {error}")))??;
-    bar.finish_and_clear();
-    publish(&staging.0, &folder, &PARTS).map_err(failed)?;
-    Ok(truth)
 }
