@@ -736,3 +736,17 @@ fn participations() {
     assert_eq!(converted.to(&converted.one("ServiceRequest")["requester"])["identifier"][0]["value"], "77");
     assert_eq!(converted.to(&converted.one("Observation")["performer"][0])["identifier"][0]["value"], "88");
 }
+
+#[test]
+fn what_a_rule_asks_for_is_said_to_be_unknown() {
+    let converted = convert("RAS^O17", &[PID, "ORC|RE|P1^EHR|F1^RX", "RXA|0|1|20260101||A^Drug^L|999", "RXR|IV^Intravenous^HL70162"]);
+    let dosage = &converted.one("MedicationAdministration")["dosage"];
+    assert_eq!(dosage["dose"]["extension"][0]["valueCode"], "unknown");
+    assert_eq!(dosage["route"]["coding"][0]["code"], "IVINJ");
+    let converted = convert("ADT^A01", &[PID, "PV1|1|I", "PV2||||||||||||some days"]);
+    assert!(converted.one("Encounter").get("length").is_none());
+    let converted = convert("RDE^O11", &[PID, "ORC|NW|P1^EHR", "RXE||TPN^Nutrition^L|1||L", "RXC|B||500|mL^mL^UCUM"]);
+    let ingredient = &converted.one("Medication")["ingredient"][0];
+    assert_eq!(ingredient["strength"]["numerator"]["value"], 500);
+    assert_eq!(ingredient["itemCodeableConcept"]["extension"][0]["valueCode"], "unknown");
+}

@@ -32,6 +32,7 @@ const DEFAULTS: &[(&str, &str, &str)] = &[
 /// The type a choice takes when nothing was stated.
 const CHOICES: &[(&str, &str)] = &[
     ("medication", "medicationCodeableConcept"),
+    ("item", "itemCodeableConcept"),
     ("occurrence", "occurrenceString"),
     ("effective", "effectiveDateTime"),
     ("event", "eventCoding"),
@@ -60,6 +61,7 @@ const MENDED: &[&str] = &[
     "Patient.link",
     "Patient.communication",
     "RelatedPerson.communication",
+    "MedicationAdministration.dosage",
     "Encounter.diagnosis",
     "Encounter.location",
     "Encounter.participant",
@@ -206,6 +208,10 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
         "Patient.communication" | "RelatedPerson.communication" => language(tree, node),
         // drt-1, age-1 and sense: a unit without a value says nothing.
         "Duration" | "Age" | "Distance" | "Count" | "Quantity" if !tree.has(node, "value") && tree.has(node, "code") => tree.erase(node),
+        // mad-1: a dosage has a dose, known or not.
+        "MedicationAdministration.dosage" if !["dose", "rateRatio", "rateQuantity"].iter().any(|name| tree.has(node, name)) => {
+            absent_at(tree, node, "dose");
+        }
         // qty-3: a code needs a system.
         "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
             if let Some(code) = tree.get(node, "code").map(str::to_owned)

@@ -208,7 +208,19 @@ fn segment() -> impl Strategy<Value = String> {
         Just("ZZZ"),
         Just("PD1"),
         Just("PR1"),
-        Just("TQ1")
+        Just("TQ1"),
+        Just("RXO"),
+        Just("RXD"),
+        Just("RXC"),
+        Just("RXR"),
+        Just("AIS"),
+        Just("AIL"),
+        Just("AIG"),
+        Just("IAM"),
+        Just("IN2"),
+        Just("PV2"),
+        Just("ROL"),
+        Just("PRT")
     ];
     let part = prop_oneof![
         4 => Just(String::new()),
@@ -264,7 +276,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: std::env::var("PROPTEST_CASES").ok().and_then(|cases| cases.parse().ok()).unwrap_or(96), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_message_gives_a_valid_bundle_or_nothing(segments in proptest::collection::vec(segment(), 0..10), kind in "ADT\\^A01|ADT\\^A40|ORU\\^R01|VXU\\^V04|RDE\\^O11|SIU\\^S12|MDM\\^T02|DFT\\^P03|XXX\\^Y01|ADT") {
+    fn any_message_gives_a_valid_bundle_or_nothing(segments in proptest::collection::vec(segment(), 0..10), kind in "ADT\\^A01|ADT\\^A24|ADT\\^A38|ADT\\^A40|ADT\\^A44|ADT\\^A47|ORU\\^R01|OUL\\^R22|VXU\\^V04|RDE\\^O11|RDS\\^O13|RAS\\^O17|ORM\\^O01|SIU\\^S12|SIU\\^S23|SIU\\^S26|MDM\\^T02|MDM\\^T10|DFT\\^P03|XXX\\^Y01|ADT") {
         let text = format!("MSH|^~\\&|APP|HOSP|||20260314||{kind}|1|P|2.5\r{}", segments.concat());
         let message = Message::parse(&text).unwrap();
         let mut converter = Converter::new(&Options { recorded: Some("2026-01-01T00:00:00Z".to_owned()), ..Options::default() }).unwrap();
