@@ -306,6 +306,8 @@ fn values_that_fhir_cannot_hold_are_left_out() {
     let fine = of_text("MSH|^~\\&|APP|HOSP|||20260102030405+0000||ACK^A01|M1|P|2.5.1|||||||en-US\rMSA|AA|MSG-1\rPID|1||7||DOE\r");
     let header = fine.one("MessageHeader");
     assert_eq!((&header["response"]["identifier"], &header["language"]), (&json!("MSG-1"), &json!("en-US")));
+    let insured = convert("ADT^A01", &[PID, "IN1|1|PLAN|CO1|||||||||20260101|2026"]);
+    assert_eq!(insured.one("Coverage")["period"], json!({"start": "2026", "end": "2026"}));
     let stay = convert("ADT^A01", &[PID, "PV1|1|I|||||||||||||||||V1", "PV2|||||||||||5  x"]);
     assert_eq!(stay.one("Encounter").get("length"), None);
 }

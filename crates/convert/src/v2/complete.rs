@@ -104,6 +104,13 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             tree.set(root, "recorded", recorded);
         }
         "Appointment" => marked = appointment(tree, root),
+        // mad-1: a dosage says how much.
+        "MedicationAdministration" if tree.has(root, "dosage") && tree.get(root, "dosage.dose.value").is_none() => {
+            if let Some(dose) = tree.element(root, "dosage").and_then(|dosage| tree.element(dosage, "dose")) {
+                tree.erase(dose);
+                absent(tree, dose);
+            }
+        }
         // prr-1: details are of something.
         "ServiceRequest" if tree.has(root, "orderDetail") && !tree.has(root, "code") => absent_at(tree, root, "code"),
         "Organization" => {
@@ -252,6 +259,18 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
             };
             if wrong && let Some(end) = tree.child(node, "end") {
                 tree.erase(end);
+            }
+            // FHIR cannot compare a day with its year, or a time with its day: both get the precision of the shorter.
+            let shared = match (tree.get(node, "start"), tree.get(node, "end")) {
+                (Some(start), Some(end)) if !wrong && start.len() != end.len() && start.len().min(end.len()) <= 10 => {
+                    let (shorter, longer) = if start.len() < end.len() { (start, end) } else { (end, start) };
+                    longer.starts_with(shorter).then(|| shorter.to_owned())
+                }
+                _ => None,
+            };
+            if let Some(shared) = shared {
+                tree.set(node, "start", &shared);
+                tree.set(node, "end", &shared);
             }
         }
         // pat-1: a contact says more than what it is to the patient.

@@ -5,7 +5,10 @@
 //! resource is known by its record. What has no identifier of its own is known by
 //! its patient, visit or order and what it says. Resources that a field describes are known by their identifier, else by their content.
 
-use std::collections::{HashMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{HashMap, HashSet},
+};
 
 use sutura_core::{Severity, Sha256Hash};
 
@@ -377,19 +380,23 @@ fn says<'m>(work: &Work<'m>, resource: ResourceId, tag: Tag, field: u16, compone
 }
 
 /// System and code of the first coding that has a code, else its text with no system.
-fn code(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16) -> Option<[String; 2]> {
+fn code<'m>(work: &Work<'m>, resource: ResourceId, tag: Tag, field: u16) -> Option<[Cow<'m, str>; 2]> {
     let at = segment_of(work, resource, tag)?;
-    let part = |number| work.index.plain(work.index.first(at, field, number)).trim().to_owned();
+    let part = |number| match work.index.plain(work.index.first(at, field, number)) {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    };
     for (code, system) in [(1, 3), (4, 6)] {
         let code = part(code);
-        if !code.is_empty() {
-            let name = part(system);
-            let system = text::code_system(&name, None).map(std::borrow::Cow::into_owned);
-            return Some([system.unwrap_or(name), code]);
+        if code.is_empty() {
+            continue;
         }
+        let name = part(system);
+        let system = text::code_system(&name, None).map(|uri| Cow::Owned(uri.into_owned()));
+        return Some([system.unwrap_or(name), code]);
     }
     let text = [9, 2].into_iter().map(part).find(|text| !text.is_empty())?;
-    Some([String::new(), text])
+    Some([Cow::Borrowed(""), text])
 }
 
 /// The day of EVN-2, else of MSH-7.

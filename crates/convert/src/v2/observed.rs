@@ -18,7 +18,7 @@ pub(super) fn number<'m>(work: &mut Work<'m>, value: Value<'m>, node: NodeId) ->
     let first = work.index.plain(parts.get(1)).trim().to_owned();
     let sign = SIGNS.into_iter().find(|sign| first.starts_with(sign));
     if let Some(number) = decimal(first.trim_start_matches(sign.unwrap_or("")).trim()) {
-        return if quantity(work, node, sign, &number) { 1 } else { 0 };
+        return u64::from(quantity(work, node, sign, &number));
     }
     let whole = work.index.plain(value.raw).trim().to_owned();
     as_text(work, node, whole)

@@ -11,7 +11,8 @@ pub(super) fn code_system<'t>(name: &'t str, local_systems: Option<&str>) -> Opt
         return None;
     }
     if let Some(uri) = sutura_terminology::v2::coding_system_uri(name) {
-        return Some(uri);
+        // A URN of what is no OID or UUID is no name of anything.
+        return (super::functions::checked_urn(&uri).len() == uri.len()).then_some(uri);
     }
     let base = local_systems?;
     let is_plain = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'+'));
