@@ -5,6 +5,7 @@
 pub(crate) mod convert;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
+pub(crate) mod terminology;
 
 use std::path::PathBuf;
 
@@ -48,6 +49,8 @@ pub(crate) enum Command {
     Convert(convert::ConvertArgs),
     #[command(subcommand)]
     Fhir(fhir::FhirCommand),
+    #[command(subcommand)]
+    Terminology(terminology::TerminologyCommand),
     Validate(ValidateArgs),
     Plan(PlanArgs),
     Run(RunArgs),

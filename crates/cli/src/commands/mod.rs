@@ -11,6 +11,7 @@ mod policy;
 mod sql;
 mod summary;
 mod tables;
+mod terminology;
 
 use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc, time::Duration};
 
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Sql(args) => sql::run(&args, console),
         Command::Convert(args) => convert::run(&args, console),
         Command::Fhir(command) => fhir::run(&command, console),
+        Command::Terminology(command) => terminology::run(&command, console),
         Command::Tables(args) => tables::run(&args),
         Command::Keys(command) => keys::run(&command, console),
         Command::Policy(command) => policy::run(&command),
@@ -114,7 +116,7 @@ fn profiles(packages: &[PathBuf]) -> Outcome<Option<Arc<ProfileStore>>> {
 }
 
 /// Terminology of the user; none where no file is named.
-fn terminology(args: &TerminologyArgs, console: Console) -> Outcome<Option<TerminologyFiles>> {
+fn own_terminology(args: &TerminologyArgs, console: Console) -> Outcome<Option<TerminologyFiles>> {
     if args.files.is_empty() {
         return Ok(None);
     }

@@ -20,7 +20,7 @@ use sutura_engine::{
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
 
-use super::{block_on, engine_with, profiles, read_text, terminology};
+use super::{block_on, engine_with, own_terminology, profiles, read_text};
 use crate::{
     args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
     let options = EngineOptions {
         privacy: privacy(&args.keys)?,
         profiles: profiles(&args.packages)?,
-        terminology: terminology(&args.terminology, console)?.map(|files| files.terminology),
+        terminology: own_terminology(&args.terminology, console)?.map(|files| files.terminology),
         ..EngineOptions::default()
     };
     let engine = engine_with(options, args.memory)?;

@@ -205,3 +205,35 @@ fn jobs_have_it_and_the_report_counts() {
     expect(&output, 2);
     assert!(stderr(&output).contains("feed.hl7") && stderr(&output).contains("terminology"), "{}", stderr(&output));
 }
+
+#[test]
+fn it_can_be_asked_by_hand() {
+    let folder = folder();
+    let ask = |arguments: &[&str], code: i32| -> Value {
+        let output = run(folder.path(), &[&["terminology"], arguments, &["--terminology", "own", "--json"]].concat());
+        expect(&output, code);
+        serde_json::from_str(&stdout(&output)).unwrap_or(Value::Null)
+    };
+    assert_eq!(ask(&["lookup", "99lab", "GLU"], 0)["display"], "Glucose of ours");
+    let dog = ask(&["lookup", "http://h.example/kinds", "dog"], 0);
+    assert_eq!(dog["parents"], json!([{ "code": "animal", "display": "Animal" }]));
+    assert_eq!(ask(&["validate", "99LAB", "GLU", "--value-set", "http://h.example/sugar"], 0)["result"], true);
+    let wrong = ask(&["validate", "99LAB", "CANARYCODE", "--value-set", "http://h.example/sugar"], 1);
+    assert_eq!((&wrong["result"], &wrong["issues"][0]["severity"]), (&false.into(), &"error".into()));
+    assert_eq!(ask(&["subsumes", "http://h.example/kinds", "animal", "dog"], 0)["outcome"], "subsumes");
+    let target = json!({ "system": "http://loinc.org", "code": "2345-7", "display": "Glucose in Serum", "equivalence": "equivalent" });
+    assert_eq!(ask(&["translate", "99LAB", "GLU"], 0)["targets"], json!([target]));
+    assert_eq!(ask(&["translate", "99lab", "GLU", "--map", "http://h.example/lab-to-loinc"], 0)["targets"], json!([target]));
+    assert_eq!(ask(&["translate", "99LAB", "X"], 1)["result"], false);
+    assert_eq!(ask(&["expand", "http://h.example/sugar"], 0)["total"], 1);
+    let info = ask(&["info"], 0);
+    assert_eq!((&info["own"]["code_systems"], info["files"].as_array().unwrap().len()), (&3.into(), 5));
+    ask(&["lookup", "99LAB", "X"], 1);
+    ask(&["lookup", "99NONE", "X"], 2);
+    ask(&["expand", "http://no/set"], 2);
+    let output = run(folder.path(), &["terminology", "expand", "http://hl7.org/fhir/ValueSet/administrative-gender"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("female  Female\n") && stdout(&output).ends_with("4 of 4 codes\n"), "{}", stdout(&output));
+    let output = run(folder.path(), &["terminology", "lookup", "http://hl7.org/fhir/administrative-gender", "female"]);
+    assert!(stdout(&output).starts_with("female  Female\n"), "{}", stdout(&output));
+}

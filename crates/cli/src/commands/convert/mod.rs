@@ -34,7 +34,7 @@ use self::{
 use super::{
     block_on, engine_with,
     fhir::{places::refuse_own_input, require_leave, resources::note_pipes},
-    terminology,
+    own_terminology,
 };
 use crate::{
     args::convert::{ConvertArgs, ConvertTo, Mapping},
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ConvertArgs, console: Console) -> Outcome {
     require_leave(&args.allow)?;
     let (inputs, out) = inputs_and_output(args)?;
     let places = Places::new(args, &out)?;
-    let own = terminology(&args.mapping.terminology, console)?;
+    let own = own_terminology(&args.mapping.terminology, console)?;
     let codes = own.as_ref().map(|files| UserCodes(Arc::clone(&files.terminology)));
     let (messages, documents) = (message_options(&args.mapping, codes.clone()), document_options(&args.mapping, codes)?);
     let workshop = Arc::new(Workshop::new(messages, documents, args.validate)?);
