@@ -14,7 +14,7 @@ use crate::{
     filter::{Condition, Pushed},
     finding::Finding,
     reject::Reject,
-    table::TableDef,
+    table::{Grouping, TableDef},
 };
 
 /// What a caller wants of one table.
@@ -179,6 +179,11 @@ pub trait Format: Any + Send + Sync + fmt::Debug {
     /// When the format has no views, one is wrong, or its name is taken.
     fn with_views(&self, _views: &[ViewText]) -> Result<Arc<dyn Format>, FormatError> {
         Err(FormatError::NoViews { format: self.name() })
+    }
+
+    /// Tables of groups over the format's tables.
+    fn groupings(&self) -> &[Grouping] {
+        &[]
     }
 
     /// The table of that name, or of another name that the format knows it by.

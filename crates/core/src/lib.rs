@@ -35,5 +35,5 @@ pub use phi::{ColumnMeta, PhiClass};
 pub use record::{RecordId, Sha256Hash};
 pub use reject::{Reject, RejectTableBuilder};
 pub use secret::SecretBytes;
-pub use table::{ColumnDef, TableDef};
+pub use table::{Aggregate, ColumnDef, Grouping, TableDef};
 pub use time::{PartialDateTime, Precision};

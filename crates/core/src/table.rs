@@ -84,3 +84,34 @@ impl TableDef {
         self.columns.iter().position(|c| c.name == column)
     }
 }
+
+/// A table of groups: rows of one of a format's tables with the same key, as one row each. A decoder reads one file and cannot say what belongs
+/// together across files; whoever has all rows can. It is no table of the decoder's: the engine makes it in SQL.
+#[derive(Debug, Clone)]
+pub struct Grouping {
+    /// Its name in SQL, beside those of the tables.
+    pub name: &'static str,
+    /// What one row stands for.
+    pub doc: &'static str,
+    /// The table whose rows are grouped.
+    pub of: &'static str,
+    /// The columns that rows of a group agree in.
+    pub key: &'static [&'static str],
+    /// The other columns: name, how it is made, of which column.
+    pub columns: &'static [(&'static str, Aggregate, &'static str)],
+}
+
+/// How the values of a group become one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Aggregate {
+    /// The least. For what all rows of a group ought to agree in, too: then it does not depend on the order of the rows.
+    Min,
+    /// The greatest.
+    Max,
+    /// The sum.
+    Sum,
+    /// How many values there are; of a column that is never null, how many rows.
+    Count,
+    /// How many different values there are.
+    CountDistinct,
+}

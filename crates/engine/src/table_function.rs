@@ -8,11 +8,13 @@
 use std::{path::Path, sync::Arc};
 
 use datafusion::{
-    catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider},
+    catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, view::ViewTable},
     common::{Result as DataFusionResult, ScalarValue},
-    logical_expr::Expr,
+    datasource::provider_as_source,
+    functions_aggregate::expr_fn::{count, count_distinct, max, min, sum},
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident},
 };
-use sutura_core::Format;
+use sutura_core::{Aggregate, Format, Grouping};
 
 use crate::{
     engine::Readers,
@@ -40,8 +42,32 @@ impl TableFunctionImpl for ReadFunction {
             Some(view) if is_view(&view) => format_with(self.format.as_ref(), &view).map(|(format, table)| (format, Some(table)))?,
             table => (Arc::clone(&self.format), table),
         };
-        Ok(Arc::new(FormatTable::at(&self.readers, format, table.as_deref(), &path, options)?.called(call)))
+        let grouping = format.groupings().iter().find(|grouping| Some(grouping.name) == table.as_deref()).cloned();
+        let table = grouping.as_ref().map_or(table, |grouping| Some(grouping.of.to_owned()));
+        let rows = Arc::new(FormatTable::at(&self.readers, format, table.as_deref(), &path, options)?.called(call));
+        match grouping {
+            Some(grouping) => Ok(Arc::new(ViewTable::new(grouped(&grouping, rows)?, None))),
+            None => Ok(rows),
+        }
     }
+}
+
+/// The plan of a table of groups over the rows of another.
+fn grouped(grouping: &Grouping, rows: Arc<dyn TableProvider>) -> DataFusionResult<LogicalPlan> {
+    let aggregates = grouping.columns.iter().map(|(name, aggregate, column)| {
+        let column = ident(*column);
+        let made = match aggregate {
+            Aggregate::Min => min(column),
+            Aggregate::Max => max(column),
+            Aggregate::Sum => sum(column),
+            Aggregate::Count => count(column),
+            Aggregate::CountDistinct => count_distinct(column),
+        };
+        made.alias(*name)
+    });
+    LogicalPlanBuilder::scan(grouping.of, provider_as_source(rows), None)?
+        .aggregate(grouping.key.iter().map(|column| ident(*column)), aggregates)?
+        .build()
 }
 
 impl Call {

@@ -5,6 +5,7 @@
 //! crate asserts that no case fails but those listed as known.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod dicom;
 mod fhir_read;
 mod fhir_validate;
 mod fhirpath;
@@ -57,7 +58,7 @@ impl Suite {
 type Run = fn(&Path) -> Result<Suite, std::io::Error>;
 
 /// All suites, in the order of the report.
-pub const SUITES: [(&str, Run); 14] = [
+pub const SUITES: [(&str, Run); 17] = [
     ("hl7v2-edge", hl7v2::edge),
     ("hl7v2-timestamps", hl7v2::timestamps),
     ("hl7v2-accounting", hl7v2::accounting),
@@ -68,6 +69,9 @@ pub const SUITES: [(&str, Run); 14] = [
     ("fhir-validator", fhir_validate::validator),
     ("fhir-spec-examples", fhir_validate::spec_examples),
     ("fhir-us-core", fhir_validate::us_core),
+    ("dicom-tags", dicom::tags),
+    ("dicom-pixels", dicom::pixels),
+    ("dicom-broken", dicom::broken),
     ("privacy-zip3", privacy::zip3),
     ("quality-wilson", quality::wilson),
     ("fhirpath", fhirpath::fhirpath),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr)]
 
 mod ccda;
+mod dicom;
 mod fhir;
 mod hl7v2;
 mod packed;

@@ -1,6 +1,6 @@
 //! DICOM as a format the engine can read.
 
-use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, TableDef};
+use sutura_core::{BlockDecoder, DecoderSpec, Format, FormatError, Grouping, TableDef, near_table};
 
 use crate::{options::Options, read::Decoder, tables};
 
@@ -29,6 +29,17 @@ impl Format for Dicom {
 
     fn check_options(&self, options: &serde_json::Value) -> Result<(), FormatError> {
         Options::from_json(options).map(|_| ())
+    }
+
+    fn groupings(&self) -> &[Grouping] {
+        &tables::GROUPINGS
+    }
+
+    fn table_hint(&self, name: &str) -> Option<String> {
+        let grouping = tables::GROUPINGS.iter().find(|grouping| grouping.name == name);
+        let of_groups =
+            |grouping: &Grouping| format!("{name} are groups: select ... from {} group by {}", grouping.of, grouping.key.join(", "));
+        grouping.map(of_groups).or_else(|| near_table(self.tables(), name))
     }
 
     fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {

@@ -3,10 +3,13 @@
 mod columns;
 mod elements;
 mod frames;
+mod grouped;
 mod instances;
 mod plan;
 mod spec;
 mod structured;
+mod text;
 
+pub use grouped::GROUPINGS;
 pub(crate) use plan::{Plan, Record};
 pub use spec::definitions;

@@ -3,24 +3,23 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
-    array::{
-        ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, StringViewBuilder,
-        TimestampMicrosecondBuilder,
-    },
+    array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, TimestampMicrosecondBuilder},
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
 
+use super::text::TextColumn;
+use crate::tag::Tag;
+
 /// A batch with so much text is full, however few its rows.
 const BATCH_BYTES: usize = 16 << 20;
-/// Rows that builders make room for at once, and bytes of a block of long texts, where a table has one row for each file and one file is read.
-const ONE: (usize, u32) = (1, 64);
-/// Rows that builders make room for at once elsewhere.
+/// Rows that builders make room for at once, unless one is expected.
 const FIRST_ROWS: usize = 256;
 
 /// What a column of a row holds.
 pub(super) enum Cell<'d> {
     Text(Option<Cow<'d, str>>),
+    Tag(Option<Tag>),
     Integer(Option<i64>),
     Number(Option<f64>),
     Flag(Option<bool>),
@@ -32,7 +31,7 @@ pub(super) enum Cell<'d> {
 
 #[derive(Debug)]
 enum Builder {
-    Text(StringViewBuilder),
+    Text(TextColumn),
     Integer(Int64Builder),
     Number(Float64Builder),
     Flag(BooleanBuilder),
@@ -52,11 +51,7 @@ pub(super) struct Columns {
 impl Columns {
     /// `is_one`: whether one row is expected, so that room for more would be wasted.
     pub(super) fn new(schema: SchemaRef, capacity: usize, is_one: bool) -> Self {
-        let room = if is_one { ONE.0 } else { capacity.min(FIRST_ROWS) };
-        let text = || {
-            let builder = StringViewBuilder::with_capacity(room);
-            if is_one { builder.with_fixed_block_size(ONE.1) } else { builder }
-        };
+        let room = if is_one { 1 } else { capacity.min(FIRST_ROWS) };
         let builders = schema
             .fields()
             .iter()
@@ -67,7 +62,7 @@ impl Columns {
                 DataType::Timestamp(_, _) => {
                     Builder::Instant(TimestampMicrosecondBuilder::with_capacity(room).with_data_type(field.data_type().clone()))
                 }
-                _ => Builder::Text(text()),
+                _ => Builder::Text(TextColumn::with_capacity(room)),
             })
             .collect();
         Self { schema, builders, rows: 0, bytes: 0, capacity: capacity.max(1) }
@@ -81,9 +76,9 @@ impl Columns {
     /// Appends a cell; one of another type than the column's is null.
     pub(super) fn append(&mut self, column: usize, cell: Cell<'_>) {
         match (self.builders.get_mut(column), cell) {
-            (Some(Builder::Text(builder)), Cell::Text(text)) => {
-                self.bytes += text.as_ref().map_or(0, |text| if text.len() > 12 { text.len() } else { 0 });
-                builder.append_option(text);
+            (Some(Builder::Text(builder)), Cell::Text(Some(text))) => self.bytes += builder.append(&text),
+            (Some(Builder::Text(builder)), Cell::Tag(Some(tag))) => {
+                builder.append(std::str::from_utf8(&tag.to_hex()).unwrap_or_default());
             }
             (Some(Builder::Integer(builder)), Cell::Integer(value)) => builder.append_option(value),
             (Some(Builder::Number(builder)), Cell::Number(value)) => builder.append_option(value),

@@ -5,7 +5,10 @@ use std::{borrow::Cow, fmt::Write as _};
 use sutura_core::{FormatError, PhiClass};
 
 use super::spec::{Add, Column, Read, Row, Rows, Table, computed, table};
-use crate::{dictionary, element::DataSet, tag::Tag};
+use crate::{
+    dictionary,
+    element::{DataSet, Element},
+};
 
 /// Longest text of a value that is shown; more is in the file.
 const MOST_TEXT: usize = 64 << 10;
@@ -16,23 +19,13 @@ pub(super) fn elements() -> Table {
     let integer = |name, doc, read| computed(name, "", Operational, doc, Read::Integer(read));
     let columns = vec![
         text("path", Operational, "where it stands: sequences with the numbers of their items, from 1, then its tag", |row| {
-            let element = row.element?;
-            if row.path.is_empty() {
-                return Some(Cow::Owned(hex(element.tag())));
-            }
-            let mut path = String::with_capacity(row.path.len() + 8);
-            path.push_str(row.path);
-            path.extend(element.tag().to_hex().map(char::from));
-            Some(Cow::Owned(path))
+            Some(Cow::Borrowed(row.path))
         }),
-        text("tag", Operational, "the tag: eight hexadecimal digits", |row| Some(Cow::Owned(hex(row.element?.tag())))),
+        computed("tag", "", Operational, "the tag: eight hexadecimal digits", Read::Tag(|row| Some(row.element?.tag()))),
         text("keyword", Operational, "the keyword of the dictionary; null of private and unknown elements", |row| {
             Some(dictionary::attribute(row.element?.tag())?.keyword).filter(|keyword| !keyword.is_empty()).map(Cow::Borrowed)
         }),
-        text("private_creator", Operational, "whose block a private element is in", |row| {
-            let element = row.element?;
-            if element.tag().is_private() { row.item.private_creator(element.tag()) } else { None }
-        }),
+        text("private_creator", Operational, "whose block a private element is in", |row| row.creator?.text()),
         text("vr", Operational, "the value representation: as written, or as the dictionary has it", |row| {
             Some(Cow::Borrowed(row.element?.vr().code()))
         }),
@@ -74,10 +67,6 @@ pub(super) fn elements() -> Table {
     )
 }
 
-fn hex(tag: Tag) -> String {
-    tag.to_hex().map(char::from).into_iter().collect()
-}
-
 /// Rows of a file: nested elements follow their sequence.
 pub(super) fn each(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), FormatError> {
     let mut path = String::new();
@@ -86,13 +75,18 @@ pub(super) fn each(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), FormatError> 
 
 /// Sequences are nested no deeper than the limit of the reader.
 fn walk(row: &Row<'_>, data_set: DataSet<'_>, depth: i64, number: i64, path: &mut String, add: &mut Add<'_>) -> Result<(), FormatError> {
+    let around = path.len();
+    let mut creators: Vec<Element<'_>> = Vec::new();
     for element in data_set {
-        add(&Row { item: data_set, element: Some(element), depth, outer: number, path, ..*row })?;
-        if !element.is_sequence() {
-            continue;
+        let tag = element.tag();
+        let mut creator = None;
+        if tag.is_private_creator() {
+            creators.push(element);
+        } else if let Some(wanted) = tag.creator() {
+            creator = creators.iter().rev().find(|creator| creator.tag() == wanted).copied();
         }
-        let length = path.len();
-        path.extend(element.tag().to_hex().map(char::from));
+        path.extend(tag.to_hex().map(char::from));
+        add(&Row { item: data_set, element: Some(element), creator, depth, outer: number, path, ..*row })?;
         for (position, item) in element.items().enumerate() {
             let inner = path.len();
             // Writing to a string does not fail.
@@ -100,7 +94,7 @@ fn walk(row: &Row<'_>, data_set: DataSet<'_>, depth: i64, number: i64, path: &mu
             walk(row, item, depth + 1, position as i64 + 1, path, add)?;
             path.truncate(inner);
         }
-        path.truncate(length);
+        path.truncate(around);
     }
     Ok(())
 }

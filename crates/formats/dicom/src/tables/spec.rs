@@ -23,6 +23,8 @@ pub(super) struct Row<'d> {
     pub(super) item: DataSet<'d>,
     /// The element that the row is of.
     pub(super) element: Option<Element<'d>>,
+    /// The element that reserves the block of a private one.
+    pub(super) creator: Option<Element<'d>>,
     /// What is around it.
     pub(super) parents: [Option<DataSet<'d>>; 3],
     pub(super) finding: Option<&'d Finding>,
@@ -44,6 +46,7 @@ impl<'d> Row<'d> {
             wanted,
             item: record.data_set,
             element: None,
+            creator: None,
             parents: [None; 3],
             finding: None,
             number: 1,
@@ -119,6 +122,8 @@ pub(super) enum Read {
     /// An element of what is around the row's item.
     Parent(usize, Tag, Form),
     Text(for<'d> fn(&Row<'d>) -> Option<Cow<'d, str>>),
+    /// A tag as eight hexadecimal digits.
+    Tag(fn(&Row<'_>) -> Option<Tag>),
     Integer(for<'d> fn(&Row<'d>) -> Option<i64>),
     Number(for<'d> fn(&Row<'d>) -> Option<f64>),
     Flag(for<'d> fn(&Row<'d>) -> Option<bool>),
@@ -130,7 +135,7 @@ impl Read {
     pub(super) fn data_type(self) -> DataType {
         match self {
             Self::File(_, form) | Self::Item(_, form) | Self::Parent(_, _, form) => form.data_type(),
-            Self::Text(_) => DataType::Utf8View,
+            Self::Text(_) | Self::Tag(_) => DataType::Utf8View,
             Self::Integer(_) => DataType::Int64,
             Self::Number(_) => DataType::Float64,
             Self::Flag(_) => DataType::Boolean,
@@ -148,6 +153,7 @@ impl Read {
                 form.cell(row.parents.get(*which).copied().flatten().and_then(|parent| parent.get(*tag)).as_ref())
             }
             Self::Text(read) => Cell::Text(read(row)),
+            Self::Tag(read) => Cell::Tag(read(row)),
             Self::Integer(read) => Cell::Integer(read(row)),
             Self::Number(read) => Cell::Number(read(row)),
             Self::Flag(read) => Cell::Flag(read(row)),
