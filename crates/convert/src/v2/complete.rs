@@ -408,3 +408,26 @@ pub(super) fn unlink_itself(tree: &mut Tree, kept: &[bool]) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_one_of_the_definitions() {
+        for (name, element, value) in DEFAULTS {
+            let ty = r4().type_named(name).unwrap_or_else(|| panic!("no type {name}"));
+            let (element, _) = ty.def().element(element).unwrap_or_else(|| panic!("{name} has no {element}"));
+            let codes = element.binding.and_then(|binding| r4().value_set(binding.value_set));
+            assert!(codes.is_none_or(|codes| codes.contains_code(value)), "{name} {value}");
+        }
+        for name in MENDED {
+            assert!(r4().type_named(name).is_some(), "no type {name}");
+        }
+        for (stem, name) in CHOICES {
+            let has = |ty: &sutura_fhir::defs::TypeDef| ty.elements.iter().any(|element| element.choice && element.name == *stem);
+            let made = |ty: &&sutura_fhir::defs::TypeDef| has(ty) && Step::new(ty.id, name).is_some();
+            assert!(r4().types().iter().find(made).is_some(), "{stem} {name}");
+        }
+    }
+}

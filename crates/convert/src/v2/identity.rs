@@ -448,3 +448,19 @@ fn key(work: &Work<'_>, resource: ResourceId, tag: Tag, field: u16, sender: &str
     // A number of which nobody knows whose it is identifies nothing.
     (!sender.is_empty() || !namespace.is_empty()).then(|| (format!("{sender}\n{namespace}"), value))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::recipes;
+    use crate::v2::plan::plan;
+
+    #[test]
+    fn every_role_has_an_identity_or_is_known_to_have_none() {
+        // They say what happened to this very message; OtherPatient is the first patient of a link.
+        let of_the_message = ["Bundle", "EventProvenance", "OrderProvenance", "OtherPatient", "PatientProvenance"];
+        let mut without: Vec<_> = plan().roles.iter().map(|role| role.name).filter(|role| recipes(role).is_empty()).collect();
+        without.sort_unstable();
+        without.dedup();
+        assert_eq!(without, of_the_message);
+    }
+}
