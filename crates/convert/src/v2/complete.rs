@@ -104,13 +104,6 @@ pub(super) fn complete(work: &mut Work<'_>, resource: ResourceId, recorded: &str
             tree.set(root, "recorded", recorded);
         }
         "Appointment" => marked = appointment(tree, root),
-        // mad-1: a dosage says how much.
-        "MedicationAdministration" if tree.has(root, "dosage") && tree.get(root, "dosage.dose.value").is_none() => {
-            if let Some(dose) = tree.element(root, "dosage").and_then(|dosage| tree.element(dosage, "dose")) {
-                tree.erase(dose);
-                absent(tree, dose);
-            }
-        }
         // prr-1: details are of something.
         "ServiceRequest" if tree.has(root, "orderDetail") && !tree.has(root, "code") => absent_at(tree, root, "code"),
         "Organization" => {
@@ -216,8 +209,13 @@ fn mend(tree: &mut Tree, node: NodeId, ty: TypeId) {
         // drt-1, age-1 and sense: a unit without a value says nothing.
         "Duration" | "Age" | "Distance" | "Count" | "Quantity" if !tree.has(node, "value") && tree.has(node, "code") => tree.erase(node),
         // mad-1: a dosage has a dose, known or not.
-        "MedicationAdministration.dosage" if !["dose", "rateRatio", "rateQuantity"].iter().any(|name| tree.has(node, name)) => {
-            absent_at(tree, node, "dose");
+        "MedicationAdministration.dosage" => {
+            if let Some(dose) = tree.child(node, "dose").filter(|dose| !tree.has(*dose, "value")) {
+                tree.erase(dose);
+            }
+            if !["dose", "rateRatio", "rateQuantity"].iter().any(|name| tree.has(node, name)) {
+                absent_at(tree, node, "dose");
+            }
         }
         // qty-3: a code needs a system.
         "Quantity" | "Duration" | "Age" | "Distance" | "Count" if tree.has(node, "code") && !tree.has(node, "system") => {
