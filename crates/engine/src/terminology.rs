@@ -204,11 +204,12 @@ mod tests {
 
         let broken = write("broken/x.csv", "CANARY,b\n1,2\n");
         let empty = write("empty/readme.txt", "CANARY");
+        let absent = folder.path().join("absent");
         for (path, words) in [
             (broken.as_path(), "not a file of terminology"),
             (broken.parent().unwrap(), "x.csv"),
             (empty.parent().unwrap(), "the folder has no file"),
-            (&folder.path().join("absent"), "absent"),
+            (absent.as_path(), "absent"),
         ] {
             let said = TerminologyFiles::load(&[path]).unwrap_err().to_string();
             assert!(said.contains(words) && !said.contains("CANARY"), "{said}");
