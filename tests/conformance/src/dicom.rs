@@ -98,6 +98,9 @@ pub(crate) fn pixels(data: &Path) -> Result<Suite, Error> {
 fn hash(file: &DicomFile, is_big: bool) -> Result<String, PixelError> {
     let description = PixelDescription::of(file)?;
     let map = FrameMap::with(file, &description)?;
+    if map.len() < description.frames {
+        return Err(PixelError::Short);
+    }
     let mut bytes = Vec::new();
     for number in 0..map.len() {
         bytes.extend(decode::frame(file, &description, &map, number)?.data.to_le_bytes());

@@ -3,11 +3,12 @@
 //! `cargo bench -p sutura-dicom`; with `SUTURA_BENCH_CORPUS=FOLDER` on the files of a folder, else on a file that is made here.
 #![allow(missing_docs, clippy::expect_used)]
 
-use std::{fs, hint::black_box, path::Path};
+use std::{fs, hint::black_box, ops::ControlFlow, path::Path, sync::Arc};
 
 use bytes::Bytes;
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use sutura_dicom::{DicomFile, Limits};
+use sutura_core::{Decoded, TableRequest};
+use sutura_dicom::{DicomFile, Limits, Options, Reader};
 
 /// A made-up CT header with its pixels.
 fn generated() -> Vec<Bytes> {
@@ -51,6 +52,19 @@ fn collect(folder: &Path, found: &mut Vec<Bytes>) {
     }
 }
 
+fn tables(corpus: &[Bytes], table: &str) {
+    let mut reader = Reader::new(&[TableRequest::whole(table)], 8192, &Options::default()).expect("a table that exists");
+    let source: Arc<str> = Arc::from("bench:file");
+    let mut sink = |decoded: Decoded| {
+        black_box(decoded);
+        ControlFlow::Continue(())
+    };
+    for file in corpus {
+        reader.file(&source, file, &mut sink).expect("no batch fails");
+    }
+    reader.finish(&mut sink).expect("no batch fails");
+}
+
 fn headers(criterion: &mut Criterion) {
     let corpus = std::env::var_os("SUTURA_BENCH_CORPUS").map_or_else(generated, |folder| {
         let mut found = Vec::new();
@@ -62,6 +76,9 @@ fn headers(criterion: &mut Criterion) {
     group.bench_function("parse", |bencher| {
         bencher.iter(|| corpus.iter().for_each(|file| drop(black_box(DicomFile::parse(file.clone(), &Limits::default())))));
     });
+    for table in ["elements", "instances", "frames"] {
+        group.bench_function(table, |bencher| bencher.iter(|| tables(&corpus, table)));
+    }
     group.finish();
 }
 

@@ -76,10 +76,12 @@ impl CharacterSet {
 
     /// Text of a value. `is_name`: whether it is a person's name, whose components end shifts. Never fails; what it had to make up is in [`Quality`].
     pub fn decode(self, bytes: &[u8], is_name: bool) -> (Cow<'_, str>, Quality) {
-        let has_escape = memchr(ESC, bytes).is_some();
-        if bytes.is_ascii() && !has_escape {
+        // Without a branch for each byte: nearly every value is short and plain.
+        let is_plain = bytes.iter().fold(true, |plain, byte| plain & (*byte < 0x80) & (*byte != ESC));
+        if is_plain {
             return (Cow::Borrowed(std::str::from_utf8(bytes).unwrap_or_default()), Quality::Good);
         }
+        let has_escape = memchr(ESC, bytes).is_some();
         match self.initial {
             Initial::Utf8 => match std::str::from_utf8(bytes) {
                 Ok(text) => (Cow::Borrowed(text), Quality::Good),

@@ -99,31 +99,16 @@ impl DicomFile {
         Ok(file)
     }
 
-    /// The same with the unpacked data set in the place of the packed one: as much of it as is needed.
-    fn inflated(self, packed: &Bytes, limits: &Limits) -> Result<Self, DicomError> {
+    /// The same with the unpacked data set in the place of the packed one: all of it, or if that is too much, what stands before its pixel data.
+    fn inflated(mut self, packed: &Bytes, limits: &Limits) -> Result<Self, DicomError> {
         let at = self.data_set_offset;
-        let mut room = limits.inflated.min(256 << 10);
-        loop {
-            let Inflated { bytes, complete } = inflate(packed, at, room)?;
-            let mut file = Self {
-                bytes,
-                nodes: self.nodes.clone(),
-                syntax: self.syntax.clone(),
-                findings: self.findings.clone(),
-                deflated_bytes: Some(packed.len() - at),
-                text_findings: OnceCell::new(),
-                ..self
-            };
-            match file.read_data_set(limits, !complete) {
-                Ok(()) if complete || file.is_beginning => return Ok(file),
-                Ok(()) => {}
-                Err(error) if !complete && (error.kind.is_cut() || error.kind == Kind::ValueOutside) => {}
-                Err(error) => return Err(error),
-            }
-            if room >= limits.inflated {
-                return Err(DicomError::new(Kind::InflatedTooLarge, at, None));
-            }
-            room = limits.inflated.min(room * 8);
+        let Inflated { bytes, complete } = inflate(packed, at, limits.inflated)?;
+        self.bytes = bytes;
+        self.deflated_bytes = Some(packed.len() - at);
+        match self.read_data_set(limits, !complete) {
+            Ok(()) if complete || self.is_beginning => Ok(self),
+            Err(error) if complete || !(error.kind.is_cut() || error.kind == Kind::ValueOutside) => Err(error),
+            _ => Err(DicomError::new(Kind::InflatedTooLarge, at, None)),
         }
     }
 

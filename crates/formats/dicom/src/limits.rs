@@ -2,7 +2,7 @@
 
 /// Bounds on one file. What goes beyond is an error, never more memory or time.
 ///
-/// Memory is the bytes themselves and 24 bytes for each element, item and sequence.
+/// Memory is the bytes themselves and 20 bytes for each element, item and sequence.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of the file that are held. Pixel data does not count where only the header is wanted. Default 64 MiB.

@@ -13,7 +13,7 @@ pub struct Options {
     pub max_record_bytes: usize,
     /// Sequences inside one another; deeper data sets are rejected. Default 128.
     pub max_depth: usize,
-    /// Bytes of a deflated data set that are held, unpacked; its pixel data does not count. Default 32 MiB.
+    /// Bytes of a deflated data set that are held, unpacked. Of a larger one only what stands before its pixel data is. Default 32 MiB.
     pub max_inflated_bytes: usize,
 }
 

@@ -18,13 +18,10 @@ use crate::{
 
 /// Bytes kept of a file that is rejected for its size.
 const BEGINNING: usize = 64 << 10;
-/// Bytes after which a file is looked at, whether its pixel data has begun and the rest need not be held.
-const FIRST_LOOK: usize = 4 << 20;
 
 /// Reads one file: one instance.
 ///
-/// A small file is held as a whole. Of a larger one only what stands before the pixel data is held, if no table needs more.
-#[derive(Debug)]
+/// A file up to the limit is held as a whole. Of a larger one only what stands before the pixel data is held; the rest passes by.
 pub struct Decoder {
     source: Arc<str>,
     limits: Limits,
@@ -33,12 +30,16 @@ pub struct Decoder {
     owns_nothing: bool,
     held: Held,
     length: u64,
-    /// Bytes at which to look next.
-    next_look: usize,
+}
+
+impl std::fmt::Debug for Decoder {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // What is held is the patient's.
+        f.debug_struct("Decoder").field("plan", &self.plan).field("length", &self.length).finish_non_exhaustive()
+    }
 }
 
 /// What is held of the file.
-#[derive(Debug)]
 enum Held {
     /// One block, as it came.
     One(Bytes),
@@ -62,7 +63,6 @@ impl Decoder {
             owns_nothing: spec.start > 0,
             held: Held::One(Bytes::new()),
             length: 0,
-            next_look: FIRST_LOOK,
         })
     }
 
@@ -91,18 +91,16 @@ impl Decoder {
         self.let_go();
     }
 
-    /// Stops holding what is not needed, or is too much.
+    /// Stops holding a file that is too large but for its header.
     fn let_go(&mut self) {
         let size = match &self.held {
             Held::One(bytes) => bytes.len(),
             Held::All(bytes) => bytes.len(),
             Held::Beginning { .. } => return,
         };
-        let is_too_large = size > self.limits.bytes;
-        if !is_too_large && (size < self.next_look || self.plan.wants_pixels()) {
+        if size <= self.limits.bytes {
             return;
         }
-        self.next_look = size.saturating_mul(2);
         let all = match std::mem::replace(&mut self.held, Held::One(Bytes::new())) {
             Held::One(bytes) => bytes,
             Held::All(bytes) => bytes.freeze(),
@@ -113,10 +111,8 @@ impl Decoder {
         };
         let looked_at = all.slice(..size.min(self.limits.bytes));
         let found = DicomFile::parse_beginning(looked_at, &self.limits).ok().flatten();
-        if found.is_none() && !is_too_large {
-            self.held = Held::All(BytesMut::from(all));
-            return;
-        }
+        // Of a deflated data set the places are those of the unpacked bytes: no beginning of the file can be kept.
+        let found = found.filter(|file| file.deflated_bytes().is_none());
         let hash = (self.plan.wants_hash() || found.is_none()).then(|| {
             let mut hash = Sha256::new();
             hash.update(&all);

@@ -297,7 +297,7 @@ pub fn age_years(bytes: &[u8]) -> Option<f64> {
 }
 
 /// A person's name (`PN`): up to three groups of up to five components.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct PersonName<'t> {
     /// In a single-byte character set: `Yamada^Tarou`.
     pub alphabetic: &'t str,
@@ -305,6 +305,12 @@ pub struct PersonName<'t> {
     pub ideographic: &'t str,
     /// As it is spoken.
     pub phonetic: &'t str,
+}
+
+impl std::fmt::Debug for PersonName<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("PersonName(..)")
+    }
 }
 
 impl<'t> PersonName<'t> {

@@ -81,11 +81,6 @@ impl Plan {
         self.wants_hash
     }
 
-    /// Whether some table is made from pixel data.
-    pub(crate) fn wants_pixels(&self) -> bool {
-        self.tables.iter().any(|table| matches!(table.rows, Rows::Doses | Rows::Frames))
-    }
-
     /// Adds the rows of a file. Batches that are full go out at once.
     pub(crate) fn record(&mut self, record: &Record<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let mut elements = Vec::new();
