@@ -233,10 +233,13 @@ impl Feed {
         self.places.entry(place.into()).or_default()
     }
 
-    /// The counts of a place whose name depends on the input: once there are [`MOST_PLACES`], new ones are counted together.
-    pub(crate) fn bounded_place(&mut self, place: &str) -> &mut Counts {
-        let fits = self.places.len() < MOST_PLACES || self.places.contains_key(place);
-        self.places.entry(if fits { Cow::Owned(place.to_owned()) } else { Cow::Borrowed(OTHER_PLACES) }).or_default()
+    /// Counts at a place whose name depends on the input: once there are [`MOST_PLACES`], new ones are counted together.
+    pub(crate) fn count_at(&mut self, place: &str, count: impl FnOnce(&mut Counts)) {
+        if let Some(counts) = self.places.get_mut(place) {
+            return count(counts);
+        }
+        let place = if self.places.len() < MOST_PLACES { Cow::Owned(place.to_owned()) } else { Cow::Borrowed(OTHER_PLACES) };
+        count(self.places.entry(place).or_default());
     }
 
     /// Counts a resource.

@@ -4,7 +4,7 @@
 //! `negationInd="true"`, or it has text of its own. The narrative of a section is one leaf. What has only a `nullFlavor` says
 //! nothing and is no leaf. Whoever reads a leaf says what became of it; what nobody spoke for is unmapped.
 
-use sutura_ccda::{Content, Document, Element};
+use sutura_ccda::{Content, Document, Element, Namespace};
 
 use super::{names, statement};
 use crate::report::Feed;
@@ -117,20 +117,15 @@ impl Account {
         let mut path = Path { text: String::with_capacity(128), names: 0 };
         self.walk(document.root(), &mut path, 0, &mut |path, fate| {
             totals.leaves += 1;
-            let counts = feed.bounded_place(path);
+            feed.count_at(path, |counts| match fate {
+                Fate::Open => counts.unmapped += 1,
+                Fate::Mapped => counts.mapped += 1,
+                Fate::Dropped(why) => *counts.dropped.entry(why.as_str()).or_default() += 1,
+            });
             match fate {
-                Fate::Open => {
-                    totals.unmapped += 1;
-                    counts.unmapped += 1;
-                }
-                Fate::Mapped => {
-                    totals.mapped += 1;
-                    counts.mapped += 1;
-                }
-                Fate::Dropped(why) => {
-                    totals.dropped += 1;
-                    *counts.dropped.entry(why.as_str()).or_default() += 1;
-                }
+                Fate::Open => totals.unmapped += 1,
+                Fate::Mapped => totals.mapped += 1,
+                Fate::Dropped(_) => totals.dropped += 1,
             }
         });
         totals
@@ -215,9 +210,11 @@ pub(super) fn is_leaf(element: Element<'_>) -> bool {
     if is_narrative(element) {
         return !element.text().trim().is_empty();
     }
-    CONTENT.iter().any(|name| element.attr(name).is_some_and(|value| !value.trim().is_empty()))
-        || element.attr("negationInd").is_some_and(|value| value.trim() == "true")
-        || element.content().any(|content| matches!(content, Content::Text(text) if !text.trim().is_empty()))
+    let says = element.attributes().any(|(namespace, name, value)| {
+        let value = value.trim();
+        namespace != Namespace::Xsi && (CONTENT.contains(&name) && !value.is_empty() || name == "negationInd" && value == "true")
+    });
+    says || element.content().any(|content| matches!(content, Content::Text(text) if !text.trim().is_empty()))
 }
 
 /// The narrative block of a section.

@@ -4,6 +4,7 @@ use std::{collections::HashMap, rc::Rc};
 
 use sutura_ccda::{Document, Element, SectionKind};
 use sutura_core::{Finding, Severity};
+use sutura_fhir::json::Parser;
 
 use super::{
     Options,
@@ -136,6 +137,8 @@ pub(super) struct Context<'d> {
     text_left: usize,
     /// Whether there was too much of it.
     text_cut: bool,
+    /// What validation writes to and reads with, used again for each entry.
+    pub(super) scratch: (Parser, Vec<u8>),
     /// Bytes of resources that may still be validated again because an entry added to them.
     pub(super) recheck_left: usize,
     pub(super) patient: Ref,
@@ -169,6 +172,7 @@ impl<'d> Context<'d> {
             undo: Vec::new(),
             settled: 0,
             text_cut: false,
+            scratch: Default::default(),
             recheck_left: doc.source_length().saturating_add(MOST_RECHECKED),
             text_left: doc.source_length().saturating_add(MOST_REPEATED_TEXT),
             account: Account::new(doc),
@@ -321,10 +325,10 @@ impl<'d> Context<'d> {
     /// The id of what an identifier names. People, organizations and places are the same for everybody, in messages of HL7 v2 too; what
     /// is said of a patient is that patient's: senders copy the identifiers of statements from one patient to the next.
     pub(super) fn id_of_identifier(&self, kind: &'static str, root: &str, extension: &str) -> Id {
-        if matches!(kind, "Patient" | "Practitioner" | "Organization" | "Location") {
-            return self.id_for_all(kind, root, extension);
-        }
         let id = self.id_for_all(kind, root, extension);
+        if matches!(kind, "Patient" | "Practitioner" | "Organization" | "Location") {
+            return id;
+        }
         IdBuilder::new(kind).part("of").part(&self.patient.0).part(id.as_str()).finish()
     }
 

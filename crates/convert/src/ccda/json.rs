@@ -289,12 +289,14 @@ impl Obj {
     /// The members without the braces.
     pub(super) fn write_members(&self, out: &mut Vec<u8>) {
         let mut first = true;
-        for (key, value) in self.0.iter().filter(|(_, value)| !value.is_empty()) {
+        // Nothing empty was put in; what was taken out of a list left the rest of it.
+        for (key, value) in &self.0 {
             if !std::mem::take(&mut first) {
                 out.push(b',');
             }
-            push_string(key, out);
-            out.push(b':');
+            out.push(b'"');
+            out.extend_from_slice(key.as_bytes());
+            out.extend_from_slice(b"\":");
             value.write(out);
         }
     }

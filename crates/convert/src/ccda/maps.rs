@@ -1,15 +1,20 @@
 //! The code maps: those of the guide, and ours in the same form for what the guide leaves open.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::LazyLock};
+
+use crate::hash::FastHasher;
 
 /// Made by `tools/derive-ccda-to-fhir`.
 const GUIDE: &str = include_str!("../../data/ccda-codes.tsv");
 /// Kept by hand.
 const OWN: &str = include_str!("../../data/ccda-own.tsv");
 
-static MAPS: LazyLock<HashMap<(&'static str, &'static str), &'static str>> = LazyLock::new(|| {
+/// The code of FHIR by map and code of C-CDA.
+type Maps = HashMap<(&'static str, &'static str), &'static str, BuildHasherDefault<FastHasher>>;
+
+static MAPS: LazyLock<Maps> = LazyLock::new(|| {
     let rows = GUIDE.lines().chain(OWN.lines()).filter(|line| !line.starts_with('#'));
-    let mut maps = HashMap::new();
+    let mut maps = Maps::default();
     for row in rows {
         let mut parts = row.split('\t');
         if let (Some(map), Some(code), Some(target)) = (parts.next(), parts.next(), parts.next()) {

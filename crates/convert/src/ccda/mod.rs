@@ -310,12 +310,19 @@ impl Converter {
     /// Validates what was made or added to since the mark.
     fn check(&self, cx: &mut Context<'_>, mark: Mark) -> Result<(), Fault> {
         let Some(validator) = &self.validator else { return Ok(()) };
-        let mut parser = Parser::default();
-        let mut json = Vec::new();
+        let (mut parser, mut json) = std::mem::take(&mut cx.scratch);
+        let checked = Self::validate(validator, cx, mark, &mut parser, &mut json);
+        cx.scratch = (parser, json);
+        cx.recheck_left -= checked?;
+        Ok(())
+    }
+
+    /// Validates as [`Self::check`] says, and gives the bytes of older resources that were validated again.
+    fn validate(validator: &Validator, cx: &Context<'_>, mark: Mark, parser: &mut Parser, json: &mut Vec<u8>) -> Result<usize, Fault> {
         let mut rechecked = 0;
         for (again, resource) in cx.touched(mark) {
             json.clear();
-            bundle::write_resource(resource, &mut json);
+            bundle::write_resource(resource, json);
             rechecked += if again { json.len() } else { 0 };
             if rechecked > cx.recheck_left {
                 return Err(Fault {
@@ -329,15 +336,14 @@ impl Converter {
                 location: location.to_owned(),
                 message: format!("the entry gives a resource that is not valid FHIR and is not converted: {why}"),
             };
-            let document = parser.parse(&json).map_err(|_| refused(resource.kind, "not JSON"))?;
+            let document = parser.parse(json).map_err(|_| refused(resource.kind, "not JSON"))?;
             let issues = validator.validate(document.root());
             // The texts of the validator name elements and rules, never what they hold.
             if let Some(issue) = issues.iter().find(|issue| matches!(issue.severity, IssueSeverity::Error | IssueSeverity::Fatal)) {
                 return Err(refused(&issue.expression, &issue.diagnostics));
             }
         }
-        cx.recheck_left -= rechecked;
-        Ok(())
+        Ok(rechecked)
     }
 }
 

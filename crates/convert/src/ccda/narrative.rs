@@ -42,7 +42,14 @@ fn push_plain(element: Element<'_>, out: &mut String, depth: usize, break_with: 
     for content in element.content() {
         match content {
             // Line ends of the file are no lines of the note.
-            Content::Text(text) => out.extend(text.chars().map(|letter| if letter == '\n' || letter == '\r' { ' ' } else { letter })),
+            Content::Text(text) => {
+                for (number, line) in text.split(['\n', '\r']).enumerate() {
+                    if number > 0 {
+                        out.push(' ');
+                    }
+                    out.push_str(line);
+                }
+            }
             Content::Element(child) if depth < MAX_DEPTH => {
                 let name = child.name();
                 let block = BLOCKS.contains(&name);
@@ -170,14 +177,19 @@ fn has_blocks(element: Element<'_>) -> bool {
 
 /// Text as it stands in XHTML; characters that XML does not have are left out.
 pub(super) fn push_escaped(text: &str, out: &mut String) {
-    for letter in text.chars() {
+    let mut rest = text;
+    loop {
+        // Plain letters are taken over as they are.
+        let plain = rest.bytes().position(|byte| !matches!(byte, b' '..=b'~' | b'\n' | b'\t') || matches!(byte, b'&' | b'<' | b'>' | b'"'));
+        let (run, after) = rest.split_at(plain.unwrap_or(rest.len()));
+        out.push_str(run);
+        let Some(letter) = after.chars().next() else { return };
+        rest = &after[letter.len_utf8()..];
         match letter {
             '&' => out.push_str("&amp;"),
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(letter),
-            '\r' => {}
             letter if letter.is_control() || letter == '\u{FFFE}' || letter == '\u{FFFF}' => {}
             letter => out.push(letter),
         }

@@ -1,6 +1,10 @@
 //! How a statement of CDA is converted: by what the reader says it is, by templates that the reader does not tell apart, and by mood.
 
+use std::{collections::HashMap, hash::BuildHasherDefault, sync::LazyLock};
+
 use sutura_ccda::{Element, EntryKind, SectionKind};
+
+use crate::hash::FastHasher;
 
 /// How a statement is converted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +100,9 @@ pub(super) fn is_statement(element: Element<'_>) -> bool {
 }
 
 fn known(element: Element<'_>) -> Option<&'static (&'static str, &'static str, Kind)> {
-    element.templates().find_map(|(root, _)| TEMPLATES.iter().find(|(known, _, _)| *known == root))
+    type Known = HashMap<&'static str, &'static (&'static str, &'static str, Kind), BuildHasherDefault<FastHasher>>;
+    static KNOWN: LazyLock<Known> = LazyLock::new(|| TEMPLATES.iter().map(|template| (template.0, template)).collect());
+    element.templates().find_map(|(root, _)| KNOWN.get(root).copied())
 }
 
 /// What the report calls a statement; none for other elements.

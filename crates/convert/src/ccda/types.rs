@@ -33,6 +33,10 @@ pub(super) fn folded(text: &str) -> String {
         if !out.is_empty() {
             out.push(' ');
         }
+        if word.bytes().all(|byte| matches!(byte, b'!'..=b'~')) {
+            out.push_str(word);
+            continue;
+        }
         // FHIR strings have no control characters.
         out.extend(word.chars().filter(|letter| !letter.is_control() && *letter != '\u{FFFE}' && *letter != '\u{FFFF}'));
     }

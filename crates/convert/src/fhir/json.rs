@@ -104,3 +104,18 @@ pub fn push_string(text: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(&bytes[from..]);
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_string_of_json(text in "(\\PC|[\"\\\\\n\t\u{0}-\u{1f}]|[a-z ]{1,40}){0,20}") {
+            let mut out = Vec::new();
+            push_string(&text, &mut out);
+            prop_assert_eq!(serde_json::from_slice::<String>(&out).unwrap(), text);
+        }
+    }
+}

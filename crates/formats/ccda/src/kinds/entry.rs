@@ -1,5 +1,7 @@
 //! Kinds of entries: the clinical statements of a section.
 
+use std::{collections::HashMap, sync::LazyLock};
+
 use crate::element::Element;
 
 use super::{MatchedBy, SectionKind};
@@ -208,11 +210,14 @@ entry_kinds! {
 impl EntryKind {
     /// The kind of statements with that template.
     pub fn of_template(root: &str) -> Option<Self> {
-        if let Some(arc) = root.strip_prefix(CCDA) {
-            return ENTRIES.iter().find(|entry| entry.1.contains(&arc)).map(|entry| entry.0);
-        }
-        let is_it = |(prefix, rest): &(&str, &str)| root.strip_prefix(prefix) == Some(*rest);
-        ENTRIES.iter().find(|entry| entry.2.iter().any(is_it)).map(|entry| entry.0)
+        static KINDS: LazyLock<HashMap<String, EntryKind>> = LazyLock::new(|| {
+            let of = |(kind, arcs, older): &(EntryKind, &[&str], &[(&str, &str)])| {
+                let roots = arcs.iter().map(|arc| (CCDA, *arc)).chain(older.iter().copied());
+                roots.map(|(prefix, rest)| (format!("{prefix}{rest}"), *kind)).collect::<Vec<_>>()
+            };
+            ENTRIES.iter().flat_map(of).collect()
+        });
+        KINDS.get(root).copied()
     }
 
     /// The kind of a statement by its own templates. For statements within an entry: observations of a panel, reactions of an allergy.
