@@ -77,7 +77,7 @@ impl CharacterSet {
     /// Text of a value. `is_name`: whether it is a person's name, whose components end shifts. Never fails; what it had to make up is in [`Quality`].
     pub fn decode(self, bytes: &[u8], is_name: bool) -> (Cow<'_, str>, Quality) {
         // Without a branch for each byte: nearly every value is short and plain.
-        let is_plain = bytes.iter().fold(true, |plain, byte| plain & (*byte < 0x80) & (*byte != ESC));
+        let is_plain = bytes.iter().fold(0, |odd, byte| odd | (byte & 0x80) | u8::from(*byte == ESC)) == 0;
         if is_plain {
             return (Cow::Borrowed(std::str::from_utf8(bytes).unwrap_or_default()), Quality::Good);
         }
