@@ -26,7 +26,7 @@ fn json(path: &Path) -> Value {
 fn files(folder: &Path) -> BTreeMap<String, Vec<u8>> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let name = |path: &Path| path.file_name().unwrap().to_string_lossy().into_owned();
-    entries.map(|path| (name(&path), fs::read(&path).unwrap())).collect()
+    entries.map(|path| (name(&path), fs::read(&path).unwrap_or_default())).collect()
 }
 
 #[test]
@@ -160,4 +160,31 @@ fn generated_documents_are_the_same_each_time() {
     let output = run(folder.path(), &["generate", "ccda", "--odd-percent", "101", "--out", "c"]);
     expect(&output, 2);
     assert!(stderr(&output).contains("--odd-percent"), "{}", stderr(&output));
+}
+
+#[test]
+fn a_result_of_one_form_does_not_stay_beside_that_of_another() {
+    let folder = tempfile::tempdir().unwrap();
+    generate(folder.path(), &["hl7v2", "--messages", "20", "--seed", "3", "--out", "feed"]);
+    let names = || files(&folder.path().join("out")).into_keys().collect::<Vec<_>>();
+    convert(folder.path(), &["feed", "out", "--format", "ndjson"], 0);
+    assert!(names().contains(&"Patient.ndjson".to_owned()) && names().contains(&"export.manifest".to_owned()));
+    convert(folder.path(), &["feed", "out", "--overwrite"], 0);
+    assert_eq!(names(), ["bundles.ndjson", "conversion.json"]);
+    convert(folder.path(), &["feed", "out", "--overwrite", "--format", "ndjson"], 0);
+    assert!(!names().contains(&"bundles.ndjson".to_owned()));
+}
+
+#[test]
+fn each_output_needs_a_file_of_its_own() {
+    let folder = tempfile::tempdir().unwrap();
+    generate(folder.path(), &["hl7v2", "--messages", "20", "--seed", "3", "--out", "feed"]);
+    for arguments in [
+        &["feed", "out.ndjson", "--report", "a.json", "--rejects", "./a.json"][..],
+        &["feed", "out.ndjson", "--rejects", "out.ndjson"],
+        &["feed", "out", "--format", "ndjson", "--rejects", "out/Patient.ndjson"],
+    ] {
+        convert(folder.path(), arguments, 2);
+        assert_eq!(files(folder.path()).into_keys().collect::<Vec<_>>(), ["feed"]);
+    }
 }

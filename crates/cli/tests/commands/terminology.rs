@@ -145,7 +145,7 @@ fn queries_know_it() {
     let found = query(folder.path(), "select count(*) as n from code_expand('http://hl7.org/fhir/ValueSet/administrative-gender', 'fem')");
     assert_eq!(found, json!([{ "n": 1 }]));
     for (text, words) in [
-        ("select code_in('a', 'b', 'http://no/set')", "no value set is called"),
+        ("select code_in('a', 'b', 'http://no/set')", "no value set has that URL"),
         ("select code_translate('no-map', 'b')", "--terminology"),
         ("select * from code_expand('http://no/set')", "no value set http://no/set"),
         ("select * from code_expand(1)", "text literals"),
@@ -153,6 +153,12 @@ fn queries_know_it() {
         let output = run(folder.path(), &["sql", text]);
         expect(&output, 2);
         assert!(stderr(&output).contains(words), "{}", stderr(&output));
+    }
+    // A name that comes from a row is content.
+    for call in ["code_translate(name, 'b')", "code_in('a', 'b', name)"] {
+        let output = run(folder.path(), &["sql", &format!("select {call} from (values ('CANARY'), ('CAN' || 'ARY')) rows(name)")]);
+        expect(&output, 2);
+        assert!(!stderr(&output).contains("CANARY"), "{}", stderr(&output));
     }
 }
 

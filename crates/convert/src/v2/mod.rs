@@ -164,30 +164,6 @@ impl Converter {
         Ok(())
     }
 
-    /// Converts one message and gives each resource with its type and its JSON, instead of a Bundle.
-    ///
-    /// # Errors
-    /// A message of which nothing can be made.
-    pub fn convert_resources(
-        &mut self,
-        message: &Message<'_>,
-        source: &Source<'_>,
-        report: &mut Report,
-        take: &mut dyn FnMut(&'static str, &[u8]),
-    ) -> Result<(), ConvertError> {
-        self.build(message, source, report)?;
-        let mut json = Vec::new();
-        for resource in self.tree.resources() {
-            let name = self.tree.type_of(resource);
-            if self.kept[resource.index()] && name != "Bundle" {
-                json.clear();
-                self.tree.write_resource(resource, &mut json);
-                take(name, &json);
-            }
-        }
-        Ok(())
-    }
-
     /// What was odd about the last message and survived.
     pub fn findings(&self) -> &[Finding] {
         &self.findings

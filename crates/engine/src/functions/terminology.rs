@@ -237,17 +237,17 @@ fn known_map(known: &Terminology, key: &str) -> Result<()> {
     if known.concept_map(key).is_some() {
         return Ok(());
     }
-    let reason =
-        format!("no concept map is called {key:?}; the reference page on terminology lists those compiled in, --terminology loads others");
-    Err(EngineError::BadCall { function: "code_translate".to_owned(), reason }.into())
+    // The name may come from a row: it is not said.
+    let reason = "no concept map has that name; the reference page on terminology lists those compiled in, --terminology loads others";
+    Err(EngineError::BadCall { function: "code_translate".to_owned(), reason: reason.to_owned() }.into())
 }
 
 fn known_value_set(known: &Terminology, url: &str) -> Result<()> {
     if known.value_set(url).is_some() {
         return Ok(());
     }
-    let reason = format!("no value set is called {url:?}; those of HL7 are compiled in, --terminology loads others");
-    Err(EngineError::BadCall { function: "code_in".to_owned(), reason }.into())
+    let reason = "no value set has that URL; those of HL7 are compiled in, --terminology loads others";
+    Err(EngineError::BadCall { function: "code_in".to_owned(), reason: reason.to_owned() }.into())
 }
 
 fn flags(rows: usize, make: impl Fn(usize) -> Result<Option<bool>>) -> Result<ArrayRef> {

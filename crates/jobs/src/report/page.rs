@@ -11,11 +11,20 @@ use crate::{
 
 const TEMPLATE: &str = include_str!("page.html");
 
+/// A count, or that it is too small to be shown.
+fn held(number: u64, smallest: Option<u64>) -> String {
+    match smallest {
+        Some(smallest) if number > 0 && number < smallest => format!("under {smallest}"),
+        _ => grouped(number),
+    }
+}
+
 /// The page of a run.
 pub fn html(title: &str, report: &RunReport) -> Result<String> {
     let broken = |error: minijinja::Error| JobError::Report(error.to_string());
     let mut environment = Environment::new();
     environment.add_filter("grouped", |number: u64| grouped(number));
+    environment.add_filter("held", |number: u64, smallest: Option<u64>| held(number, smallest));
     environment.add_filter("size", |bytes: u64| size(bytes));
     environment.add_filter("percent", |share: f64| percent(share));
     environment.add_filter("rate", |rate: f64| grouped(rate.round().max(0.0) as u64));

@@ -1,6 +1,7 @@
 //! Where the result goes: made on hidden stages, given its names when all of it is whole.
 
 use std::{
+    collections::BTreeSet,
     fs,
     io::{self, BufWriter, ErrorKind, Write},
     path::{Path, PathBuf},
@@ -8,7 +9,7 @@ use std::{
 };
 
 use sutura_fhir::{
-    bundle::{BundleError, ExportOptions, NdjsonExport, Stage, Staged},
+    bundle::{BundleError, ExportOptions, NdjsonExport, Stage, Staged, remove_export},
     json::{Parser, Value},
 };
 
@@ -18,6 +19,9 @@ use crate::{
     commands::fhir::places::{require_file, require_folder},
     failure::{Failure, Outcome, chain},
 };
+
+/// The file of Bundles in a folder.
+const BUNDLES: &str = "bundles.ndjson";
 
 /// The files of a run.
 #[derive(Debug, Clone)]
@@ -44,7 +48,7 @@ impl Places {
         let bundles = match (args.format, is_file) {
             (ConvertForm::Ndjson, _) => None,
             (ConvertForm::Bundle, true) => Some(out.to_owned()),
-            (ConvertForm::Bundle, false) => Some(out.join("bundles.ndjson")),
+            (ConvertForm::Bundle, false) => Some(out.join(BUNDLES)),
         };
         let report = args.report.clone().unwrap_or_else(|| beside("conversion.json"));
         let rejects = args.rejects.clone().unwrap_or_else(|| beside("rejects.ndjson"));
@@ -56,6 +60,15 @@ impl Places {
         }
         for file in [args.report.as_deref(), args.rejects.as_deref()].into_iter().flatten() {
             require_file(file)?;
+        }
+        let mut taken = BTreeSet::new();
+        for file in places.files() {
+            if !taken.insert(real(file)) {
+                return Err(Failure::configuration(format!("{}: result, report and rejects need a file each", file.display())));
+            }
+        }
+        if places.bundles.is_none() && [&places.report, &places.rejects].into_iter().any(|file| is_type_file(out, file)) {
+            return Err(Failure::configuration("report and rejects cannot have the name of a resource type in the folder of the types"));
         }
         if !places.overwrite
             && let Some(earlier) = places.files().find(|file| file.exists())
@@ -73,6 +86,20 @@ impl Places {
     pub(super) fn outputs(&self) -> Vec<PathBuf> {
         self.files().map(Path::to_owned).chain([self.out.clone()]).collect()
     }
+}
+
+/// A path as the file system knows it, the file itself need not be there.
+fn real(file: &Path) -> PathBuf {
+    let parent = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+    let parent = fs::canonicalize(parent).or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned());
+    file.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
+}
+
+/// Whether a file could be one that the export of a type makes.
+fn is_type_file(out: &Path, file: &Path) -> bool {
+    let name = file.file_stem().and_then(|stem| stem.to_str()).unwrap_or("");
+    real(file).parent().is_some_and(|parent| parent == real(&out.join("x")).parent().unwrap_or(out))
+        && sutura_fhir::defs::r4().resource_named(name).is_some()
 }
 
 fn exists(file: &Path) -> Failure {
@@ -135,7 +162,11 @@ impl Writer {
     /// Gives the files their names: the result, the rejects, and last the account.
     pub(super) fn publish(self, account: &Account, rejects: &[Rejected]) -> Outcome<()> {
         let Places { report, rejects: rejects_file, overwrite, .. } = &self.places;
-        let mut text = serde_json::to_vec_pretty(&account.to_json(self.places.purpose.as_deref())?).map_err(Failure::failed)?;
+        let mut said = account.to_json(self.places.purpose.as_deref())?;
+        if let (Some(records), true) = (said["records"].as_object_mut(), (rejects.len() as u64) < account.rejected) {
+            records.insert("rejects_listed".to_owned(), rejects.len().into());
+        }
+        let mut text = serde_json::to_vec_pretty(&said).map_err(Failure::failed)?;
         text.push(b'\n');
         // All of them are on the disk before the first one has its name.
         let mut report_stage = staged(report)?;
@@ -147,6 +178,16 @@ impl Writer {
             let written = write_rejects(rejects, &mut file).and_then(|()| file.into_inner().map_err(io::IntoInnerError::into_error));
             Some(written.and_then(|mut file| file.seal().map(|()| file)).map_err(failed(rejects_file))?)
         };
+        if *overwrite {
+            // A result without its account is one that was broken off: the account of the earlier run goes before anything changes, and with it
+            // what that run wrote in the other form.
+            remove(report)?;
+            match (&self.form, self.places.out.is_dir()) {
+                (Form::Bundles { .. }, true) => remove_export(&self.places.out).map_err(of_export)?,
+                (Form::Types { .. }, true) => remove(&self.places.out.join(BUNDLES))?,
+                _ => {}
+            }
+        }
         match self.form {
             Form::Bundles { path, file } => {
                 let file = file.into_inner().map_err(|error| failed(&path)(error.into_error()))?;
@@ -159,10 +200,17 @@ impl Writer {
         match rejects_stage {
             Some(file) => file.publish(*overwrite).map_err(failed(rejects_file))?,
             // Those of an earlier run are not of this one.
-            None if *overwrite && rejects_file.is_file() => fs::remove_file(rejects_file).map_err(failed(rejects_file))?,
+            None if *overwrite => remove(rejects_file)?,
             None => {}
         }
         report_stage.publish(*overwrite).map_err(failed(report))
+    }
+}
+
+fn remove(file: &Path) -> Outcome<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != ErrorKind::NotFound => Err(failed(file)(error)),
+        _ => Ok(()),
     }
 }
 

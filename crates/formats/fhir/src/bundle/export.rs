@@ -192,6 +192,24 @@ impl fmt::Debug for NdjsonExport {
     }
 }
 
+/// Removes the export that a folder holds, if its manifest is there: the manifest first, so that it never stands beside files that it does
+/// not mean.
+///
+/// # Errors
+/// What the file system refuses.
+pub fn remove_export(folder: &Path) -> Result<(), BundleError> {
+    let manifest = folder.join(MANIFEST);
+    if !manifest.is_file() {
+        return Ok(());
+    }
+    remove_if_there(&manifest)?;
+    sync_folder(folder)?;
+    for file in earlier_files(folder).map_err(at(folder))? {
+        remove_if_there(&file)?;
+    }
+    Ok(())
+}
+
 /// Files of an export, whole or broken off.
 fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();

@@ -41,7 +41,7 @@ pub use compact::compact_into;
 pub use convenience::{Report, Take, export_ndjson, read_resources, write_bundles};
 pub use entry::{Entry, SearchMode};
 pub use error::BundleError;
-pub use export::{ExportOptions, Manifest, ManifestFile, NdjsonExport};
+pub use export::{ExportOptions, Manifest, ManifestFile, NdjsonExport, remove_export};
 pub use file::{BundleFolder, Stage, Staged};
 pub use index::ReferenceIndex;
 pub use options::{BundleKind, Options, Requests};
