@@ -81,7 +81,8 @@ pub fn push_string(text: &str, out: &mut Vec<u8>) {
     out.reserve(bytes.len() + 2);
     out.push(b'"');
     // Nearly all text is plain; looking at every byte is sooner done than stopping at the first odd one.
-    if bytes.iter().fold(true, |plain, byte| plain & (*byte >= b' ') & (*byte != b'"') & (*byte != b'\\')) {
+    let odd = bytes.iter().fold(0, |odd, byte| odd | u8::from(*byte < b' ' || *byte == b'"' || *byte == b'\\'));
+    if odd == 0 {
         out.extend_from_slice(bytes);
         out.push(b'"');
         return;
