@@ -87,6 +87,28 @@ impl Default for Options {
     }
 }
 
+impl Options {
+    /// Whether a converter can be made with them, without making one.
+    ///
+    /// # Errors
+    /// A zone or an instant that is none.
+    pub fn check(&self) -> Result<(), OptionsError> {
+        self.checked().map(drop)
+    }
+
+    fn checked(&self) -> Result<(Zone, String), OptionsError> {
+        let zone = match &self.default_zone {
+            Some(text) => Zone::parse(text).ok_or(OptionsError::Zone)?,
+            None => Zone::Unknown,
+        };
+        let recorded = match &self.recorded {
+            Some(text) => chrono::DateTime::parse_from_rfc3339(text).map(|_| text.clone()).map_err(|_| OptionsError::Recorded)?,
+            None => chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
+        };
+        Ok((zone, recorded))
+    }
+}
+
 /// Wrong options.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -126,14 +148,7 @@ impl Converter {
     /// # Errors
     /// A zone or an instant that is none.
     pub fn new(options: &Options) -> Result<Self, OptionsError> {
-        let zone = match &options.default_zone {
-            Some(text) => Zone::parse(text).ok_or(OptionsError::Zone)?,
-            None => Zone::Unknown,
-        };
-        let recorded = match &options.recorded {
-            Some(text) => chrono::DateTime::parse_from_rfc3339(text).map(|_| text.clone()).map_err(|_| OptionsError::Recorded)?,
-            None => chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Millis, true),
-        };
+        let (zone, recorded) = options.checked()?;
         plan::plan();
         Ok(Self {
             bundle: BundleOptions { base_url: options.base_url.clone() },

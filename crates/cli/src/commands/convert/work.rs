@@ -27,8 +27,10 @@ pub(super) struct Piece {
 }
 
 /// What a thread needs; it is lent, and comes back with what was counted.
+#[derive(Default)]
 struct Bench {
-    messages: v2::Converter,
+    /// Made with the first message: its tables take a while to compile.
+    messages: Option<v2::Converter>,
     parser: Parser,
     report: Report,
     validated: Summary,
@@ -45,9 +47,9 @@ pub(super) struct Workshop {
 impl Workshop {
     /// A workshop; with `validate` it checks what it makes.
     pub(super) fn new(messages: v2::Options, documents: ccda::Options, validate: bool) -> Outcome<Self> {
-        let bench = Bench::new(&messages)?;
+        messages.check().map_err(wrong_options)?;
         let validator = validate.then(Validator::default);
-        Ok(Self { messages, documents: ccda::Converter::new(documents), validator, idle: Mutex::new(vec![bench]) })
+        Ok(Self { messages, documents: ccda::Converter::new(documents), validator, idle: Mutex::default() })
     }
 
     /// Converts a batch.
@@ -56,10 +58,7 @@ impl Workshop {
             return Err(Failure::failed("the table of records has other columns than expected; report this with the command"));
         };
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut bench = match idle {
-            Some(bench) => bench,
-            None => Bench::new(&self.messages)?,
-        };
+        let mut bench = idle.unwrap_or_default();
         let mut piece = Piece::default();
         for record in records {
             let before = piece.bundles.len();
@@ -86,7 +85,14 @@ impl Workshop {
                 // The reader has decoded it and found its delimiters.
                 let text = std::str::from_utf8(record.content).map_err(|_| Rejected::of(record, "not-hl7", "", NOT_READ.to_owned()))?;
                 let message = Message::parse(text).map_err(|error| Rejected::of(record, "not-hl7", "MSH", error.to_string()))?;
-                bench.messages.convert(&message, &source, &mut bench.report, out).map_err(refused)
+                let converter = match &mut bench.messages {
+                    Some(converter) => converter,
+                    none => none.insert(v2::Converter::new(&self.messages).map_err(|error| {
+                        // They were right when the workshop was opened.
+                        Rejected::of(record, "convert-options", "", error.to_string())
+                    })?),
+                };
+                converter.convert(&message, &source, &mut bench.report, out).map_err(refused)
             }
             Kind::Ccda => {
                 let document = Document::parse(record.content.to_vec(), &Limits::default())
@@ -118,9 +124,6 @@ impl Workshop {
 
 const NOT_READ: &str = "the message is no text";
 
-impl Bench {
-    fn new(options: &v2::Options) -> Outcome<Self> {
-        let messages = v2::Converter::new(options).map_err(|error| Failure::configuration(format!("--zone or --recorded: {error}")))?;
-        Ok(Self { messages, parser: Parser::default(), report: Report::new(), validated: Summary::new() })
-    }
+fn wrong_options(error: v2::OptionsError) -> Failure {
+    Failure::configuration(format!("--zone or --recorded: {error}"))
 }
