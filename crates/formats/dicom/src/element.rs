@@ -12,6 +12,11 @@ use crate::{
     vr::Vr,
 };
 
+/// Elements that may stand before Specific Character Set; a directory record has some.
+const MOST_BEFORE_CHARACTER_SET: usize = 64;
+/// Elements of one file that are looked at by tag: a few seconds.
+const MOST_LOOKED_AT: u64 = 2_000_000_000;
+
 /// A data set: that of the file, its meta information, or an item of a sequence.
 #[derive(Clone, Copy)]
 pub struct DataSet<'f> {
@@ -29,7 +34,8 @@ impl<'f> DataSet<'f> {
     /// The same with what Specific Character Set in it says.
     pub(crate) fn with_own_character_set(self) -> Self {
         // Data sets are in order of their tags, and this one is among the first.
-        let own = self.elements().take_while(|element| element.tag().0 <= 0x0008_0005).find(|element| element.tag().0 == 0x0008_0005);
+        let first = self.elements().take(MOST_BEFORE_CHARACTER_SET);
+        let own = first.take_while(|element| element.tag().0 <= 0x0008_0005).find(|element| element.tag().0 == 0x0008_0005);
         match own {
             Some(element) => Self { character_set: CharacterSet::parse(element.bytes()), ..self },
             None => self,
@@ -46,9 +52,18 @@ impl<'f> DataSet<'f> {
         Elements { data_set: *self, at: self.first }
     }
 
-    /// The element of that tag.
+    /// The element of that tag, the first of several.
+    ///
+    /// Looking for elements again and again in a data set of millions would never end: of one file so many elements are looked at, and no more are found then.
+    /// No real file comes near.
     pub fn get(&self, tag: Tag) -> Option<Element<'f>> {
-        self.elements().find(|element| element.tag() == tag)
+        if self.file.looked_at() > MOST_LOOKED_AT {
+            return None;
+        }
+        let mut count = 0;
+        let found = self.elements().inspect(|_| count += 1).find(|element| element.tag() == tag);
+        self.file.look_at(count);
+        found
     }
 
     /// Whether it has no elements.

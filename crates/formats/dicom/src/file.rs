@@ -1,6 +1,9 @@
 //! A file: preamble, file meta information, data set.
 
-use std::{cell::OnceCell, fmt};
+use std::{
+    cell::{Cell, OnceCell},
+    fmt,
+};
 
 use bytes::Bytes;
 use sutura_core::{Finding, Severity};
@@ -34,6 +37,8 @@ pub struct DicomFile {
     is_beginning: bool,
     findings: Vec<Finding>,
     text_findings: OnceCell<Vec<Finding>>,
+    /// Elements that were looked at, to find some by tag.
+    looked_at: Cell<u64>,
 }
 
 impl DicomFile {
@@ -91,6 +96,7 @@ impl DicomFile {
             is_beginning,
             findings,
             text_findings: OnceCell::new(),
+            looked_at: Cell::new(0),
         };
         if file.syntax.deflated {
             return file.inflated(bytes, limits);
@@ -205,6 +211,14 @@ impl DicomFile {
     #[inline]
     pub(crate) fn node(&self, place: u32) -> Option<&Node> {
         self.nodes.get(place as usize)
+    }
+
+    pub(crate) fn looked_at(&self) -> u64 {
+        self.looked_at.get()
+    }
+
+    pub(crate) fn look_at(&self, count: u64) {
+        self.looked_at.set(self.looked_at.get() + count);
     }
 
     /// The nodes of the data set, in the order of the bytes, with the number of the first.

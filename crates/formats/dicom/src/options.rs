@@ -46,8 +46,8 @@ impl Options {
                 return Err(bad(key, format!("must be between 1024 and {}", Limits::MOST_BYTES)));
             }
         }
-        if !(8..=1024).contains(&options.max_depth) {
-            return Err(bad("max_depth", "must be between 8 and 1024".to_owned()));
+        if !(8..=256).contains(&options.max_depth) {
+            return Err(bad("max_depth", "must be between 8 and 256".to_owned()));
         }
         Ok(options)
     }

@@ -81,6 +81,10 @@ fn walk(row: &Row<'_>, data_set: DataSet<'_>, depth: i64, number: i64, path: &mu
         let tag = element.tag();
         let mut creator = None;
         if tag.is_private_creator() {
+            // A group has room for 240, and only those of the same group count.
+            if creators.last().is_some_and(|last| last.tag().group() != tag.group()) || creators.len() >= 256 {
+                creators.clear();
+            }
             creators.push(element);
         } else if let Some(wanted) = tag.creator() {
             creator = creators.iter().rev().find(|creator| creator.tag() == wanted).copied();
