@@ -213,6 +213,21 @@ impl Feed {
         all
     }
 
+    /// Counts the segments of senders as one place: their names may be pieces of text.
+    pub fn sum_local_segments(&mut self) {
+        let local = |key: &u64| key.to_be_bytes()[2] == b'Z';
+        let keys: Vec<u64> = self.fields.0.keys().copied().filter(local).collect();
+        for key in keys {
+            let Some(counts) = self.fields.0.remove(&key) else { continue };
+            let into = self.field(FieldPlace::OTHER_SEGMENT);
+            into.mapped += counts.mapped;
+            into.unmapped += counts.unmapped;
+            for (reason, count) in counts.dropped {
+                into.add(Outcome::Dropped(reason), count);
+            }
+        }
+    }
+
     /// Counts a value that went into a resource.
     pub fn mapped(&mut self, place: impl Into<Place>) {
         self.place(place).mapped += 1;
@@ -416,5 +431,12 @@ mod tests {
         let at = |text: &str| json.find(text).unwrap();
         assert!(at("PID-5.1") < at("PID-11.1") && at("OBX-3.1") < at("PID-5.1"));
         assert_eq!(report.to_batch().unwrap().num_rows(), 5);
+        let feed = sum.feed("ELSE");
+        feed.field(FieldPlace { segment: *b"ZOE", field: 1, component: 0 }).add(Outcome::Unmapped, 2);
+        feed.sum_local_segments();
+        assert_eq!(
+            feed.all_places().into_iter().map(|(place, counts)| (place, counts.unmapped)).collect::<Vec<_>>(),
+            [("other segment".into(), 2)]
+        );
     }
 }

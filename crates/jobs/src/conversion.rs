@@ -131,8 +131,9 @@ impl Conversion {
             for feed in account.feeds.values() {
                 one.feed("all feeds").merge(feed);
             }
-            // The names of local systems tell who sent, too.
+            // The names of local systems and segments tell who sent, too.
             let all = one.feed("all feeds");
+            all.sum_local_segments();
             all.codes = all.codes.summed(|system| {
                 system.is_empty()
                     || Terminology::builtin().code_system(system).is_some()

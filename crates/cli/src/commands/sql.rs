@@ -6,6 +6,7 @@ mod shell;
 use std::{
     collections::BTreeMap,
     io::{IsTerminal, Write, stdin},
+    path::PathBuf,
     sync::Arc,
 };
 
@@ -20,7 +21,7 @@ use sutura_engine::{
 
 use sutura_privacy::{FileVault, KeyRing, PrivacyContext, Scope, Vault};
 
-use super::{block_on, engine_with, own_terminology, profiles, read_text};
+use super::{block_on, engine_with, fhir::places::refuse_own_files, own_terminology, profiles, read_text};
 use crate::{
     args::{RowFormat, SqlArgs, SqlKeys},
     failure::{CLEAN, Failure, Outcome},
@@ -57,6 +58,9 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         }
         return shell::run(&engine, target, args.history.as_deref(), console);
     };
+    if let Some(path) = &args.output {
+        refuse_own_files(&args.terminology.files, &[PathBuf::from(path)])?;
+    }
     let output = args.output.as_deref().map(|path| output_spec(path, args.overwrite, &target)).transpose()?;
     block_on(async {
         let statements = statements(&query);

@@ -24,6 +24,8 @@ pub(super) enum Why {
     Void,
     /// The statement that it stands in has a nullFlavor: its sender does not state it.
     NotStated,
+    /// A negation for which FHIR has no words.
+    Negated,
     /// The same was taken from elsewhere in the document.
     Repeated,
     /// It only points to another entry, which stands for itself.
@@ -45,6 +47,7 @@ impl Why {
             Self::NoTarget => "no-target",
             Self::Void => "void",
             Self::NotStated => "null-statement",
+            Self::Negated => "negated",
             Self::Repeated => "repeated",
             Self::Reference => "entry-reference",
             Self::Invalid => "invalid-value",

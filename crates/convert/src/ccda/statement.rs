@@ -317,6 +317,28 @@ pub(super) fn is_unstated(element: Element<'_>) -> bool {
     element.null_flavor().is_some()
 }
 
+/// Whether a statement is negated that has no other way to say so than to be left out.
+pub(super) fn is_negated_without_words(element: Element<'_>, kind: Kind) -> bool {
+    let framed = matches!(element.name(), "organizer" | "encounter" | "supply");
+    let kinds = matches!(
+        kind,
+        Kind::ProblemConcern
+            | Kind::AllergyConcern
+            | Kind::HealthConcern
+            | Kind::MedicationWrapper
+            | Kind::EncounterDiagnosis
+            | Kind::Goal
+            | Kind::Coverage
+            | Kind::Directive
+            | Kind::CareTeam
+            | Kind::Note
+            | Kind::External
+            | Kind::Instruction
+            | Kind::Handoff
+    );
+    element.is_negated() && (framed || kinds)
+}
+
 /// Kinds that become an Observation, which can say that there is no value and why. All else would read as a fact.
 pub(super) fn is_observed(kind: Kind) -> bool {
     matches!(kind, Kind::Result | Kind::Vital | Kind::Social | Kind::Smoking | Kind::Pregnancy | Kind::Status)

@@ -227,8 +227,12 @@ impl Converter {
         self.kept.clear();
         for resource in work.tree.resources() {
             let made = &work.made[resource.index()];
+            let only_of = |tags: &[plan::Tag]| made.segments.iter().all(|at| tags.contains(&index.segments[*at as usize].tag));
             let keep = match made.role.map(|role| plan.roles[role].name) {
                 Some("Patient" | "MergedPatient" | "MessageHeader" | "Bundle") => true,
+                // What only others add to was not sent.
+                Some("DiagnosticReport") if only_of(&[*b"ORC", *b"TQ1"]) => false,
+                Some("Encounter") if only_of(&[*b"DG1", *b"PR1"]) => false,
                 Some(_) => made.has_data,
                 None => work.tree.has_content(work.tree.root(resource)),
             };

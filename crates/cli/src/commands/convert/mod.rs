@@ -33,7 +33,11 @@ use self::{
 };
 use super::{
     block_on, engine_with,
-    fhir::{places::refuse_own_input, require_leave, resources::note_pipes},
+    fhir::{
+        places::{refuse_own_files, refuse_own_input},
+        require_leave,
+        resources::note_pipes,
+    },
     own_terminology,
 };
 use crate::{
@@ -52,6 +56,7 @@ pub(crate) fn run(args: &ConvertArgs, console: Console) -> Outcome {
     require_leave(&args.allow)?;
     let (inputs, out) = inputs_and_output(args)?;
     let places = Places::new(args, &out)?;
+    refuse_own_files(&args.mapping.terminology.files, &places.outputs())?;
     let own = own_terminology(&args.mapping.terminology, console)?;
     let codes = own.as_ref().map(|files| UserCodes(Arc::clone(&files.terminology)));
     let (messages, documents) = (message_options(&args.mapping, codes.clone()), document_options(&args.mapping, codes)?);

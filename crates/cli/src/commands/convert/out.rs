@@ -4,7 +4,7 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{self, BufWriter, ErrorKind, Write},
-    path::{Path, PathBuf},
+    path::{Component, Path, PathBuf},
     sync::Arc,
 };
 
@@ -92,7 +92,17 @@ impl Places {
 fn real(file: &Path) -> PathBuf {
     let parent = file.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
     let parent = fs::canonicalize(parent).or_else(|_| std::path::absolute(parent)).unwrap_or_else(|_| parent.to_owned());
-    file.file_name().map_or_else(|| parent.clone(), |name| parent.join(name))
+    let path = file.file_name().map_or_else(|| parent.clone(), |name| parent.join(name));
+    // Folders that are not there yet are no links: `..` leads out of them.
+    let mut plain = PathBuf::new();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => _ = plain.pop(),
+            Component::CurDir => {}
+            part => plain.push(part),
+        }
+    }
+    plain
 }
 
 /// Whether a file could be one that the export of a type makes.

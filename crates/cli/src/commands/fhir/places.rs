@@ -98,6 +98,21 @@ pub(in crate::commands) fn refuse_own_input(files: &[Arc<SourceFile>], outputs: 
     Ok(())
 }
 
+/// The same for files and folders that are read beside the input: no output is one of them or lies in one.
+pub(in crate::commands) fn refuse_own_files(read: &[PathBuf], outputs: &[PathBuf]) -> Outcome<()> {
+    for path in read {
+        let Ok(real) = path.canonicalize() else { continue };
+        let outputs = outputs.iter().filter_map(|output| output.canonicalize().ok());
+        if outputs.into_iter().any(|output| output.starts_with(&real)) {
+            return Err(Failure::configuration(format!(
+                "{}: is read, so it cannot be written to as well; give another file",
+                path.display()
+            )));
+        }
+    }
+    Ok(())
+}
+
 /// The pipes among files: what is in them can be read once, and comes when somebody writes it.
 pub(in crate::commands) fn pipes(files: &[Arc<SourceFile>]) -> Vec<PathBuf> {
     files.iter().filter_map(|file| file.local.clone()).filter(|path| is_pipe(path).unwrap_or(false)).collect()

@@ -40,6 +40,7 @@ impl<'d> Context<'d> {
         }
         match statement::kind(element, entry.kind, self.section) {
             Some(kind) if self.is_unstated(element, kind) => Ok(EntryFate::Dropped(Why::NotStated)),
+            Some(kind) if self.is_turned_round(element, kind) => Ok(EntryFate::Dropped(Why::Negated)),
             Some(kind) => self.statement(element, kind),
             None => Ok(EntryFate::Unmapped),
         }
@@ -60,6 +61,21 @@ impl<'d> Context<'d> {
         true
     }
 
+    /// Whether FHIR has no words for the negation of a statement; then it is left out, with a finding.
+    fn is_turned_round(&mut self, element: Element<'d>, kind: Kind) -> bool {
+        if !statement::is_negated_without_words(element, kind) {
+            return false;
+        }
+        self.account.dropped_all(element, Why::Negated);
+        self.find(
+            "ccda-negated-statement",
+            Severity::Warning,
+            element,
+            "FHIR has no way to say that this is not so; it is left out, lest its meaning is turned round",
+        );
+        true
+    }
+
     /// Converts a statement that stands in another one and becomes resources of its own. What is wrong with it costs it only.
     pub(super) fn nested(&mut self, element: Element<'d>) -> Vec<Ref> {
         if statement::is_void(element) {
@@ -68,7 +84,7 @@ impl<'d> Context<'d> {
         }
         let entry = EntryKind::of_statement(element).unwrap_or(EntryKind::Unknown);
         let Some(kind) = statement::kind(element, entry, self.section) else { return Vec::new() };
-        if self.is_unstated(element, kind) {
+        if self.is_unstated(element, kind) || self.is_turned_round(element, kind) {
             return Vec::new();
         }
         // Nothing that people write is as deep; what is stays unmapped.
