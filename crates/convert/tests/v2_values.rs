@@ -750,3 +750,14 @@ fn what_a_rule_asks_for_is_said_to_be_unknown() {
     assert_eq!(ingredient["strength"]["numerator"]["value"], 500);
     assert_eq!(ingredient["itemCodeableConcept"]["extension"][0]["valueCode"], "unknown");
 }
+
+#[test]
+fn what_only_other_segments_add_to_is_not_made() {
+    let patient = "PID|1||7^^^H^MR||DOE^JANE";
+    let made =
+        convert("ORU^R01", &[patient, "OBR|1|100|200|24323-8^P^LN|||20260101", "OBX|1|NM|2345-7^G^LN||5|mg/dL|||||F", "ORC|CA|101|201"]);
+    assert_eq!(made.all("DiagnosticReport").len(), 1, "an ORC alone is no report");
+    let made = convert("BAR^P01", &["EVN||20260101", patient, "DG1|1||I10^Hypertension^I10|||A"]);
+    assert!(made.all("Encounter").is_empty(), "a diagnosis alone is no visit");
+    assert!(made.one("Condition").get("encounter").is_none());
+}

@@ -188,3 +188,22 @@ fn each_output_needs_a_file_of_its_own() {
         assert_eq!(files(folder.path()).into_keys().collect::<Vec<_>>(), ["feed"]);
     }
 }
+
+#[test]
+fn terminology_that_is_read_is_not_written_over() {
+    let folder = tempfile::tempdir().unwrap();
+    generate(folder.path(), &["hl7v2", "--messages", "5", "--seed", "3", "--out", "feed"]);
+    let map = folder.path().join("own/map.csv");
+    fs::create_dir(folder.path().join("own")).unwrap();
+    fs::write(&map, "a map").unwrap();
+    for arguments in [
+        &["feed", "out.ndjson", "--terminology", "own/map.csv", "--report", "own/map.csv", "--overwrite"][..],
+        &["feed", "out.ndjson", "--terminology", "own", "--rejects", "own/map.csv", "--overwrite"],
+    ] {
+        convert(folder.path(), arguments, 2);
+        assert_eq!(fs::read_to_string(&map).unwrap(), "a map");
+    }
+    let output = run(folder.path(), &["sql", "select 1 as a", "--terminology", "own/map.csv", "-o", "own/map.csv", "--overwrite"]);
+    expect(&output, 2);
+    assert_eq!(fs::read_to_string(&map).unwrap(), "a map");
+}

@@ -522,6 +522,29 @@ fn a_statement_with_a_null_flavor_is_no_fact() {
         assert!(converted.findings.iter().any(|finding| finding.code == "ccda-null-statement"), "{entry}: {:?}", converted.findings);
         assert_eq!((converted.entries_mapped, converted.entries_dropped), (0, 1), "{entry}");
     }
+    // A negation for which FHIR has no words leaves the statement out.
+    for (section, kind, entry) in [
+        ("11450-4", "Condition", problem(r#"negationInd="true""#, "")),
+        (
+            "61146-7",
+            "Goal",
+            format!(
+                r#"<entry><observation classCode="OBS" moodCode="GOL" negationInd="true"><templateId root="2.16.840.1.113883.10.20.22.4.121"/><code code="289169006" {SNOMED}/><statusCode code="active"/></observation></entry>"#
+            ),
+        ),
+        (
+            "46240-8",
+            "Encounter",
+            format!(
+                r#"<entry><encounter classCode="ENC" moodCode="EVN" negationInd="true"><templateId root="2.16.840.1.113883.10.20.22.4.49"/><code code="185347001" {SNOMED}/></encounter></entry>"#
+            ),
+        ),
+    ] {
+        let (bundle, converted) = all(section, &entry);
+        assert_eq!(resources(&bundle, kind).len(), 0, "{entry}");
+        assert!(converted.findings.iter().any(|finding| finding.code == "ccda-negated-statement"), "{entry}: {:?}", converted.findings);
+        assert_eq!((converted.entries_mapped, converted.entries_dropped), (0, 1), "{entry}");
+    }
     // A null part of a problem does not touch the problem: it stays active.
     let status = format!(
         r#"<entryRelationship typeCode="REFR"><observation {observation} nullFlavor="UNK"><templateId root="2.16.840.1.113883.10.20.22.4.6"/><code code="33999-4" codeSystem="2.16.840.1.113883.6.1"/><statusCode code="completed"/>{}</observation></entryRelationship></observation>"#,
