@@ -44,13 +44,13 @@ def run(repeat, build, patience_s):
     names.write_text("\n".join(map(str, found)) + "\n")
     sides = {"sutura, HL7 v2": lambda: convert([feed], CORPUS_MESSAGES), "sutura, C-CDA": lambda: convert(found, DOCUMENTS)}
     try:
-        command = [venv("fhir-converter", PACKAGES), HERE / "python_fhir_converter.py", names]
+        python = [venv("fhir-converter", PACKAGES), HERE / "python_fhir_converter.py", names]
 
         def peer():
-            child = run_child(command, count=1)
+            child = run_child(python, count=1)
             said = json.loads(child.stdout)
             failed.append(said["failed"])
-            return child, said["resources"], command
+            return child, said["resources"], python
 
         sides["python-fhir-converter 0.3.0, C-CDA"] = peer
     except Skip as skip:

@@ -47,7 +47,7 @@ pub(super) struct Workshop {
 impl Workshop {
     /// A workshop; with `validate` it checks what it makes.
     pub(super) fn new(messages: v2::Options, documents: ccda::Options, validate: bool) -> Outcome<Self> {
-        messages.check().map_err(wrong_options)?;
+        messages.check().map_err(|error| wrong_options(&error))?;
         let validator = validate.then(Validator::default);
         Ok(Self { messages, documents: ccda::Converter::new(documents), validator, idle: Mutex::default() })
     }
@@ -124,6 +124,6 @@ impl Workshop {
 
 const NOT_READ: &str = "the message is no text";
 
-fn wrong_options(error: v2::OptionsError) -> Failure {
+fn wrong_options(error: &v2::OptionsError) -> Failure {
     Failure::configuration(format!("--zone or --recorded: {error}"))
 }
