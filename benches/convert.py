@@ -35,6 +35,14 @@ def convert(inputs, records):
     return child, sum(counts["resources"].values()), command
 
 
+def shown(command, found):
+    """The command as words, with the documents as one."""
+    words = [str(word) for word in command if word not in found]
+    if len(words) < len(command):
+        words.insert(words.index("fhir") + 1, f"<the {len(found)} documents>")
+    return " ".join(words)
+
+
 def run(repeat, build, patience_s):
     say("conversion to FHIR, one core")
     feed, found, skipped = corpus(), documents(), []
@@ -62,7 +70,7 @@ def run(repeat, build, patience_s):
         for name, side in sides.items():
             child, resources, command = side()
             samples.setdefault(name, Samples()).add(child.wall_s)
-            facts[name] = {"resources": resources, "peak_rss_mib": round(child.peak_rss_mib), "command": " ".join(map(str, command))}
+            facts[name] = {"resources": resources, "peak_rss_mib": round(child.peak_rss_mib), "command": shown(command, found)}
             say(f"  {turn + 1}/{repeat} {name}: {child.wall_s:.2f} s")
     load.append(load_average())
     for name, sample in samples.items():
