@@ -236,3 +236,12 @@ fn frames_have_their_own_place() {
     }
     assert!(enhanced > 2);
 }
+
+/// Anything can stand there: a policy must not let it pass as if it were ours.
+#[test]
+fn the_name_of_a_private_block_is_text_of_the_sender() {
+    let tables = Dicom.tables();
+    let elements = tables.iter().find(|table| table.name == "elements").unwrap();
+    let creator = elements.columns.iter().find(|column| column.name == "private_creator").unwrap();
+    assert_eq!(creator.phi, sutura_core::PhiClass::FreeText);
+}

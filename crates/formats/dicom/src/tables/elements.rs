@@ -25,7 +25,7 @@ pub(super) fn elements() -> Table {
         text("keyword", Operational, "the keyword of the dictionary; null of private and unknown elements", |row| {
             Some(dictionary::attribute(row.element?.tag())?.keyword).filter(|keyword| !keyword.is_empty()).map(Cow::Borrowed)
         }),
-        text("private_creator", Operational, "whose block a private element is in", |row| row.creator?.text()),
+        text("private_creator", FreeText, "whose block a private element is in, as the sender wrote it", |row| row.creator?.text()),
         text("vr", Operational, "the value representation: as written, or as the dictionary has it", |row| {
             Some(Cow::Borrowed(row.element?.vr().code()))
         }),
