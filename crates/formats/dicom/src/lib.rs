@@ -16,6 +16,7 @@
 //! - [`dictionary`]: attributes with their classes of identifying information and the actions of PS3.15; SOP classes,
 //! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names,
 //! - [`pixels`]: where the bytes of each frame are; [`json`]: the DICOM JSON model,
+//! - [`write`]: data sets to change and to write;
 //! - [`Dicom`], [`Decoder`], [`Reader`] and [`tables`]: files as tables for the engine.
 //!
 //! What it is not: no network, no I/O, no validator of information objects.
@@ -40,6 +41,7 @@ mod tag;
 mod text;
 pub mod value;
 mod vr;
+pub mod write;
 
 pub use charset::{CharacterSet, Quality};
 pub use element::{DataSet, Element, Elements, Items};
