@@ -17,13 +17,15 @@
 //! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names,
 //! - [`pixels`]: where the bytes of each frame are; [`json`]: the DICOM JSON model,
 //! - [`write`]: data sets to change and to write;
+//! - [`dimse`]: associations, C-ECHO and C-STORE over anything that reads and writes,
 //! - [`Dicom`], [`Decoder`], [`Reader`] and [`tables`]: files as tables for the engine.
 //!
-//! What it is not: no network, no I/O, no validator of information objects.
+//! What it is not: no sockets, no I/O, no validator of information objects.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod charset;
 pub mod dictionary;
+pub mod dimse;
 mod element;
 mod error;
 mod file;
