@@ -24,6 +24,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 mod charset;
+pub mod codec;
 pub mod dictionary;
 pub mod dimse;
 mod element;

@@ -44,6 +44,12 @@ pub enum PixelError {
     /// The bytes of a frame are not what their coding asks for.
     #[error("the frame's bytes are damaged or cut off")]
     Damaged,
+    /// The coded image has other rows, columns, samples or bits than the data set says.
+    #[error("the coded image has another size or depth than the data set says")]
+    Mismatch,
+    /// So few bytes cannot be so large a frame, or it is larger than what is decoded.
+    #[error("the frame is larger than its bytes can be or than the limit")]
+    TooLarge,
     /// The coding is not decoded here.
     #[error("the transfer syntax is not decoded")]
     Unsupported,
@@ -60,6 +66,8 @@ impl PixelError {
             Self::NoFrame => "pixels-no-frame",
             Self::Boundaries => "pixels-boundaries",
             Self::Damaged => "pixels-damaged",
+            Self::Mismatch => "pixels-mismatch",
+            Self::TooLarge => "pixels-too-large",
             Self::Unsupported => "pixels-unsupported",
         }
     }

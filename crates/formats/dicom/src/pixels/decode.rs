@@ -1,9 +1,9 @@
-//! Frames of the codings that need no codec: native, RLE, deflated, uncompressed in fragments.
+//! Frames as samples: native, uncompressed or deflated in fragments here, the others by [`codec`](crate::codec).
 
 use flate2::{Decompress, FlushDecompress, Status};
 
 use super::{FrameMap, PixelDescription, PixelError, SampleKind, frames::extended_length, rle};
-use crate::{file::DicomFile, syntax::PixelCoding};
+use crate::{codec, file::DicomFile, syntax::PixelCoding};
 
 /// A decoded frame: samples pixel after pixel, row after row, as they are stored.
 #[derive(Clone, PartialEq)]
@@ -109,8 +109,10 @@ impl Samples {
 
 /// Decodes one frame, counted from 0.
 ///
+/// The samples are those that are stored: colour is not changed, `YBR_ICT` and `YBR_RCT` excepted, which a JPEG 2000 codec undoes itself: they come as RGB.
+///
 /// # Errors
-/// When there is no such frame, its bytes are damaged, or its coding needs a codec.
+/// When there is no such frame, its bytes are damaged or not what the data set says, or its coding is not decoded (video).
 pub fn frame(file: &DicomFile, description: &PixelDescription, map: &FrameMap, number: usize) -> Result<Frame, PixelError> {
     if number >= map.len() {
         return Err(if number < description.frames { PixelError::Short } else { PixelError::NoFrame });
@@ -125,7 +127,7 @@ pub fn frame(file: &DicomFile, description: &PixelDescription, map: &FrameMap, n
                 PixelCoding::Native => bits(&coded, bit, samples)?,
                 PixelCoding::EncapsulatedUncompressed => bits(&coded, 0, samples)?,
                 PixelCoding::DeflatedFrame => bits(&inflate(&coded, bytes_wanted)?, 0, samples)?,
-                _ => return Err(PixelError::Unsupported),
+                _ => codec::decode(&coded, description)?,
             }
         }
         PixelCoding::Native if description.swapped_bytes => {
@@ -135,7 +137,7 @@ pub fn frame(file: &DicomFile, description: &PixelDescription, map: &FrameMap, n
         }
         PixelCoding::Native => numbers(&interleaved(&coded, description)?, description, description.big_endian),
         PixelCoding::EncapsulatedUncompressed => {
-            let coded = coded.get(..extended_length(file, number).unwrap_or(coded.len())).unwrap_or(&coded);
+            let coded = coded_only(file, &coded, number);
             numbers(&interleaved(coded, description)?, description, false)
         }
         PixelCoding::DeflatedFrame => {
@@ -147,10 +149,15 @@ pub fn frame(file: &DicomFile, description: &PixelDescription, map: &FrameMap, n
             let plain = rle::decode(&coded, pixels, description.samples, description.bits_allocated / 8)?;
             numbers(&plain, description, false)
         }
-        _ => return Err(PixelError::Unsupported),
+        _ => codec::decode(coded_only(file, &coded, number), description)?,
     };
     let data = used_bits(data, description);
     Ok(Frame { rows: description.rows, columns: description.columns, samples: description.samples, data })
+}
+
+/// The bytes of a frame without what pads it to an even length, where that is known.
+fn coded_only<'b>(file: &DicomFile, coded: &'b [u8], number: usize) -> &'b [u8] {
+    coded.get(..extended_length(file, number).unwrap_or(coded.len())).unwrap_or(coded)
 }
 
 /// Samples without the bits that are none of theirs: retired overlays are there, or nothing in particular. The sign is that of the highest bit that counts.
