@@ -4,9 +4,18 @@
 //! frame that the data set describes. JPEG 2000, HTJ2K and JPEG XL are safe crates of others; they run inside a fence ([`fenced`]): what their input declares is
 //! checked before, and a panic in them is [`PixelError::Damaged`](crate::pixels::PixelError).
 
+// Bits are taken one code at a time: a call for each is most of the time.
+#![allow(clippy::inline_always)]
+
+mod encode;
 pub(crate) mod jpeg;
+pub(crate) mod jpeg2000;
 pub(crate) mod jpegls;
+pub(crate) mod jpegxl;
 pub(crate) mod marker;
+pub(crate) mod rle;
+
+pub use encode::{Lossless, encode};
 
 use crate::{
     pixels::{PixelDescription, PixelError, decode::Samples},
@@ -44,7 +53,7 @@ impl Shape {
 /// A decoded frame: samples pixel after pixel as the coded image has them, no colour changed.
 pub(crate) struct Decoded {
     /// Bits of a sample.
-    #[allow(dead_code)] // Told to callers of later codecs.
+    #[allow(dead_code)] // What tests look at.
     pub precision: u32,
     pub values: Values,
 }
@@ -53,7 +62,6 @@ pub(crate) struct Decoded {
 pub(crate) enum Values {
     Bytes(Vec<u8>),
     Words(Vec<u16>),
-    #[allow(dead_code)] // Codecs with more than 16 bits.
     Wide(Vec<i32>),
 }
 
@@ -83,10 +91,21 @@ impl Decoded {
 /// Decodes a frame of a coding that needs a codec.
 pub(crate) fn decode(bytes: &[u8], description: &PixelDescription) -> Result<Samples, PixelError> {
     let shape = Shape { rows: description.rows, columns: description.columns, samples: description.samples };
-    let decoded = match description.coding {
-        PixelCoding::JpegBaseline | PixelCoding::JpegExtended | PixelCoding::JpegLossless => jpeg::decode(bytes, shape)?,
-        PixelCoding::JpegLs => jpegls::decode(bytes, shape)?,
-        _ => return Err(PixelError::Unsupported),
-    };
-    decoded.samples(description)
+    decode_as(bytes, shape, description.coding)?.samples(description)
+}
+
+fn decode_as(bytes: &[u8], shape: Shape, coding: PixelCoding) -> Result<Decoded, PixelError> {
+    match coding {
+        PixelCoding::JpegBaseline | PixelCoding::JpegExtended | PixelCoding::JpegLossless => jpeg::decode(bytes, shape),
+        PixelCoding::JpegLs => jpegls::decode(bytes, shape),
+        PixelCoding::Jpeg2000 | PixelCoding::HtJpeg2000 => jpeg2000::decode(bytes, shape),
+        PixelCoding::JpegXl => jpegxl::decode(bytes, shape),
+        _ => Err(PixelError::Unsupported),
+    }
+}
+
+/// Runs a codec that is not ours: a panic in it costs the frame, nothing else.
+fn fenced<T>(run: impl FnOnce() -> Result<T, PixelError>) -> Result<T, PixelError> {
+    // What it leaves behind is dropped with it.
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(run)).unwrap_or(Err(PixelError::Damaged))
 }

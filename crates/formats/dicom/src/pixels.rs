@@ -1,11 +1,10 @@
 //! Where the bytes of each frame are, and what they mean: the seam between reading and decoding.
 //!
 //! [`PixelDescription`] is the image pixel module (PS3.3 C.7.6.3), checked; [`FrameMap`] says which bytes each frame has, from native pixel data, from the
-//! offset tables or from the fragments themselves (PS3.5 annex A.4). [`decode`] decodes the codings that need no codec.
+//! offset tables or from the fragments themselves (PS3.5 annex A.4). [`decode`] makes samples of them.
 
 pub mod decode;
 mod frames;
-mod rle;
 
 use thiserror::Error;
 
@@ -152,7 +151,9 @@ impl PixelDescription {
         let photometric = data_set.text(Tag(0x0028_0004)).unwrap_or_default().into_owned();
         let syntax = file.transfer_syntax();
         let is_native = !element.is_fragments();
-        let coding = if is_native && syntax.is_encapsulated() { PixelCoding::Native } else { syntax.pixels };
+        // Bytes without fragments are as they are; where a syntax is named that is not known, nobody knows how.
+        let is_plain = is_native && (syntax.is_encapsulated() || syntax.uid.is_empty());
+        let coding = if is_plain { PixelCoding::Native } else { syntax.pixels };
         Ok(Self {
             rows,
             columns,

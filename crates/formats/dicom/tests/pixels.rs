@@ -9,7 +9,7 @@ use std::{
 use serde_json::Value;
 use sutura_core::Sha256Hash;
 use sutura_dicom::{
-    DicomFile, Limits,
+    DicomFile, Limits, PixelCoding,
     pixels::{FrameMap, PixelDescription, PixelError, decode, decode::Frame},
 };
 
@@ -52,18 +52,19 @@ fn block_means(frame: &Frame) -> [f64; 16] {
 /// Mean of all samples.
 fn mean(frames: &[Frame]) -> f64 {
     let (mut sum, mut count) = (0.0, 0.0);
-    frames.iter().for_each(|frame| {
+    for frame in frames {
         frame.data.for_each(|value| {
             sum += value;
             count += 1.0;
-        })
-    });
+        });
+    }
     sum / count
 }
 
 /// What is wrong with decoded frames.
 fn difference(description: &PixelDescription, frames: &[Frame], wanted: &Value) -> Option<String> {
-    if wanted["lossy"] == true {
+    // Near-lossless JPEG-LS has one result only.
+    if wanted["lossy"] == true && description.coding != PixelCoding::JpegLs {
         let tolerance = if description.bits_stored > 8 { 4.0 } else { 1.5 };
         let is_near = |ours: f64, other: &Value| other.as_f64().is_none_or(|other| (ours - other).abs() <= tolerance);
         let ours = mean(frames);
@@ -81,8 +82,9 @@ fn difference(description: &PixelDescription, frames: &[Frame], wanted: &Value) 
     if wanted["dtype"].as_str().is_some_and(|kind| kind.starts_with('>')) {
         bytes.chunks_exact_mut(description.bits_allocated / 8).for_each(<[u8]>::reverse);
     }
-    (Sha256Hash::of(&bytes).to_string() != wanted["sha256"].as_str().unwrap())
-        .then(|| format!("{} frames, {} bytes, {description:?} instead of {} {}", frames.len(), bytes.len(), wanted["shape"], wanted["dtype"]))
+    (Sha256Hash::of(&bytes).to_string() != wanted["sha256"].as_str().unwrap()).then(|| {
+        format!("{} frames, {} bytes, {description:?} instead of {} {}", frames.len(), bytes.len(), wanted["shape"], wanted["dtype"])
+    })
 }
 
 #[test]

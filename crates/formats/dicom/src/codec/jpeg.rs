@@ -5,10 +5,10 @@
 
 mod bits;
 mod dct;
-mod tables;
 mod idct;
 mod lossless;
 mod progressive;
+mod tables;
 mod upsample;
 
 use tables::Tables;

@@ -2,7 +2,7 @@
 
 use flate2::{Decompress, FlushDecompress, Status};
 
-use super::{FrameMap, PixelDescription, PixelError, SampleKind, frames::extended_length, rle};
+use super::{FrameMap, PixelDescription, PixelError, SampleKind, frames::extended_length};
 use crate::{codec, file::DicomFile, syntax::PixelCoding};
 
 /// A decoded frame: samples pixel after pixel, row after row, as they are stored.
@@ -146,7 +146,7 @@ pub fn frame(file: &DicomFile, description: &PixelDescription, map: &FrameMap, n
         }
         PixelCoding::Rle => {
             let pixels = description.rows * description.columns;
-            let plain = rle::decode(&coded, pixels, description.samples, description.bits_allocated / 8)?;
+            let plain = codec::rle::decode(&coded, pixels, description.samples, description.bits_allocated / 8)?;
             numbers(&plain, description, false)
         }
         _ => codec::decode(coded_only(file, &coded, number), description)?,

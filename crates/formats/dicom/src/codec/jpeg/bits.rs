@@ -48,7 +48,7 @@ impl<'b> Bits<'b> {
                     self.at += 2;
                     0xFF
                 }
-                (Some(0xFF), _) | (None, _) => {
+                (Some(0xFF) | None, _) => {
                     self.made_up += 8;
                     0
                 }
@@ -119,7 +119,11 @@ impl<'b> Bits<'b> {
             if code < table.ends[length] {
                 self.drop(length as u32);
                 let place = table.firsts[length] + code as usize;
-                return table.symbols.get(place.wrapping_sub(table.starts[length] as usize)).map(|symbol| u32::from(*symbol)).ok_or(PixelError::Damaged);
+                return table
+                    .symbols
+                    .get(place.wrapping_sub(table.starts[length] as usize))
+                    .map(|symbol| u32::from(*symbol))
+                    .ok_or(PixelError::Damaged);
             }
         }
         Err(PixelError::Damaged)
@@ -160,8 +164,7 @@ pub(super) struct Huffman {
 impl Huffman {
     /// A table of a DHT segment: how many codes there are of each length, and their symbols.
     pub(super) fn new(counts: &[u8; 16], symbols: &[u8]) -> Result<Self, PixelError> {
-        let mut table =
-            Self { fast: [0; 1 << FAST], ends: [0; 17], starts: [0; 17], firsts: [0; 17], symbols: symbols.to_vec() };
+        let mut table = Self { fast: [0; 1 << FAST], ends: [0; 17], starts: [0; 17], firsts: [0; 17], symbols: symbols.to_vec() };
         let (mut code, mut place) = (0u32, 0);
         for (length, count) in (1..=16).zip(counts) {
             let count = usize::from(*count);

@@ -77,8 +77,8 @@ impl Planes {
 
     pub(super) fn finish(self, header: &Header) -> Values {
         match self {
-            Self::Bytes(planes) => Values::Bytes(upsample::interleaved(planes, header)),
-            Self::Words(planes) => Values::Words(upsample::interleaved(planes, header)),
+            Self::Bytes(planes) => Values::Bytes(upsample::interleaved(&planes, header)),
+            Self::Words(planes) => Values::Words(upsample::interleaved(&planes, header)),
         }
     }
 }

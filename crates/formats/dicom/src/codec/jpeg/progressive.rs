@@ -87,10 +87,10 @@ impl Coefficients {
     pub(super) fn finish(self, header: &Header, tables: &Tables) -> Result<Values, PixelError> {
         if header.precision == 8 {
             let all = self.samples(header, tables, |value| value as u8)?;
-            return Ok(Values::Bytes(upsample::interleaved(all, header)));
+            return Ok(Values::Bytes(upsample::interleaved(&all, header)));
         }
         let all = self.samples(header, tables, |value| value as u16)?;
-        Ok(Values::Words(upsample::interleaved(all, header)))
+        Ok(Values::Words(upsample::interleaved(&all, header)))
     }
 
     fn samples<S: Copy + Default>(

@@ -22,7 +22,7 @@ impl Sample for u16 {
 }
 
 /// The image pixel after pixel.
-pub(super) fn interleaved<S: Sample>(planes: Vec<Plane<S>>, header: &Header) -> Vec<S> {
+pub(super) fn interleaved<S: Sample>(planes: &[Plane<S>], header: &Header) -> Vec<S> {
     let (rows, columns, samples) = (header.rows, header.columns, planes.len());
     let mut out = vec![S::default(); rows * columns * samples];
     let mut line = vec![S::default(); columns];

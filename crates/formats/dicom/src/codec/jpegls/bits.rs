@@ -41,7 +41,8 @@ impl<'b> Bits<'b> {
         while self.count <= 56 {
             let next = self.bytes.get(self.at).copied();
             let is_marker = next == Some(0xFF) && self.bytes.get(self.at + 1).is_none_or(|byte| *byte >= 0x80);
-            let Some(byte) = next.filter(|byte| !is_marker && !(self.is_behind_ones && *byte >= 0x80)) else {
+            let ends = |byte: u8| is_marker || (self.is_behind_ones && byte >= 0x80);
+            let Some(byte) = next.filter(|byte| !ends(*byte)) else {
                 self.made_up += 8;
                 self.count += 8;
                 continue;

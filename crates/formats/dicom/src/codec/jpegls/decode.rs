@@ -93,7 +93,9 @@ fn samples<const PLAIN: bool>(
 
 /// A line of several components, pixel after pixel.
 fn pixels(model: &mut Model, bits: &mut Bits<'_>, lines: &mut [[Vec<u16>; 2]], run_index: &mut usize) -> Result<(), PixelError> {
-    lines.iter_mut().for_each(|[above, line]| set_edges(above, line));
+    for [above, line] in lines.iter_mut() {
+        set_edges(above, line);
+    }
     let columns = lines.first().map_or(0, |[line, _]| line.len() - 2);
     let neighbours = |[above, line]: &[Vec<u16>; 2], column: usize| {
         [line[column - 1], above[column], above[column - 1], above[column + 1]].map(i32::from)
@@ -196,7 +198,7 @@ fn interruption_error(model: &mut Model, bits: &mut Bits<'_>, kind: i32, run_ind
     }
     let twice = mapped + kind;
     let is_odd = twice & 1;
-    let size = (twice + is_odd) / 2;
+    let size = (twice + is_odd) >> 1;
     let is_negative = i32::from(k != 0 || 2 * context.negative >= context.n) == is_odd;
     let error = if is_negative { -size } else { size };
     context.update(error, mapped, kind, reset);

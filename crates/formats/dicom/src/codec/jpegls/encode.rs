@@ -46,6 +46,7 @@ fn scan(samples: &[u16], shape: Shape, coding: Coding, out: Vec<u8>) -> Vec<u8> 
     writer.finish()
 }
 
+#[allow(clippy::many_single_char_names)] // Those of the standard.
 fn one_line(model: &mut Model, writer: &mut Writer, above: &[u16], line: &[u16], run_index: &mut usize) {
     let Coding { maximum, error_bits, limit, reset, .. } = model.coding;
     let columns = line.len() - 2;

@@ -49,17 +49,7 @@ impl Coding {
         let (t1, t2, t3) = (or(preset.t1, d1), or(preset.t2, d2), or(preset.t3, d3));
         let reset = or(preset.reset, 64);
         let is_sound = near < t1 && t1 <= t2 && t2 <= t3 && t3 <= maximum.max(4) && (3..=255.max(maximum)).contains(&reset);
-        is_sound.then_some(Self {
-            maximum,
-            near,
-            range,
-            error_bits: log(range),
-            limit: 2 * (bits + bits.max(8)),
-            t1,
-            t2,
-            t3,
-            reset,
-        })
+        is_sound.then_some(Self { maximum, near, range, error_bits: log(range), limit: 2 * (bits + bits.max(8)), t1, t2, t3, reset })
     }
 
     fn quantized(&self, gradient: i32) -> i32 {

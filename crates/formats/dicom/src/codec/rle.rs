@@ -1,10 +1,10 @@
 //! RLE Lossless (PS3.5 annex G): each byte of each sample is a segment of its own, most significant first.
 
-use super::PixelError;
+use super::{PixelError, Shape};
 
 /// Undoes the coding of one frame: `samples` samples of `sample_bytes` bytes for each of `pixels` pixels. The samples come out pixel after pixel, least
 /// significant byte first.
-pub(super) fn decode(bytes: &[u8], pixels: usize, samples: usize, sample_bytes: usize) -> Result<Vec<u8>, PixelError> {
+pub(crate) fn decode(bytes: &[u8], pixels: usize, samples: usize, sample_bytes: usize) -> Result<Vec<u8>, PixelError> {
     let numbers = bytes.get(..64).ok_or(PixelError::Damaged)?.as_chunks::<4>().0;
     let number = |place: usize| numbers.get(place).map_or(0, |four| u32::from_le_bytes(*four)) as usize;
     let count = number(0);
@@ -55,6 +55,50 @@ fn unpack(coded: &[u8], out: &mut [u8], stride: usize, pixels: usize) -> Result<
     Ok(())
 }
 
+/// The code of a frame whose samples are given pixel after pixel, least significant byte first. `None` where it has more than 15 bytes a pixel.
+pub(super) fn encode(bytes: &[u8], shape: Shape, sample_bytes: usize) -> Option<Vec<u8>> {
+    let stride = shape.samples * sample_bytes;
+    if stride > 15 || bytes.len() != shape.count() * sample_bytes {
+        return None;
+    }
+    let mut out = vec![0; 64];
+    out[..4].copy_from_slice(&(stride as u32).to_le_bytes());
+    let mut line = Vec::with_capacity(shape.columns);
+    for segment in 0..stride {
+        let offset = u32::try_from(out.len()).ok()?;
+        out[4 + 4 * segment..8 + 4 * segment].copy_from_slice(&offset.to_le_bytes());
+        let (sample, byte) = (segment / sample_bytes, segment % sample_bytes);
+        let first = sample * sample_bytes + (sample_bytes - 1 - byte);
+        for row in bytes.chunks_exact(shape.columns * stride) {
+            line.clear();
+            line.extend(row.iter().skip(first).step_by(stride));
+            pack(&line, &mut out);
+        }
+        // Segments are of even length.
+        if !out.len().is_multiple_of(2) {
+            out.push(0);
+        }
+    }
+    Some(out)
+}
+
+/// Packs a line: three equal bytes and more are a run.
+fn pack(mut line: &[u8], out: &mut Vec<u8>) {
+    while let Some(first) = line.first() {
+        let run = line.iter().take(128).take_while(|byte| *byte == first).count();
+        if run > 2 || run == line.len() && run > 1 {
+            out.extend([(257 - run) as u8, *first]);
+            line = &line[run..];
+            continue;
+        }
+        let literal = line.windows(3).take(128).position(|three| three[0] == three[1] && three[1] == three[2]);
+        let length = literal.unwrap_or(line.len()).min(128);
+        out.push((length - 1) as u8);
+        out.extend_from_slice(&line[..length]);
+        line = &line[length..];
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +136,19 @@ mod tests {
     }
 
     proptest::proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            values in proptest::collection::vec(proptest::prelude::prop_oneof![0u8..2, proptest::num::u8::ANY], 0..900),
+            columns in 1usize..300,
+            samples in 1usize..4,
+            sample_bytes in 1usize..5,
+        ) {
+            let rows = values.len() / (columns * samples * sample_bytes);
+            let bytes = &values[..rows * columns * samples * sample_bytes];
+            let coded = encode(bytes, Shape { rows, columns, samples }, sample_bytes).unwrap();
+            proptest::prop_assert_eq!(decode(&coded, rows * columns, samples, sample_bytes).unwrap(), bytes);
+        }
+
         #[test]
         fn any_bytes_end_well(bytes: Vec<u8>, pixels in 0usize..5000, samples in 1usize..4, sample_bytes in 1usize..5) {
             let _ = decode(&bytes, pixels, samples, sample_bytes);
