@@ -99,6 +99,22 @@ fn real_files_are_the_same_when_written_and_read_again() {
     assert!(count > 1000 && without_meta < 12, "{count} {without_meta}");
 }
 
+/// Dose grids have pixels of 32 bits; the big endian one is the same image.
+#[test]
+fn pixels_of_32_bits_change_their_order_as_a_whole() {
+    let Some(folder) = data() else { return };
+    let own = |name: &str| {
+        let file = DicomFile::parse(fs::read(folder.join("pydicom").join(name)).unwrap(), &limits()).unwrap();
+        OwnedFile::of(&file)
+    };
+    let (little, mut big) = (own("rtdose.dcm"), own("rtdose_expb.dcm"));
+    assert_eq!(little.data_set.get(Tag::PIXEL_DATA).unwrap().value, big.data_set.get(Tag::PIXEL_DATA).unwrap().value);
+    big.syntax = TransferSyntax::of("1.2.840.10008.1.2.2");
+    let bytes = big.to_bytes().unwrap();
+    let original = fs::read(folder.join("pydicom/rtdose_expb.dcm")).unwrap();
+    assert_eq!(bytes[bytes.len() - 100..], original[original.len() - 100..]);
+}
+
 #[test]
 fn texts_become_utf_8() {
     let Some(folder) = data() else { return };

@@ -2,7 +2,7 @@
 
 use super::{
     OwnedDataSet, OwnedElement, OwnedValue, WriteError,
-    owned::{swap_unit, swapped},
+    owned::{BITS_ALLOCATED, swap_unit, swapped},
 };
 use crate::{syntax::Encoding, tag::Tag, vr::Vr};
 
@@ -61,12 +61,13 @@ impl Encoder<'_> {
         if depth > MOST_DEPTH {
             return Err(WriteError::TooDeep);
         }
-        data_set.elements().iter().try_for_each(|element| self.element(element, depth))
+        let bits = if self.encoding.is_big() { data_set.get(BITS_ALLOCATED).and_then(OwnedElement::integer) } else { None };
+        data_set.elements().iter().try_for_each(|element| self.element(element, bits, depth))
     }
 
-    fn element(&mut self, element: &OwnedElement, depth: usize) -> Result<(), WriteError> {
+    fn element(&mut self, element: &OwnedElement, bits: Option<i64>, depth: usize) -> Result<(), WriteError> {
         match &element.value {
-            OwnedValue::Bytes(bytes) => self.bytes(element.tag, element.vr, bytes),
+            OwnedValue::Bytes(bytes) => self.bytes(element.tag, element.vr, bits, bytes),
             OwnedValue::Items(items) => self.sequence(element.tag, items, depth),
             OwnedValue::Fragments(fragments) => {
                 self.header(element.tag, Vr::OB, UNDEFINED);
@@ -82,13 +83,12 @@ impl Encoder<'_> {
         }
     }
 
-    fn bytes(&mut self, tag: Tag, vr: Vr, bytes: &[u8]) -> Result<(), WriteError> {
+    fn bytes(&mut self, tag: Tag, vr: Vr, bits: Option<i64>, bytes: &[u8]) -> Result<(), WriteError> {
         let length = bytes.len() + bytes.len() % 2;
         let length = u32::try_from(length).ok().filter(|length| *length != UNDEFINED).ok_or(WriteError::TooLong(tag))?;
-        // An empty value of a sequence is a sequence without items.
         let fits = self.encoding.is_implicit() || vr.has_long_length() || length <= 0xFFFE;
         self.header(tag, if fits { vr } else { Vr::UN }, length);
-        match swap_unit(vr).filter(|_| self.encoding.is_big() && fits) {
+        match swap_unit(tag, vr, bits).filter(|_| self.encoding.is_big() && fits) {
             Some(unit) => self.out.extend_from_slice(&swapped(bytes, unit)),
             None => self.out.extend_from_slice(bytes),
         }
@@ -97,7 +97,6 @@ impl Encoder<'_> {
     }
 
     fn sequence(&mut self, tag: Tag, items: &[OwnedDataSet], depth: usize) -> Result<(), WriteError> {
-        // Nobody could ever find the end of an empty one of undefined length faster.
         if self.lengths == Lengths::Undefined && !items.is_empty() {
             self.header(tag, Vr::SQ, UNDEFINED);
             for item in items {

@@ -13,6 +13,7 @@ use crate::{
 };
 
 const SPECIFIC_CHARACTER_SET: Tag = Tag(0x0008_0005);
+pub(super) const BITS_ALLOCATED: Tag = Tag(0x0028_0100);
 
 /// A data set that can be changed: elements in order of their tags, each tag once.
 ///
@@ -101,15 +102,24 @@ fn plain_value(element: &Element<'_>) -> OwnedValue {
         return OwnedValue::Fragments(element.fragments().map(|(offset, length)| part(offset, length)).collect());
     }
     let bytes = part(element.offset(), element.length());
-    match swap_unit(element.vr()).filter(|_| element.is_big_endian()) {
+    if !element.is_big_endian() {
+        return OwnedValue::Bytes(bytes);
+    }
+    let bits = if element.tag() == Tag::PIXEL_DATA { element.data_set().integer(BITS_ALLOCATED) } else { None };
+    match swap_unit(element.tag(), element.vr(), bits) {
         Some(unit) => OwnedValue::Bytes(swapped(&bytes, unit).into()),
         None => OwnedValue::Bytes(bytes),
     }
 }
 
-/// Bytes that change places between little and big endian: those of one number. A tag is two numbers.
-pub(super) fn swap_unit(vr: Vr) -> Option<usize> {
-    if vr == Vr::AT { Some(2) } else { vr.number_bytes() }
+/// Bytes that change places between little and big endian: those of one number. A tag is two numbers; pixels of 32 bits and more are in `OW` as well.
+pub(super) fn swap_unit(tag: Tag, vr: Vr, bits_allocated: Option<i64>) -> Option<usize> {
+    match (vr, bits_allocated) {
+        (Vr::AT, _) => Some(2),
+        (Vr::OW, Some(32)) if tag == Tag::PIXEL_DATA => Some(4),
+        (Vr::OW, Some(64)) if tag == Tag::PIXEL_DATA => Some(8),
+        _ => vr.number_bytes(),
+    }
 }
 
 /// The other byte order. What is left over at the end stays as it is.
