@@ -1,0 +1,53 @@
+//! Why a document could not be de-identified.
+
+use sutura_dicom::{pixels::PixelError, write::WriteError};
+use sutura_privacy::PrivacyError;
+
+/// Why a document could not be de-identified. Never any content.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum DeidError {
+    /// The law that the policy claims does not permit an option.
+    #[error("{profile} does not permit the option {option}: {reason}; leave it out, or claim another profile")]
+    NotPermitted {
+        /// The option.
+        option: &'static str,
+        /// The profile of the policy.
+        profile: &'static str,
+        /// Why, with the paragraph.
+        reason: String,
+    },
+    /// Only a beginning of the file was read.
+    #[error("the file was not read to its end; raise max_record_bytes to de-identify it")]
+    NotWhole,
+    /// A directory of files: its names, references and offsets are of the originals.
+    #[error("a DICOMDIR is not de-identified; leave it out, and make a new one of the released files")]
+    Directory,
+    /// Pixels that have to be cleaned cannot be decoded.
+    #[error("the pixels have to be cleaned and cannot be decoded: {0}")]
+    Pixels(#[from] PixelError),
+    /// Pixels that have to be cleaned have a layout that is not painted on.
+    #[error("the pixels have to be cleaned and their layout is not one that can be painted on")]
+    PixelLayout,
+    /// The result could not be written.
+    #[error("the de-identified file cannot be written: {0}")]
+    Write(#[from] WriteError),
+    /// Keys, vault or policy refused.
+    #[error(transparent)]
+    Privacy(#[from] PrivacyError),
+}
+
+impl DeidError {
+    /// The stable code, as in `docs/src/reference/deidentify-dicom.md`.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::NotPermitted { .. } => "option-not-permitted",
+            Self::NotWhole => "not-whole",
+            Self::Directory => "directory",
+            Self::Pixels(_) => "pixels-not-decoded",
+            Self::PixelLayout => "pixels-layout",
+            Self::Write(_) => "not-written",
+            Self::Privacy(_) => "privacy",
+        }
+    }
+}
