@@ -1,0 +1,268 @@
+//! One plane of numbers, with what is known of them.
+
+use std::fmt;
+
+use sutura_dicom::{
+    DataSet, DicomFile, Tag,
+    pixels::{
+        FrameMap, PixelDescription,
+        decode::{self, Frame, Samples},
+    },
+};
+
+use crate::error::ImagingError;
+
+/// One plane of an image: numbers after the modality rescale, row after row.
+///
+/// Numbers are kept in 32 bits; everything is computed in 64. What is no finite number is replaced by the least finite one and counted.
+#[derive(Clone, PartialEq)]
+pub struct Image {
+    rows: usize,
+    columns: usize,
+    values: Vec<f32>,
+    replaced: usize,
+    /// What separates neighbouring values, where they were whole numbers.
+    pub(crate) step: Option<f64>,
+    /// The least and the greatest number that could have been stored, after the rescale.
+    pub(crate) storable: Option<(f64, f64)>,
+    pub(crate) unit: &'static str,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Pixels can be a face.
+        f.debug_struct("Image").field("rows", &self.rows).field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl Image {
+    /// Most pixels of an image: 256 million, ten times the largest detector.
+    pub const MOST_PIXELS: usize = 1 << 28;
+
+    /// An image of numbers of which nothing is known.
+    ///
+    /// # Errors
+    /// When there are not exactly rows x columns numbers, none, or too many.
+    pub fn new(rows: usize, columns: usize, mut values: Vec<f32>) -> Result<Self, ImagingError> {
+        let pixels = rows.checked_mul(columns).ok_or(ImagingError::TooLarge)?;
+        if pixels > Self::MOST_PIXELS {
+            return Err(ImagingError::TooLarge);
+        }
+        if pixels == 0 || pixels != values.len() {
+            return Err(ImagingError::Shape { rows, columns, values: values.len() });
+        }
+        let replaced = values.iter().filter(|value| !value.is_finite()).count();
+        if replaced > 0 {
+            let least = values.iter().copied().filter(|value| value.is_finite()).reduce(f32::min).unwrap_or(0.0);
+            values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = least);
+        }
+        Ok(Self { rows, columns, values, replaced, step: None, storable: None, unit: "1" })
+    }
+
+    /// The image of a decoded frame. Of colour, its luminance (ITU-R BT.601); of a palette, the index.
+    ///
+    /// # Errors
+    /// As [`Image::new`].
+    pub fn of_frame(frame: &Frame, description: &PixelDescription, rescale: Rescale) -> Result<Self, ImagingError> {
+        if frame.rows.checked_mul(frame.columns).is_none_or(|pixels| pixels > Self::MOST_PIXELS) {
+            return Err(ImagingError::TooLarge);
+        }
+        let samples = frame.samples.max(1);
+        if samples >= 3 {
+            let mut all = Vec::with_capacity(frame.data.len());
+            frame.data.for_each(|sample| all.push(sample as f32));
+            let is_rgb = description.photometric == "RGB";
+            let plane = all.chunks_exact(samples).map(|pixel| if is_rgb { luminance(pixel) } else { pixel[0] }).collect();
+            let mut image = Self::new(frame.rows, frame.columns, plane)?;
+            image.storable = storable(description);
+            return Ok(image);
+        }
+        let Rescale { slope, intercept, is_hounsfield } = rescale;
+        let plain = slope == 1.0 && intercept == 0.0;
+        let values = match &frame.data {
+            Samples::U8(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            Samples::U16(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            Samples::I16(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            Samples::U16(samples) => samples.iter().map(|sample| (f64::from(*sample) * slope + intercept) as f32).collect(),
+            Samples::I16(samples) => samples.iter().map(|sample| (f64::from(*sample) * slope + intercept) as f32).collect(),
+            other => {
+                let mut values = Vec::with_capacity(other.len());
+                other.for_each(|sample| values.push((sample * slope + intercept) as f32));
+                values
+            }
+        };
+        let mut image = Self::new(frame.rows, frame.columns, values)?;
+        let whole = !matches!(frame.data, Samples::F32(_) | Samples::F64(_));
+        image.step = (whole && slope != 0.0).then_some(slope.abs());
+        image.storable = storable(description).map(|(low, high)| {
+            let (low, high) = (low * slope + intercept, high * slope + intercept);
+            (low.min(high), low.max(high))
+        });
+        image.unit = if is_hounsfield { "[hnsf'U]" } else { "1" };
+        Ok(image)
+    }
+
+    /// The image of a frame of a file, counted from 0, with the modality rescale of that frame.
+    ///
+    /// # Errors
+    /// When the pixels cannot be decoded.
+    pub fn read(file: &DicomFile, frame: usize) -> Result<Self, ImagingError> {
+        let description = PixelDescription::of(file)?;
+        let map = FrameMap::with(file, &description)?;
+        let decoded = decode::frame(file, &description, &map, frame)?;
+        Self::of_frame(&decoded, &description, Rescale::of(file, frame))
+    }
+
+    /// Rows; at least one.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns; at least one.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The numbers, row after row; all finite.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// The numbers of one row.
+    pub fn row(&self, row: usize) -> &[f32] {
+        &self.values[row * self.columns..(row + 1) * self.columns]
+    }
+
+    /// How many pixels were no finite number.
+    pub fn replaced(&self) -> usize {
+        self.replaced
+    }
+
+    /// The UCUM unit of the numbers: Hounsfield units where the file says so, else `1`.
+    pub fn unit(&self) -> &'static str {
+        self.unit
+    }
+
+    /// Says which numbers could have been stored: what saturation is measured against.
+    pub fn with_storable(mut self, least: f64, greatest: f64) -> Self {
+        self.storable = (least < greatest).then_some((least, greatest));
+        self
+    }
+
+    /// The image in 8 bits: from the 0.5th to the 99.5th percentile, or as it is where its numbers are those of 8 bits already.
+    pub fn to_8_bits(&self) -> Image8 {
+        if self.storable == Some((0.0, 255.0)) {
+            return Image8 { rows: self.rows, columns: self.columns, values: self.values.iter().map(|value| *value as u8).collect() };
+        }
+        let mut sample: Vec<f32> = self.values.iter().copied().step_by((self.values.len() / 65536).max(1)).collect();
+        sample.sort_unstable_by(f32::total_cmp);
+        let at = |share: f64| f64::from(sample[((sample.len() - 1) as f64 * share).round() as usize]);
+        self.windowed(at(0.005), at(0.995))
+    }
+
+    /// The image in 8 bits: `low` and below is black, `high` and above is white.
+    pub fn windowed(&self, low: f64, high: f64) -> Image8 {
+        let width = if high > low { high - low } else { 1.0 };
+        let values = self.values.iter().map(|value| ((f64::from(*value) - low) / width * 255.0).round() as u8).collect();
+        Image8 { rows: self.rows, columns: self.columns, values }
+    }
+}
+
+/// An image of 8 bits, to look at or to look for text in.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Image8 {
+    rows: usize,
+    columns: usize,
+    values: Vec<u8>,
+}
+
+impl fmt::Debug for Image8 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // Pixels can be a face.
+        f.debug_struct("Image8").field("rows", &self.rows).field("columns", &self.columns).finish_non_exhaustive()
+    }
+}
+
+impl Image8 {
+    /// An image of numbers of 8 bits.
+    ///
+    /// # Errors
+    /// When there are not exactly rows x columns numbers, none, or too many.
+    pub fn new(rows: usize, columns: usize, values: Vec<u8>) -> Result<Self, ImagingError> {
+        let pixels = rows.checked_mul(columns).filter(|pixels| *pixels <= Image::MOST_PIXELS).ok_or(ImagingError::TooLarge)?;
+        if pixels == 0 || pixels != values.len() {
+            return Err(ImagingError::Shape { rows, columns, values: values.len() });
+        }
+        Ok(Self { rows, columns, values })
+    }
+
+    /// Rows; at least one.
+    pub fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Columns; at least one.
+    pub fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The numbers, row after row.
+    pub fn values(&self) -> &[u8] {
+        &self.values
+    }
+}
+
+/// The linear part of the modality transformation (PS3.3 C.11.1): value = stored x slope + intercept.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Rescale {
+    /// Rescale Slope; never 0.
+    pub slope: f64,
+    /// Rescale Intercept.
+    pub intercept: f64,
+    /// Whether the values are Hounsfield units.
+    pub is_hounsfield: bool,
+}
+
+impl Default for Rescale {
+    fn default() -> Self {
+        Self { slope: 1.0, intercept: 0.0, is_hounsfield: false }
+    }
+}
+
+impl Rescale {
+    /// The rescale of a frame, counted from 0: of the data set, else of its functional group, else of the shared one.
+    pub fn of(file: &DicomFile, frame: usize) -> Self {
+        let data_set = file.data_set();
+        let group = |sequence: u32, item: usize| {
+            let item = data_set.items(Tag(sequence)).nth(item)?;
+            item.item(Tag(0x0028_9145))
+        };
+        let is_ct = data_set.text(Tag(0x0008_0060)).as_deref() == Some("CT");
+        let places = [Some(data_set), group(0x5200_9230, frame), group(0x5200_9229, 0)];
+        places.into_iter().flatten().find_map(|place| Self::stated(place, is_ct)).unwrap_or_default()
+    }
+
+    fn stated(place: DataSet<'_>, is_ct: bool) -> Option<Self> {
+        let finite = |tag| place.number(Tag(tag)).filter(|number: &f64| number.is_finite());
+        let (slope, intercept) = (finite(0x0028_1053), finite(0x0028_1052));
+        if slope.is_none() && intercept.is_none() {
+            return None;
+        }
+        let is_hounsfield = place.text(Tag(0x0028_1054)).map_or(is_ct, |kind| kind == "HU");
+        // A slope of 0 would make every pixel the same: it is not stated, in effect.
+        Some(Self { slope: slope.filter(|slope| *slope != 0.0).unwrap_or(1.0), intercept: intercept.unwrap_or(0.0), is_hounsfield })
+    }
+}
+
+fn storable(description: &PixelDescription) -> Option<(f64, f64)> {
+    let bits = u32::try_from(description.bits_stored).ok().filter(|bits| (1..=32).contains(bits))?;
+    if !matches!(description.kind, sutura_dicom::pixels::SampleKind::Integer) {
+        return None;
+    }
+    let count = (1u64 << bits) as f64;
+    Some(if description.signed { (-count / 2.0, count / 2.0 - 1.0) } else { (0.0, count - 1.0) })
+}
+
+fn luminance(pixel: &[f32]) -> f32 {
+    0.299 * pixel[0] + 0.587 * pixel[1] + 0.114 * pixel[2]
+}
