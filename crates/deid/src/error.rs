@@ -29,6 +29,9 @@ pub enum DeidError {
     /// Pixels that have to be cleaned have a layout that is not painted on.
     #[error("the pixels have to be cleaned and their layout is not one that can be painted on")]
     PixelLayout,
+    /// Text in pixels is to be found, and nothing finds it.
+    #[error("text in the pixels is to be found, and no text finder is set; set one, or clean by regions only")]
+    NoTextFinder,
     /// The result could not be written.
     #[error("the de-identified file cannot be written: {0}")]
     Write(#[from] WriteError),
@@ -46,6 +49,7 @@ impl DeidError {
             Self::Directory => "directory",
             Self::Pixels(_) => "pixels-not-decoded",
             Self::PixelLayout => "pixels-layout",
+            Self::NoTextFinder => "no-text-finder",
             Self::Write(_) => "not-written",
             Self::Privacy(_) => "privacy",
         }

@@ -464,3 +464,119 @@ proptest! {
         }
     }
 }
+
+/// An image of two frames with a known texture.
+fn pixels(photometric: &str, samples: u16, bits: u16, planar: bool) -> OwnedFile {
+    let (rows, columns, frames) = (20usize, 30usize, 2usize);
+    let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0016), "1.2.840.10008.5.1.4.1.1.3.1");
+    data_set.set_uid(Tag(0x0008_0018), "1.2.3");
+    data_set.set_text(Tag(0x0008_0060), Vr::CS, "US");
+    data_set.set_text(Tag(0x0028_0004), Vr::CS, photometric);
+    data_set.set_text(Tag(0x0028_0008), Vr::IS, "2");
+    data_set.set_text(Tag(0x0028_0301), Vr::CS, "YES");
+    for (tag, value) in [(0x0028_0002u32, samples), (0x0028_0006, u16::from(planar)), (0x0028_0010, 20), (0x0028_0011, 30)] {
+        data_set.set_u16(Tag(tag), &[value]);
+    }
+    for (tag, value) in [(0x0028_0100u32, bits), (0x0028_0101, bits), (0x0028_0102, bits - 1), (0x0028_0103, 0)] {
+        data_set.set_u16(Tag(tag), &[value]);
+    }
+    let subsampled = photometric == "YBR_FULL_422";
+    let bytes = rows * columns * frames * usize::from(samples) * usize::from(bits) / 8 * if subsampled { 2 } else { 3 } / 3;
+    let texture: Vec<u8> = (0..bytes).map(|place| 40 + (place % 199) as u8).collect();
+    data_set.set_bytes(Tag::PIXEL_DATA, if bits > 8 { Vr::OW } else { Vr::OB }, texture);
+    OwnedFile::new(data_set)
+}
+
+#[test]
+fn areas_are_painted_and_the_rest_stays() {
+    use sutura_deid::dicom::PixelBox;
+    use sutura_dicom::pixels::{FrameMap, PixelDescription, decode};
+    let privacy = privacy("gdpr-pseudonymised");
+    let found = PixelBox { x: 4, y: 12, width: 10, height: 3 };
+    let options = Options { clean_pixels: CleanPixels::Detect, ..Options::default() };
+    let without = DicomDeidentifier::new(options, &privacy).unwrap();
+    let deidentifier = without.clone().with_text_finder(Arc::new(move |_, _| vec![found]));
+    for (photometric, samples, bits, planar) in [
+        ("MONOCHROME2", 1, 8, false),
+        ("MONOCHROME1", 1, 16, false),
+        ("RGB", 3, 8, false),
+        ("RGB", 3, 8, true),
+        ("YBR_FULL", 3, 8, false),
+        ("YBR_FULL_422", 3, 8, false),
+        ("RLE", 1, 8, false),
+    ] {
+        let is_rle = photometric == "RLE";
+        let mut file = pixels(if is_rle { "MONOCHROME2" } else { photometric }, samples, bits, planar);
+        if is_rle {
+            // One segment a frame, each run of literal bytes.
+            let frames = file.data_set.get(Tag::PIXEL_DATA).unwrap().value.bytes().to_vec();
+            let coded = frames.chunks(600).map(|frame| {
+                let mut out = vec![0u8; 64];
+                out[0] = 1;
+                out[4] = 64;
+                for run in frame.chunks(100) {
+                    out.push(99);
+                    out.extend_from_slice(run);
+                }
+                out.into()
+            });
+            file.data_set.set_fragments(Tag::PIXEL_DATA, std::iter::once(vec![].into()).chain(coded).collect());
+            file.syntax = sutura_dicom::TransferSyntax::of("1.2.840.10008.1.2.5");
+        }
+        let original = parse(file.to_bytes().unwrap());
+        assert!(without.deidentify(&original).unwrap_err().to_string().contains("text finder"));
+        let released = deidentifier.deidentify(&original).unwrap();
+        let (proof, again) = (released.proof, parse(released.bytes));
+        assert_eq!(text(again.data_set(), 0x0028_0301), "NO", "{photometric}");
+        let by: Vec<_> = proof.boxes.iter().map(|area| (area.by, area.frames)).collect();
+        assert_eq!(by, [("us-header", 2), ("detected", 2)], "{photometric}");
+        let frames = |file: &DicomFile| {
+            let description = PixelDescription::of(file).unwrap();
+            let map = FrameMap::with(file, &description).unwrap();
+            (0..2).map(|number| decode::frame(file, &description, &map, number).unwrap()).collect::<Vec<_>>()
+        };
+        let size = usize::from(bits / 8);
+        let stride = usize::from(samples) * size;
+        for (before, after) in frames(&original).iter().zip(&frames(&again)) {
+            let (before, after) = (before.data.to_le_bytes(), after.data.to_le_bytes());
+            let mut changed = 0;
+            for (place, (old, new)) in before.chunks(stride).zip(after.chunks(stride)).enumerate() {
+                let (row, column) = (place / 30, place % 30);
+                // The first tenth of the rows are the header of an ultrasound image.
+                let is_covered = row < 2 || ((12..15).contains(&row) && (4..14).contains(&column));
+                assert!(is_covered || old == new, "{photometric} {row} {column}");
+                if is_covered {
+                    assert!(new.chunks(stride).all(|pixel| pixel == &after[..stride]), "{photometric} {row} {column}");
+                    changed += usize::from(old != new);
+                }
+            }
+            assert!(changed > 80, "{photometric} {changed}");
+        }
+    }
+}
+
+#[test]
+fn regions_that_ultrasound_states_are_left_and_the_rest_is_covered() {
+    let mut file = pixels("MONOCHROME2", 1, 8, false);
+    let mut region = OwnedDataSet::new();
+    for (tag, corner) in [(0x0018_6018u32, 5), (0x0018_601A, 4), (0x0018_601C, 24), (0x0018_601E, 17)] {
+        region.set_u32(Tag(tag), &[corner]);
+    }
+    file.data_set.set_items(Tag(0x0018_6011), vec![region]);
+    let original = parse(file.to_bytes().unwrap());
+    let privacy = privacy("gdpr-pseudonymised");
+    let release = |clean_pixels| {
+        DicomDeidentifier::new(Options { clean_pixels, ..Options::default() }, &privacy).unwrap().deidentify(&original).unwrap()
+    };
+    let released = parse(release(CleanPixels::Regions).bytes);
+    let (before, after) = (original.pixel_data().unwrap().bytes(), released.pixel_data().unwrap().bytes());
+    for (place, (old, new)) in before.iter().zip(after).enumerate() {
+        let (row, column) = (place % 600 / 30, place % 30);
+        let is_image = (4..18).contains(&row) && (5..25).contains(&column);
+        assert_eq!(if is_image { *old } else { 40 }, *new, "{row} {column}");
+    }
+    // Text may be in the regions too: nobody says that there is none.
+    assert_eq!(text(released.data_set(), 0x0028_0301), "YES");
+    assert_eq!(release(CleanPixels::No).proof.warnings, ["burned-in-text-likely"]);
+}

@@ -1,13 +1,27 @@
-//! Text in the pixels: where it is, and painting over it.
+//! Text in the pixels: where it is, and painting over it (PS3.15 section E.3.1).
+
+mod paint;
+mod regions;
 
 use sutura_dicom::{
-    DicomFile, Tag, Vr,
-    pixels::{PixelDescription, decode::Frame},
-    write::OwnedFile,
+    DicomFile, Tag, TransferSyntax, Vr,
+    pixels::{
+        FrameMap, PixelDescription, PixelError,
+        decode::{self, Frame},
+    },
+    write::{OwnedFile, OwnedValue},
 };
 
-use super::{options::CleanPixels, proof::Proof};
+use super::{
+    options::CleanPixels,
+    proof::{CleanedBox, Proof},
+};
 use crate::error::DeidError;
+use paint::Canvas;
+
+const BURNED_IN_ANNOTATION: Tag = Tag(0x0028_0301);
+/// Bytes of pixels that are held to paint on them.
+const MOST_BYTES: usize = 2 << 30;
 
 /// An area of a frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,18 +41,139 @@ pub type TextFinder = dyn Fn(&PixelDescription, &Frame) -> Vec<PixelBox> + Send 
 
 /// Says where text is likely though nobody asked to clean the pixels.
 pub(crate) fn warn(file: &DicomFile, proof: &mut Proof) {
-    if file.pixel_data().is_some() && file.data_set().text(Tag(0x0028_0301)).as_deref() == Some("YES") {
-        proof.warn("burned-in-annotation");
+    if file.pixel_data().is_none() {
+        return;
+    }
+    if file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES") || !regions::of(file, 100, 100).is_empty() {
+        proof.warn("burned-in-text-likely");
     }
 }
 
+/// An area to paint over: in which frames, and what said so.
+struct Area {
+    first: usize,
+    frames: usize,
+    place: PixelBox,
+    by: &'static str,
+}
+
+/// Paints over what the rules of the device say, and with [`CleanPixels::Detect`] over what looks like text.
+///
+/// Pixels that nothing is painted on stay as they are coded. Where something is, compressed frames are decoded and all are written natively.
 pub(crate) fn clean(
-    _file: &DicomFile,
-    _owned: &mut OwnedFile,
-    _how: CleanPixels,
-    _finder: Option<&TextFinder>,
-    _proof: &mut Proof,
+    file: &DicomFile,
+    owned: &mut OwnedFile,
+    how: CleanPixels,
+    finder: Option<&TextFinder>,
+    proof: &mut Proof,
 ) -> Result<(), DeidError> {
-    let _ = (Tag(0), Vr::US);
-    Err(DeidError::PixelLayout)
+    let Some(element) = file.pixel_data() else { return Ok(()) };
+    let description = PixelDescription::of(file)?;
+    let rules = regions::of(file, description.columns as u32, description.rows as u32);
+    let mut areas: Vec<Area> = Vec::new();
+    for rule in &rules {
+        areas.extend(rule.boxes.iter().map(|place| Area { first: 0, frames: description.frames, place: *place, by: rule.name }));
+    }
+    let detects = how == CleanPixels::Detect;
+    let map = if detects || (element.is_fragments() && !areas.is_empty()) { Some(FrameMap::with(file, &description)?) } else { None };
+    if let (true, Some(map)) = (detects, &map) {
+        let finder = finder.ok_or(DeidError::NoTextFinder)?;
+        if map.len() < description.frames {
+            return Err(PixelError::Short.into());
+        }
+        for number in 0..description.frames {
+            let frame = decode::frame(file, &description, map, number)?;
+            for place in finder(&description, &frame) {
+                // The same text in one frame after the other is one area.
+                match areas.iter_mut().find(|area| area.by == DETECTED && area.place == place && area.first + area.frames == number) {
+                    Some(area) => area.frames += 1,
+                    None => areas.push(Area { first: number, frames: 1, place, by: DETECTED }),
+                }
+            }
+        }
+    }
+    if !areas.is_empty() {
+        let mut canvas = match &map {
+            Some(map) if element.is_fragments() => decoded(file, &description, map)?,
+            _ => native(owned, element.tag(), &description)?,
+        };
+        for area in &areas {
+            for number in area.first..area.first + area.frames {
+                canvas.paint(number, area.place);
+            }
+            let PixelBox { x, y, width, height } = canvas.inside(area.place);
+            if width > 0 && height > 0 {
+                proof.boxes.push(CleanedBox { frame: area.first as u32, frames: area.frames as u32, x, y, width, height, by: area.by });
+            }
+        }
+        put(owned, element.tag(), element.is_fragments(), &description, canvas);
+    }
+    if detects || rules.iter().any(|rule| rule.is_sure) {
+        owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "NO");
+    } else {
+        warn(file, proof);
+    }
+    Ok(())
+}
+
+const DETECTED: &str = "detected";
+
+/// Native pixels as they will be written: little endian.
+fn native(owned: &OwnedFile, tag: Tag, description: &PixelDescription) -> Result<Canvas, DeidError> {
+    let bytes = owned.data_set.get(tag).map(|element| element.value.bytes().to_vec()).unwrap_or_default();
+    if bytes.len() * 8 < description.native_frame_bits().saturating_mul(description.frames) {
+        return Err(PixelError::Short.into());
+    }
+    Canvas::new(bytes, description, description.planar, description.subsampled)
+}
+
+/// Every frame decoded, samples pixel after pixel.
+fn decoded(file: &DicomFile, description: &PixelDescription, map: &FrameMap) -> Result<Canvas, DeidError> {
+    let frame_bytes = description.frame_samples() * description.bits_allocated.div_ceil(8);
+    if description.bits_allocated == 1 || frame_bytes.saturating_mul(description.frames) > MOST_BYTES {
+        return Err(DeidError::PixelLayout);
+    }
+    if map.len() < description.frames {
+        return Err(PixelError::Short.into());
+    }
+    let mut bytes = Vec::with_capacity(frame_bytes * description.frames + 1);
+    for number in 0..description.frames {
+        let frame = decode::frame(file, description, map, number)?.data.to_le_bytes();
+        if frame.len() != frame_bytes {
+            return Err(DeidError::PixelLayout);
+        }
+        bytes.extend_from_slice(&frame);
+    }
+    Canvas::new(bytes, description, false, false)
+}
+
+/// The painted pixels in the place of those of before, with what describes them.
+fn put(owned: &mut OwnedFile, tag: Tag, was_coded: bool, description: &PixelDescription, canvas: Canvas) {
+    let vr = match (tag, description.bits_allocated) {
+        (Tag(0x7FE0_0008), _) => Vr::OF,
+        (Tag(0x7FE0_0009), _) => Vr::OD,
+        (_, 0..=8) => Vr::OB,
+        _ => Vr::OW,
+    };
+    let data_set = &mut owned.data_set;
+    data_set.set_bytes(tag, vr, canvas.into_bytes());
+    if !was_coded {
+        return;
+    }
+    owned.syntax = TransferSyntax::of("1.2.840.10008.1.2.1");
+    // Offsets of fragments that are no more.
+    for table in [0x7FE0_0001, 0x7FE0_0002, 0x7FE0_0003] {
+        data_set.remove(Tag(table));
+    }
+    data_set.set_u16(Tag(0x0028_0102), &[(description.bits_stored - 1) as u16]);
+    if description.samples > 1 {
+        data_set.set_u16(Tag(0x0028_0006), &[0]);
+        let photometric = match description.photometric.as_str() {
+            "YBR_FULL_422" | "YBR_PARTIAL_422" | "YBR_PARTIAL_420" => "YBR_FULL",
+            "YBR_ICT" | "YBR_RCT" => "RGB",
+            other => other,
+        };
+        data_set.set_text(Tag(0x0028_0004), Vr::CS, photometric);
+    }
+    debug_assert!(matches!(data_set.get(tag).map(|element| &element.value), Some(OwnedValue::Bytes(_))));
 }
