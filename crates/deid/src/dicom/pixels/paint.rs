@@ -123,8 +123,8 @@ impl Canvas {
     /// Two luma samples, then the blue and the red difference of both.
     fn pairs_of_row(&mut self, frame: usize, row: usize, x: usize, width: usize) {
         let pixels = self.rows * self.columns;
-        let first = (row * self.columns + x) / 2;
-        let last = (row * self.columns + x + width).div_ceil(2);
+        let start = row * self.columns + x;
+        let (first, last) = (start / 2, (start + width).div_ceil(2));
         for pair in first..last {
             let at = frame * pixels * 2 + pair * 4;
             if let Some(place) = self.bytes.get_mut(at..at + 4) {
