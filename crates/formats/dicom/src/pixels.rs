@@ -1,10 +1,14 @@
 //! Where the bytes of each frame are, and what they mean: the seam between reading and decoding.
 //!
 //! [`PixelDescription`] is the image pixel module (PS3.3 C.7.6.3), checked; [`FrameMap`] says which bytes each frame has, from native pixel data, from the
-//! offset tables or from the fragments themselves (PS3.5 annex A.4). [`decode`] makes samples of them.
+//! offset tables or from the fragments themselves (PS3.5 annex A.4). [`decode`] makes samples of them, [`lut`] values
+//! of the modality, [`display`] images to look at.
 
 pub mod decode;
+pub mod display;
 mod frames;
+pub mod lut;
+mod palette;
 
 use thiserror::Error;
 

@@ -198,6 +198,22 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
     Ok(Decoded { precision: header.precision, values })
 }
 
+/// Whether the code stream itself says that its three components are luma and chroma: by Adobe's marker, by JFIF's, or since chroma has fewer samples.
+pub(crate) fn says_ybr(bytes: &[u8]) -> bool {
+    let (mut at, mut is_jfif) = (2, false);
+    while let Ok(segment) = marker::next(bytes, at) {
+        at = segment.end;
+        match (segment.marker, segment.content) {
+            (0xEE, [b'A', b'd', b'o', b'b', b'e', .., transform]) => return *transform == 1,
+            (0xE0, [b'J', b'F', b'I', b'F', ..]) => is_jfif = true,
+            (0xC0..=0xC2, &[_, _, _, _, _, 3, _, luma, _, _, chroma, ..]) => return is_jfif || luma != chroma,
+            (code::SOS | code::EOI, _) => break,
+            _ => {}
+        }
+    }
+    false
+}
+
 /// Words as bytes, where all of them are.
 fn narrowed(words: Vec<u16>, precision: u32) -> Values {
     if precision > 8 { Values::Words(words) } else { Values::Bytes(words.into_iter().map(|word| word as u8).collect()) }

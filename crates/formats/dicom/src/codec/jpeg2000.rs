@@ -84,6 +84,20 @@ fn is_cut(stream: &[u8]) -> bool {
     at > stream.len()
 }
 
+/// Whether the code stream says that its components are transformed: that its decoder makes RGB of them.
+pub(crate) fn has_transform(bytes: &[u8]) -> bool {
+    let stream = code_stream(bytes).unwrap_or_default();
+    let mut at = 2;
+    while let Some(&[0xFF, marker]) = stream.get(at..at + 2) {
+        match marker {
+            0x52 => return stream.get(at + 8) == Some(&1),
+            0x90 | 0x93 | 0xD9 => return false,
+            _ => at += 2 + usize::from(be16(stream, at + 2).unwrap_or(0).max(2)),
+        }
+    }
+    false
+}
+
 /// What the SIZ segment says.
 #[derive(Debug, PartialEq, Eq)]
 struct Size {
