@@ -165,10 +165,14 @@ pub fn phi(tag: Tag) -> PhiClass {
     }
 }
 
+/// The storage SOP classes of the standard: UID and name.
+pub fn sop_classes() -> impl Iterator<Item = (&'static str, &'static str)> {
+    SOP_CLASSES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t'))
+}
+
 /// The name of a storage SOP class.
 pub fn sop_class_name(uid: &str) -> Option<&'static str> {
-    static NAMES: LazyLock<HashMap<&'static str, &'static str>> =
-        LazyLock::new(|| SOP_CLASSES.lines().filter(|line| !line.starts_with('#')).filter_map(|line| line.split_once('\t')).collect());
+    static NAMES: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| sop_classes().collect());
     if uid == "1.2.840.10008.1.3.10" {
         return Some("Media Storage Directory Storage");
     }

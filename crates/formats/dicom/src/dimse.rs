@@ -14,17 +14,21 @@
 mod association;
 mod command;
 mod error;
+mod meta;
 mod negotiate;
 mod pdu;
 
 pub use association::{Association, Incoming, Request};
 pub use command::{Command, CommandField, NO_DATA_SET, Status, StatusClass};
 pub use error::{DimseError, Malformed};
+pub use meta::meta_information;
 pub use negotiate::{AcceptPolicy, Identity, Titles};
 pub use pdu::{
     AbortSource, AssociateAccept, AssociateRequest, ContextReply, ContextResult, MOST_CONTEXTS, Pdu, PduHeader, PduType, ProposedContext,
     Rejection, UserInformation,
 };
+
+pub use crate::write::{IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME};
 
 /// SOP class of C-ECHO.
 pub const VERIFICATION: &str = "1.2.840.10008.1.1";
@@ -34,10 +38,6 @@ pub const APPLICATION_CONTEXT: &str = "1.2.840.10008.3.1.1.1";
 pub const IMPLICIT_LITTLE: &str = "1.2.840.10008.1.2";
 /// Explicit VR little endian.
 pub const EXPLICIT_LITTLE: &str = "1.2.840.10008.1.2.1";
-/// What we call our implementation in association negotiation and in the files that we write.
-pub const IMPLEMENTATION_CLASS_UID: &str = "2.25.113268247098437251904370211850276219523";
-/// Its version, at most 16 characters.
-pub const IMPLEMENTATION_VERSION: &str = "SUTURA_01";
 /// Bytes of an association PDU that are read. 128 contexts with every transfer syntax of the standard are half of it.
 pub const MOST_ASSOCIATE_BYTES: u32 = 1 << 20;
 /// Bytes of a command set that are read. Those of the standard stay below 1,000.

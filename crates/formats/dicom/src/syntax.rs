@@ -80,6 +80,11 @@ impl TransferSyntax {
         Self { uid: uid.to_owned(), encoding, deflated, pixels }
     }
 
+    /// Every one of the standard that is known here, those of videos and of servers too.
+    pub fn standard() -> impl Iterator<Item = Self> {
+        SUFFIXES.iter().map(|suffix| Self::of(&format!("1.2.840.10008.1.2{suffix}")))
+    }
+
     /// Whether it is one that the standard has.
     pub fn is_known(&self) -> bool {
         self.pixels != PixelCoding::Unknown
@@ -90,6 +95,14 @@ impl TransferSyntax {
         !matches!(self.pixels, PixelCoding::Native | PixelCoding::Unknown | PixelCoding::Referenced)
     }
 }
+
+/// What follows 1.2.840.10008.1.2 in the UIDs of the standard's transfer syntaxes.
+const SUFFIXES: [&str; 51] = [
+    "", ".1", ".1.98", ".1.99", ".2", ".5", ".8.1", ".4.50", ".4.51", ".4.52", ".4.53", ".4.54", ".4.55", ".4.56", ".4.57", ".4.58",
+    ".4.65", ".4.66", ".4.70", ".4.80", ".4.81", ".4.90", ".4.91", ".4.92", ".4.93", ".4.94", ".4.95", ".4.204", ".4.205", ".4.201",
+    ".4.202", ".4.203", ".4.110", ".4.111", ".4.112", ".4.100", ".4.100.1", ".4.101", ".4.101.1", ".4.102", ".4.102.1", ".4.103",
+    ".4.103.1", ".4.104", ".4.104.1", ".4.105", ".4.105.1", ".4.106", ".4.106.1", ".4.107", ".4.108",
+];
 
 fn coding(suffix: &str) -> PixelCoding {
     use PixelCoding::*;
@@ -123,6 +136,7 @@ mod tests {
         assert!(TransferSyntax::of("1.2.840.10008.1.2.1.99").deflated);
         let rle = TransferSyntax::of("1.2.840.10008.1.2.5");
         assert!(rle.is_encapsulated() && rle.pixels == PixelCoding::Rle);
+        assert!(TransferSyntax::standard().all(|syntax| syntax.is_known()));
         assert!(!TransferSyntax::of("1.2.3").is_known() && !TransferSyntax::of("").is_known());
     }
 }

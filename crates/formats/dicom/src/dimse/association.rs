@@ -412,6 +412,11 @@ impl<S: Read + Write> Association<S> {
         self.stream.get_ref()
     }
 
+    /// What it ran over, once it has ended.
+    pub fn into_stream(self) -> S {
+        self.stream.into_inner()
+    }
+
     /// What it runs over. Reading or writing here breaks the association.
     pub fn stream_mut(&mut self) -> &mut S {
         self.stream.get_mut()

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{
-    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION,
+    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME,
     pdu::{AssociateAccept, AssociateRequest, ContextReply, ContextResult, Rejection, UserInformation},
 };
 
@@ -100,7 +100,7 @@ pub(super) fn our_information(max_pdu_length: u32) -> UserInformation {
     UserInformation {
         max_pdu_length,
         implementation_class: IMPLEMENTATION_CLASS_UID.to_owned(),
-        implementation_version: IMPLEMENTATION_VERSION.to_owned(),
+        implementation_version: IMPLEMENTATION_VERSION_NAME.to_owned(),
         ..UserInformation::default()
     }
 }
