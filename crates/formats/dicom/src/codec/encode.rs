@@ -17,6 +17,9 @@ pub enum Lossless {
 }
 
 impl Lossless {
+    /// All of them.
+    pub const ALL: [Self; 2] = [Self::Rle, Self::JpegLs];
+
     /// The UID of the transfer syntax.
     pub fn uid(self) -> &'static str {
         match self {
@@ -142,7 +145,7 @@ mod tests {
     proptest! {
         #[test]
         fn frames_are_encoded_and_are_the_same((frame, bits) in frame()) {
-            for into in [Lossless::Rle, Lossless::JpegLs] {
+            for into in Lossless::ALL {
                 let coded = encode(&frame, bits, into);
                 prop_assert!(coded.is_ok(), "{:?} {:?} of {} bits: {:?}", into, frame, bits, coded);
                 prop_assert_eq!(coded.unwrap().len() % 2, 0);
