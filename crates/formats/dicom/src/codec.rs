@@ -1,8 +1,8 @@
 //! Codecs of compressed pixel data: one coded frame in, samples out, and back without loss.
 //!
 //! JPEG (Huffman; sequential, progressive and lossless) and JPEG-LS are written here, in safe Rust: they can neither abort nor ask for more memory than the
-//! frame that the data set describes. JPEG 2000, HTJ2K and JPEG XL are safe crates of others; they run inside a fence ([`fenced`]): what their input declares is
-//! checked before, and a panic in them is [`PixelError::Damaged`](crate::pixels::PixelError).
+//! frame that the data set describes. JPEG 2000, HTJ2K and JPEG XL are crates of others, in Rust; they run inside a fence: what their input
+//! declares is checked before, and a panic in them is [`PixelError::Damaged`](crate::pixels::PixelError).
 
 // Bits are taken one code at a time: a call for each is most of the time.
 #![allow(clippy::inline_always)]

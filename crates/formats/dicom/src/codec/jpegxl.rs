@@ -1,4 +1,4 @@
-//! JPEG XL (ISO/IEC 18181) by `jxl-oxide`, which has no unsafe code of its own in the decoder's path and keeps to a limit on memory.
+//! JPEG XL (ISO/IEC 18181) by `jxl-oxide`: Rust, with unsafe code for vector instructions and grids of samples. It keeps to a limit on memory.
 
 use jxl_oxide::{AllocTracker, JxlImage, JxlThreadPool};
 
