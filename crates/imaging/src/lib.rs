@@ -16,6 +16,9 @@
 //!
 //! - [`Image`]: one plane of numbers after the modality rescale, from a decoded frame of `sutura_dicom`,
 //! - [`Measurer`] and [`ImageReport`]: all metrics of an image; [`metric`]: what each is,
+//! - [`tables`]: reports as Arrow tables; [`SeriesRollup`] and [`Catalogue`]: series and modalities summed up,
+//! - [`ImageGate`]: what becomes of an image whose quality is too low,
+//! - [`picture`]: histograms, boxes and thumbnails as SVG and PNG, without a word that leads to a person,
 //! - [`burned`]: areas that look like text, and areas where a device writes.
 //!
 //! What it is not: it opens no file, draws no conclusion about a patient, and changes no pixel.
@@ -24,16 +27,26 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod burned;
+mod catalogue;
 mod distribution;
 mod error;
+mod gate;
 mod image;
+mod key;
 mod mask;
 mod measure;
 pub mod metric;
+pub mod picture;
+mod series;
 mod spectrum;
+pub mod tables;
 
+pub use catalogue::{Catalogue, Summary};
 pub use distribution::{Distribution, Histogram, Moments, Part};
 pub use error::ImagingError;
+pub use gate::{Breach, ImageGate, Limit, Outcome, Verdict};
 pub use image::{Image, Image8, Rescale};
+pub use key::{ImageKey, modality};
 pub use measure::{ImageReport, MeasureOptions, Measurer};
 pub use metric::{Better, Definition, Mask, Measured, Metric, Reason, Unit};
+pub use series::{Series, SeriesMetric, SeriesRollup};

@@ -5,10 +5,17 @@ mod kernels;
 pub(crate) mod score;
 mod uniformity;
 
+use sutura_dicom::{
+    DicomFile,
+    pixels::{FrameMap, PixelDescription, decode},
+};
+
 use crate::{
     burned,
     distribution::{Distribution, Histogram},
-    image::Image,
+    error::ImagingError,
+    image::{Image, Rescale},
+    key::modality,
     mask::Regions,
     metric::{DEFINITIONS, Measured, Metric, Reason},
     spectrum::{Spectrum, Transformer},
@@ -81,6 +88,31 @@ impl Measurer {
     /// Measures what the options say.
     pub fn new(options: MeasureOptions) -> Self {
         Self { options, transformer: Transformer::default() }
+    }
+
+    /// Measures the frames of a file one after another, `most_frames` at most, and hands over each report with the number of its frame, from 0. Gives the number
+    /// of frames that were measured.
+    ///
+    /// # Errors
+    /// At the first frame that cannot be decoded; those before it were handed over.
+    pub fn measure_file(
+        &mut self,
+        file: &DicomFile,
+        most_frames: usize,
+        mut take: impl FnMut(usize, &ImageReport),
+    ) -> Result<usize, ImagingError> {
+        let description = PixelDescription::of(file)?;
+        let map = FrameMap::with(file, &description)?;
+        let modality = modality(file);
+        let frames = map.len().min(most_frames);
+        // A file that has no frame for what it describes is not measured as nothing.
+        for frame in 0..frames.max(1) {
+            let decoded = decode::frame(file, &description, &map, frame)?;
+            let image = Image::of_frame(&decoded, &description, Rescale::of(file, frame))?;
+            drop(decoded);
+            take(frame, &self.measure(&image, &modality));
+        }
+        Ok(frames.max(1))
     }
 
     /// Measures an image. `modality` is that of the series (`MR`, `CT`, ...): it decides which parts the score has.
