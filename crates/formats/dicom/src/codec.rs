@@ -1,6 +1,6 @@
 //! Codecs of compressed pixel data: one coded frame in, samples out, and back without loss.
 //!
-//! JPEG (Huffman; sequential, progressive and lossless) and JPEG-LS are written here, in safe Rust: they can neither abort nor ask for more memory than the
+//! JPEG (Huffman; sequential, progressive and lossless), JPEG-LS and the encoder of JPEG 2000 are written here, in safe Rust: they can neither abort nor ask for more memory than the
 //! frame that the data set describes. JPEG 2000, HTJ2K and JPEG XL are crates of others, in Rust; they run inside a fence: what their input
 //! declares is checked before, and a panic in them is [`PixelError::Damaged`](crate::pixels::PixelError).
 

@@ -1,6 +1,6 @@
 //! Encoding without loss.
 
-use super::{PixelError, Shape, jpegls, rle};
+use super::{PixelError, Shape, jpeg2000, jpegls, rle};
 use crate::{
     pixels::decode::{Frame, Samples},
     syntax::PixelCoding,
@@ -14,17 +14,20 @@ pub enum Lossless {
     Rle,
     /// JPEG-LS: 2 to 16 bits. Fast, and nearly as small as JPEG 2000.
     JpegLs,
+    /// JPEG 2000 with the reversible transform: 1 to 16 bits, to 32,768 rows and columns. Slow, and the smallest.
+    Jpeg2000,
 }
 
 impl Lossless {
     /// All of them.
-    pub const ALL: [Self; 2] = [Self::Rle, Self::JpegLs];
+    pub const ALL: [Self; 3] = [Self::Rle, Self::JpegLs, Self::Jpeg2000];
 
     /// The UID of the transfer syntax.
     pub fn uid(self) -> &'static str {
         match self {
             Self::Rle => "1.2.840.10008.1.2.5",
             Self::JpegLs => "1.2.840.10008.1.2.4.80",
+            Self::Jpeg2000 => "1.2.840.10008.1.2.4.90",
         }
     }
 
@@ -32,6 +35,7 @@ impl Lossless {
         match self {
             Self::Rle => PixelCoding::Rle,
             Self::JpegLs => PixelCoding::JpegLs,
+            Self::Jpeg2000 => PixelCoding::Jpeg2000,
         }
     }
 }
@@ -62,8 +66,14 @@ pub fn encode(frame: &Frame, bits_stored: usize, into: Lossless) -> Result<Vec<u
             return Err(PixelError::Unsupported);
         }
         let words = words(&frame.data, bits_stored)?;
-        // The coding has no samples of a single bit; as two bits they cost next to nothing more.
-        jpegls::encode(&words, shape, (bits_stored as u32).max(2)).ok_or(PixelError::Mismatch)?
+        let bits = bits_stored as u32;
+        if into == Lossless::Jpeg2000 {
+            let is_signed = matches!(frame.data, Samples::I8(_) | Samples::I16(_));
+            jpeg2000::encode(&words, shape, bits, is_signed).ok_or(PixelError::Unsupported)?
+        } else {
+            // The coding has no samples of a single bit; as two bits they cost next to nothing more.
+            jpegls::encode(&words, shape, bits.max(2)).ok_or(PixelError::Mismatch)?
+        }
     };
     if into != Lossless::Rle && !is_same(&coded, frame, shape, bits_stored, into)? {
         return Err(PixelError::Damaged);

@@ -1,7 +1,14 @@
-//! JPEG 2000 (ISO/IEC 15444-1) by `hayro-jpeg2000` and HTJ2K (part 15) by `dicom-toolkit-jpeg2000`, both without unsafe code.
+//! JPEG 2000 (ISO/IEC 15444-1), encoded without loss here, decoded by `hayro-jpeg2000` and HTJ2K (part 15) by `dicom-toolkit-jpeg2000`, both without unsafe code.
 //!
 //! Neither is shown a code stream before its header ([`Size`]) says what the data set says: they believe it and ask for memory. A JP2 file around the code stream is
 //! taken off, since nothing in it is wanted: samples are wanted as they are coded, and colour is what the data set says.
+
+mod block;
+mod encode;
+mod mq;
+mod packet;
+
+pub(super) use encode::encode;
 
 use super::{Decoded, Shape, Values, fenced};
 use crate::{codec::marker::be16, pixels::PixelError};
