@@ -3,6 +3,7 @@
 //! What happens to an element is decided by the table of the standard, which the dictionary of `sutura-dicom` has compiled in; what an identifier becomes is
 //! decided by the policy and keys of `sutura-privacy`. See `docs/src/reference/deidentify-dicom.md`.
 
+pub mod deface;
 mod identity;
 mod names;
 mod options;
@@ -82,6 +83,15 @@ impl DicomDeidentifier {
     /// # Errors
     /// When the file is a directory or was not read to its end, pixels that have to be cleaned cannot be, or the vault fails. There is no partial result.
     pub fn deidentify(&self, file: &DicomFile) -> Result<Deidentified, DeidError> {
+        self.deidentify_of_series(file, None)
+    }
+
+    /// De-identifies a file of a series whose face was found: for [`Options::clean_recognizable_features`], which needs the whole series
+    /// ([`deface::SeriesScan`]) for files that [may show a face](deface::may_show_a_face).
+    ///
+    /// # Errors
+    /// As [`Self::deidentify`], and when the file may show a face and the mask is not of its series.
+    pub fn deidentify_of_series(&self, file: &DicomFile, face: Option<&deface::FaceMask>) -> Result<Deidentified, DeidError> {
         if file.is_beginning() {
             return Err(DeidError::NotWhole);
         }
@@ -99,7 +109,12 @@ impl DicomDeidentifier {
             CleanPixels::No => pixels::warn(file, &mut proof),
             how => pixels::clean(file, &mut owned, how, self.text_finder.as_deref(), &mut proof)?,
         }
+        if self.options.clean_recognizable_features && deface::may_show_a_face(file) {
+            let face = face.ok_or(DeidError::Face("the whole series is needed; make a mask of it first"))?;
+            pixels::deface(file, &mut owned, face, &mut proof)?;
+        }
         self.say_what_was_done(&mut owned.data_set);
+        proof.finish();
         let name = OutputName::of(&owned.data_set);
         proof.instance = owned.data_set.text(Tag(0x0008_0018)).into_owned();
         Ok(Deidentified { bytes: owned.to_bytes()?, proof, name })

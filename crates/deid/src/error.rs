@@ -32,6 +32,9 @@ pub enum DeidError {
     /// Text in pixels is to be found, and nothing finds it.
     #[error("text in the pixels is to be found, and no text finder is set; set one, or clean by regions only")]
     NoTextFinder,
+    /// A face is to be taken off, and what is needed for it is not there.
+    #[error("the face cannot be taken off: {0}; leave the series out, or release it without this option")]
+    Face(&'static str),
     /// The result could not be written.
     #[error("the de-identified file cannot be written: {0}")]
     Write(#[from] WriteError),
@@ -50,6 +53,7 @@ impl DeidError {
             Self::Pixels(_) => "pixels-not-decoded",
             Self::PixelLayout => "pixels-layout",
             Self::NoTextFinder => "no-text-finder",
+            Self::Face(_) => "face-not-found",
             Self::Write(_) => "not-written",
             Self::Privacy(_) => "privacy",
         }

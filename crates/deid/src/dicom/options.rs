@@ -126,10 +126,6 @@ impl Options {
 
     /// Whether the law that the policy claims permits them.
     pub(crate) fn check(&self, policy: &Policy) -> Result<(), DeidError> {
-        if self.clean_recognizable_features {
-            let reason = "faces are not taken off yet".to_owned();
-            return Err(DeidError::NotPermitted { option: "clean-recognizable-features", profile: "this version", reason });
-        }
         let dates = match self.dates {
             Dates::Remove => None,
             Dates::Full => Some(("full-dates", PhiClass::Date, Method::Keep)),

@@ -13,6 +13,7 @@ use sutura_dicom::{
 };
 
 use super::{
+    deface::{FaceMask, Found},
     options::CleanPixels,
     proof::{CleanedBox, Proof},
 };
@@ -20,6 +21,7 @@ use crate::error::DeidError;
 use paint::Canvas;
 
 const BURNED_IN_ANNOTATION: Tag = Tag(0x0028_0301);
+const RECOGNIZABLE_FEATURES: Tag = Tag(0x0028_0302);
 /// Bytes of pixels that are held to paint on them.
 const MOST_BYTES: usize = 2 << 30;
 
@@ -117,6 +119,37 @@ pub(crate) fn clean(
 }
 
 const DETECTED: &str = "detected";
+
+/// Takes the face off a slice.
+pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, proof: &mut Proof) -> Result<(), DeidError> {
+    let Some(element) = file.pixel_data() else { return Ok(()) };
+    match face.found {
+        Found::Face => {}
+        Found::NoNose => proof.warn("no-nose-found"),
+        Found::NoHead => proof.warn("no-head-found"),
+    }
+    if !face.covers(file) {
+        return Err(DeidError::Face("the file is not a slice of the volume that the mask was made of"));
+    }
+    let description = PixelDescription::of(file)?;
+    if let Some(goes) = face.of_slice(file, &description) {
+        // What was painted before is native by now.
+        let is_coded = matches!(owned.data_set.get(element.tag()).map(|element| &element.value), Some(OwnedValue::Fragments(_)));
+        let mut canvas = if is_coded {
+            decoded(file, &description, &FrameMap::with(file, &description)?)?
+        } else {
+            native(owned, element.tag(), &description)?
+        };
+        let fill = FaceMask::fill(file, canvas.lowest(&description));
+        canvas.fill(&goes, fill);
+        put(owned, element.tag(), is_coded, &description, canvas);
+        proof.record(&[element.tag()], "defaced", "clean-recognizable-features");
+    }
+    if face.found == Found::Face {
+        owned.data_set.set_text(RECOGNIZABLE_FEATURES, Vr::CS, "NO");
+    }
+    Ok(())
+}
 
 /// Native pixels as they will be written: little endian.
 fn native(owned: &OwnedFile, tag: Tag, description: &PixelDescription) -> Result<Canvas, DeidError> {

@@ -69,7 +69,6 @@ impl<'f, 'w> Walk<'f, 'w> {
         if self.has_text || data_set.get(Tag(0x0008_0005)).is_some() {
             out.set_text(Tag(0x0008_0005), Vr::CS, "ISO_IR 192");
         }
-        self.proof.finish();
         Ok(out)
     }
 

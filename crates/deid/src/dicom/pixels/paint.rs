@@ -88,6 +88,27 @@ impl Canvas {
         found.map_or_else(|| vec![0; size], <[u8]>::to_vec)
     }
 
+    /// The lowest sample.
+    pub(super) fn lowest(&self, description: &PixelDescription) -> i64 {
+        let mut eight = [0u8; 8];
+        let lowest = self.extreme(description, false);
+        eight[..lowest.len()].copy_from_slice(&lowest);
+        let raw = u64::from_le_bytes(eight);
+        if description.signed { (raw << (64 - self.bits)) as i64 >> (64 - self.bits) } else { raw as i64 }
+    }
+
+    /// Sets the samples of the first frame that are marked, of one sample a pixel.
+    pub(super) fn fill(&mut self, marked: &[bool], value: i64) {
+        let size = self.bits / 8;
+        let value = value.to_le_bytes();
+        if size == 0 || self.samples != 1 {
+            return;
+        }
+        for (sample, _) in self.bytes.chunks_exact_mut(size).zip(marked).filter(|(_, marked)| **marked) {
+            sample.copy_from_slice(&value[..size]);
+        }
+    }
+
     /// Paints a box in one frame. What is outside of the image is left out.
     pub(super) fn paint(&mut self, frame: usize, place: PixelBox) {
         let PixelBox { x, y, width, height } = self.inside(place);

@@ -1,0 +1,81 @@
+//! Taking the face off CT and MR of the head (PS3.15 section E.3.2).
+//!
+//! A face can be made from the skin of a head scan. What is needed is the whole series: [`SeriesScan`] takes its files one by one and keeps a coarse copy of the
+//! volume; [`FaceMask`] says which voxels go. The nose is the point that stands out most; in front of a plane behind nose, lips and eyes everything goes, and
+//! above it the skin of the forehead. Nothing is learned, and no brain has to be found: the plane stays clear of it. Ears and the back of the head stay.
+
+mod mask;
+mod volume;
+
+use sutura_dicom::{
+    DicomFile, Tag,
+    pixels::{FrameMap, PixelDescription, SampleKind, decode},
+};
+
+use crate::error::DeidError;
+pub use mask::{FaceMask, Found};
+use volume::{Coarse, Geometry};
+
+/// Slices of a series that are taken.
+const MOST_SLICES: usize = 4096;
+/// Columns and rows of the coarse copy of a slice.
+const COARSE: usize = 160;
+
+/// Whether a file may show a head that a face can be made from: CT and MR, but for those that say that they are of another part of the body.
+pub fn may_show_a_face(file: &DicomFile) -> bool {
+    let data_set = file.data_set();
+    let upper = |tag| data_set.text(Tag(tag)).unwrap_or_default().to_uppercase();
+    if !matches!(upper(0x0008_0060).as_str(), "CT" | "MR" | "PT") || file.pixel_data().is_none() {
+        return false;
+    }
+    const OF_THE_HEAD: [&str; 14] =
+        ["HEAD", "BRAIN", "SKULL", "FACE", "NECK", "ORBIT", "SINUS", "JAW", "EAR", "EYE", "WHOLEBODY", "WHOLE BODY", "IAC", "PITUITARY"];
+    let part = upper(0x0018_0015);
+    part.is_empty() || OF_THE_HEAD.iter().any(|word| part.contains(word))
+}
+
+/// The slices of one series, coarse.
+#[derive(Default)]
+pub struct SeriesScan {
+    slices: Vec<Coarse>,
+}
+
+impl SeriesScan {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Looks at one file of the series. Files without a place in space (localizers with another orientation are told apart later) are passed over.
+    ///
+    /// # Errors
+    /// When the pixels cannot be decoded, there are several frames, or the series has too many files.
+    pub fn add(&mut self, file: &DicomFile) -> Result<(), DeidError> {
+        let description = PixelDescription::of(file)?;
+        if description.frames > 1 {
+            return Err(DeidError::Face("several frames in a file are not taken apart"));
+        }
+        if description.samples > 1 || description.kind != SampleKind::Integer || self.slices.len() >= MOST_SLICES {
+            return Err(DeidError::Face("the images are not slices of one grey volume"));
+        }
+        let Some(geometry) = Geometry::of(file, &description) else { return Ok(()) };
+        let map = FrameMap::with(file, &description)?;
+        let frame = decode::frame(file, &description, &map, 0)?;
+        self.slices.push(Coarse::of(file, geometry, &frame));
+        Ok(())
+    }
+
+    /// The voxels that go.
+    ///
+    /// # Errors
+    /// When the slices are no volume.
+    pub fn finish(self) -> Result<FaceMask, DeidError> {
+        mask::find(self.slices)
+    }
+}
+
+impl std::fmt::Debug for SeriesScan {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SeriesScan({} slices)", self.slices.len())
+    }
+}
