@@ -4,7 +4,7 @@
 //! that was populated, so the report says what was lost and not only what was kept. Nothing in it is content of a record; feeds
 //! are named by their sending application and facility.
 
-use std::{borrow::Cow, collections::BTreeMap, sync::Arc};
+use std::{borrow::Cow, cmp::Ordering, collections::BTreeMap, sync::Arc};
 
 use arrow::{
     array::{ArrayRef, Int64Array, RecordBatch, StringViewArray},
@@ -84,8 +84,7 @@ struct Sorted<'p>(&'p Places);
 
 impl Serialize for Sorted<'_> {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut list: Vec<_> = self.0.iter().collect();
-        list.sort_unstable_by(|a, b| natural(a.0).cmp(natural(b.0)));
+        let list = sorted(self.0);
         let mut map = serializer.serialize_map(Some(list.len()))?;
         for (place, counts) in list {
             map.serialize_entry(place, counts)?;
@@ -117,18 +116,38 @@ impl Serialize for Feed {
     }
 }
 
+fn sorted(places: &Places) -> Vec<(&Place, &Counts)> {
+    let mut list: Vec<_> = places.iter().collect();
+    list.sort_unstable_by(|a, b| natural(a.0.as_bytes(), b.0.as_bytes()));
+    list
+}
+
 /// Orders `PID-5` before `PID-11`.
-fn natural(place: &str) -> impl Iterator<Item = (bool, u64, char)> + '_ {
-    let mut chars = place.chars().peekable();
-    std::iter::from_fn(move || {
-        let first = chars.next()?;
-        let Some(mut number) = first.to_digit(10).map(u64::from) else { return Some((true, 0, first)) };
-        while let Some(digit) = chars.peek().and_then(|next| next.to_digit(10)) {
-            number = number.saturating_mul(10).saturating_add(u64::from(digit));
-            chars.next();
+fn natural(left: &[u8], right: &[u8]) -> Ordering {
+    let (mut a, mut b) = (0, 0);
+    while a < left.len() && b < right.len() {
+        if left[a].is_ascii_digit() && right[b].is_ascii_digit() {
+            let (one, other) = (number(left, &mut a), number(right, &mut b));
+            if one != other {
+                return one.cmp(&other);
+            }
+        } else if left[a] == right[b] {
+            (a, b) = (a + 1, b + 1);
+        } else {
+            return left[a].cmp(&right[b]);
         }
-        Some((false, number, ' '))
-    })
+    }
+    // Equal but for zeros in front of numbers: the order still has to be one.
+    (left.len() - a).cmp(&(right.len() - b)).then_with(|| left.cmp(right))
+}
+
+fn number(text: &[u8], at: &mut usize) -> u64 {
+    let mut number = 0u64;
+    while let Some(digit) = text.get(*at).filter(|byte| byte.is_ascii_digit()) {
+        number = number.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
+        *at += 1;
+    }
+    number
 }
 
 /// A field or component of HL7 v2, cheap to count.
@@ -198,7 +217,10 @@ impl Feed {
     }
 
     /// What became of each place, the fields of HL7 v2 among them.
-    pub fn all_places(&self) -> Places {
+    pub fn all_places(&self) -> Cow<'_, Places> {
+        if self.fields.0.is_empty() {
+            return Cow::Borrowed(&self.places);
+        }
         let mut all = self.places.clone();
         for (key, counts) in &self.fields.0 {
             let [_, _, a, b, c, high, low, component] = key.to_be_bytes();
@@ -210,7 +232,7 @@ impl Feed {
                 *into.dropped.entry(reason).or_default() += count;
             }
         }
-        all
+        Cow::Owned(all)
     }
 
     /// Counts the segments of senders as one place: their names may be pieces of text.
@@ -370,9 +392,7 @@ impl Report {
         let mut counted = Vec::new();
         for (name, feed) in &self.feeds {
             let all = feed.all_places();
-            let mut places: Vec<_> = all.iter().collect();
-            places.sort_unstable_by(|a, b| natural(a.0).cmp(natural(b.0)));
-            for (place, counts) in places {
+            for (place, counts) in sorted(&all) {
                 let dropped = counts.dropped.iter().map(|(reason, count)| ("dropped", *reason, *count));
                 let rows = [("mapped", "", counts.mapped), ("unmapped", "", counts.unmapped)].into_iter().chain(dropped);
                 for (outcome, reason, count) in rows.filter(|(_, _, count)| *count > 0) {
@@ -435,7 +455,7 @@ mod tests {
         feed.field(FieldPlace { segment: *b"ZOE", field: 1, component: 0 }).add(Outcome::Unmapped, 2);
         feed.sum_local_segments();
         assert_eq!(
-            feed.all_places().into_iter().map(|(place, counts)| (place, counts.unmapped)).collect::<Vec<_>>(),
+            feed.all_places().iter().map(|(place, counts)| (place.clone(), counts.unmapped)).collect::<Vec<_>>(),
             [("other segment".into(), 2)]
         );
     }

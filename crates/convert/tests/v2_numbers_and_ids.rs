@@ -58,7 +58,7 @@ impl Converted {
     /// How often a field or its parts were mapped, and why they were dropped.
     fn fate(&self, place: &str) -> (u64, Vec<String>) {
         let (mut mapped, mut reasons) = (0, Vec::new());
-        for (found, counts) in self.report.feeds["APP/HOSP"].all_places() {
+        for (found, counts) in self.report.feeds["APP/HOSP"].all_places().iter() {
             if found == place || found.strip_prefix(place).is_some_and(|rest| rest.starts_with('.')) {
                 mapped += counts.mapped;
                 reasons.extend(counts.dropped.keys().map(ToString::to_string));

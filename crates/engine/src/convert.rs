@@ -100,10 +100,8 @@ impl RowConverter {
             recorded: Some(recorded),
             ..v2::Options::default()
         };
-        let mut idle = Vec::new();
-        if kind == RecordKind::Hl7v2 {
-            idle.push(v2::Converter::new(&v2).map_err(|error| error.to_string())?);
-        }
+        // The first message compiles the tables of a converter: a session has the functions whether or not anybody calls them.
+        v2.check().map_err(|error| error.to_string())?;
         let ccda = ccda::Converter::new(ccda::Options {
             base_url: options.base_url.clone(),
             provenance: options.provenance,
@@ -111,7 +109,7 @@ impl RowConverter {
             terminology,
             ..ccda::Options::default()
         });
-        Ok(Self { kind, v2, idle: Mutex::new(idle), ccda })
+        Ok(Self { kind, v2, idle: Mutex::default(), ccda })
     }
 
     /// What the texts are.

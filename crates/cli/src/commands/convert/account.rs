@@ -7,8 +7,9 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
+use serde::{Serialize, Serializer, ser::SerializeMap};
 use serde_json::{Value, json};
-use sutura_convert::report::Report;
+use sutura_convert::report::{Feed, Report};
 use sutura_core::{ReadStats, Reject};
 use sutura_engine::terminology::TerminologyFile;
 use sutura_fhir::validate::Summary;
@@ -90,6 +91,25 @@ pub(super) fn write_rejects(rejects: &[Rejected], out: &mut dyn io::Write) -> io
     Ok(())
 }
 
+/// The members of conversion.json.
+struct Said<'a> {
+    summary: Value,
+    purpose: Option<&'a str>,
+    feeds: &'a BTreeMap<String, Feed>,
+}
+
+impl Serialize for Said<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (name, value) in self.summary.as_object().into_iter().flatten() {
+            map.serialize_entry(name, value)?;
+        }
+        map.serialize_entry("purpose", &self.purpose)?;
+        map.serialize_entry("feeds", self.feeds)?;
+        map.end()
+    }
+}
+
 /// The account.
 pub(super) struct Account {
     pub(super) records: u64,
@@ -141,7 +161,7 @@ impl Account {
     }
 
     fn totals(&self) -> (u64, u64, u64) {
-        let totals = self.report.feeds.values().map(sutura_convert::report::Feed::totals);
+        let totals = self.report.feeds.values().map(Feed::totals);
         totals.fold((0, 0, 0), |sum, (mapped, dropped, unmapped)| (sum.0 + mapped, sum.1 + dropped, sum.2 + unmapped))
     }
 
@@ -168,15 +188,18 @@ impl Account {
         Ok(value)
     }
 
-    /// Everything: what conversion.json holds.
-    pub(super) fn to_json(&self, purpose: Option<&str>) -> Outcome<Value> {
-        let mut value = self.summary_json()?;
-        let feeds = serde_json::to_value(&self.report.feeds).map_err(Failure::failed)?;
-        if let Some(members) = value.as_object_mut() {
-            members.insert("purpose".to_owned(), purpose.into());
-            members.insert("feeds".to_owned(), feeds);
+    /// Writes everything: what conversion.json holds. `listed` are the rejects that stand in their file.
+    pub(super) fn write(&self, purpose: Option<&str>, listed: u64, out: &mut dyn io::Write) -> Outcome<()> {
+        let mut summary = self.summary_json()?;
+        if listed < self.rejected
+            && let Some(records) = summary["records"].as_object_mut()
+        {
+            records.insert("rejects_listed".to_owned(), listed.into());
         }
-        Ok(value)
+        // The feeds of many documents have a hundred thousand members: they are written as they stand.
+        let said = Said { summary, purpose, feeds: &self.report.feeds };
+        serde_json::to_writer_pretty(&mut *out, &said).map_err(Failure::failed)?;
+        writeln!(out).map_err(Failure::failed)
     }
 
     /// `10 records in = 9 converted + 1 rejected (not-hl7: 1)`.
@@ -243,10 +266,8 @@ impl Account {
     fn worst(&self) -> Vec<(String, u64)> {
         let mut unmapped: BTreeMap<String, u64> = BTreeMap::new();
         for feed in self.report.feeds.values() {
-            for (place, counts) in feed.all_places() {
-                if counts.unmapped > 0 {
-                    *unmapped.entry(place.into_owned()).or_default() += counts.unmapped;
-                }
+            for (place, counts) in feed.all_places().iter().filter(|(_, counts)| counts.unmapped > 0) {
+                *unmapped.entry(place.to_string()).or_default() += counts.unmapped;
             }
         }
         let mut list: Vec<_> = unmapped.into_iter().collect();

@@ -196,7 +196,8 @@ async fn write(
     mut writer: Writer,
     rejects: Arc<Rejects>,
 ) -> Outcome<(Writer, BTreeMap<&'static str, u64>)> {
-    let pieces = stream.map(|batch| {
+    let shared = Arc::clone(&workshop);
+    let pieces = stream.map(move |batch| {
         let workshop = Arc::clone(&workshop);
         async move {
             let batch = batch.map_err(EngineError::from)?;
@@ -212,6 +213,7 @@ async fn write(
             *refused.entry(rejected.code()).or_default() += 1;
             rejects.push(rejected);
         }
+        shared.give_back(piece.bundles);
     }
     Ok((writer, refused))
 }

@@ -172,15 +172,11 @@ impl Writer {
     /// Gives the files their names: the result, the rejects, and last the account.
     pub(super) fn publish(self, account: &Account, rejects: &[Rejected]) -> Outcome<()> {
         let Places { report, rejects: rejects_file, overwrite, .. } = &self.places;
-        let mut said = account.to_json(self.places.purpose.as_deref())?;
-        if let (Some(records), true) = (said["records"].as_object_mut(), (rejects.len() as u64) < account.rejected) {
-            records.insert("rejects_listed".to_owned(), rejects.len().into());
-        }
-        let mut text = serde_json::to_vec_pretty(&said).map_err(Failure::failed)?;
-        text.push(b'\n');
         // All of them are on the disk before the first one has its name.
-        let mut report_stage = staged(report)?;
-        report_stage.write_all(&text).and_then(|()| report_stage.seal()).map_err(failed(report))?;
+        let mut report_file = BufWriter::new(staged(report)?);
+        account.write(self.places.purpose.as_deref(), rejects.len() as u64, &mut report_file)?;
+        let mut report_stage = report_file.into_inner().map_err(|error| failed(report)(error.into_error()))?;
+        report_stage.seal().map_err(failed(report))?;
         let rejects_stage = if rejects.is_empty() {
             None
         } else {

@@ -18,7 +18,6 @@ use super::{
 use crate::failure::{Failure, Outcome};
 
 /// What became of a batch of records.
-#[derive(Default)]
 pub(super) struct Piece {
     /// One Bundle a line.
     pub(super) bundles: Vec<u8>,
@@ -42,14 +41,19 @@ pub(super) struct Workshop {
     documents: ccda::Converter,
     validator: Option<Validator>,
     idle: Mutex<Vec<Bench>>,
+    /// Buffers that were written out: filled again, their memory is not asked of the system anew.
+    empty: Mutex<Vec<Vec<u8>>>,
 }
+
+/// A larger buffer is given back to the system.
+const LARGEST_KEPT: usize = 32 << 20;
 
 impl Workshop {
     /// A workshop; with `validate` it checks what it makes.
     pub(super) fn new(messages: v2::Options, documents: ccda::Options, validate: bool) -> Outcome<Self> {
         messages.check().map_err(|error| wrong_options(&error))?;
         let validator = validate.then(Validator::default);
-        Ok(Self { messages, documents: ccda::Converter::new(documents), validator, idle: Mutex::default() })
+        Ok(Self { messages, documents: ccda::Converter::new(documents), validator, idle: Mutex::default(), empty: Mutex::default() })
     }
 
     /// Converts a batch.
@@ -59,7 +63,8 @@ impl Workshop {
         };
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut bench = idle.unwrap_or_default();
-        let mut piece = Piece::default();
+        let bundles = self.empty.lock().unwrap_or_else(PoisonError::into_inner).pop().unwrap_or_default();
+        let mut piece = Piece { bundles, rejected: Vec::new() };
         for record in records {
             let before = piece.bundles.len();
             match self.record(&mut bench, &record, &mut piece.bundles) {
@@ -75,6 +80,14 @@ impl Workshop {
         }
         self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(bench);
         Ok(piece)
+    }
+
+    /// Takes back the buffer of a piece that was written.
+    pub(super) fn give_back(&self, mut buffer: Vec<u8>) {
+        if buffer.capacity() <= LARGEST_KEPT {
+            buffer.clear();
+            self.empty.lock().unwrap_or_else(PoisonError::into_inner).push(buffer);
+        }
     }
 
     fn record(&self, bench: &mut Bench, record: &Record<'_>, out: &mut Vec<u8>) -> Result<(), Rejected> {
