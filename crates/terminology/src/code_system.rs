@@ -466,6 +466,11 @@ impl CodeSystemBuilder {
         self.system.concept(code).map(Concept::number)
     }
 
+    /// Whether the code is there with another display: one of the two is wrong.
+    pub fn has_other_display(&self, code: &str, display: &str) -> bool {
+        !display.is_empty() && self.system.concept(code).and_then(Concept::display).is_some_and(|known| known != display)
+    }
+
     /// The number of concepts so far.
     pub fn len(&self) -> usize {
         self.system.rows.len()

@@ -128,6 +128,13 @@ fn own_terminology(args: &TerminologyArgs, console: Console) -> Outcome<Option<T
             crate::output::count(unusable, "mapping")
         ));
     }
+    let contradictions = files.loaded().contradictions;
+    if contradictions > 0 {
+        console.note(&format!(
+            "terminology: {} twice with different displays; the first one counts",
+            crate::output::count(contradictions, "code")
+        ));
+    }
     Ok(Some(files))
 }
 

@@ -12,7 +12,7 @@ use sutura_terminology::{
 use super::own_terminology;
 use crate::{
     args::terminology::{Shared, TerminologyCommand},
-    failure::{CLEAN, FAILED, Failure, Outcome},
+    failure::{BAD_CONFIGURATION, CLEAN, FAILED, Failure, Outcome},
     output::{self, Console},
 };
 
@@ -143,7 +143,14 @@ impl Asked {
         for (severity, words) in &issues {
             let _ = writeln!(text, "  {severity}: {words}");
         }
-        self.answer(&value, &text, if found.result { CLEAN } else { FAILED })
+        // Whether a code of a system that is not there is right cannot be said.
+        let unknown = found.issues.iter().any(|(_, issue)| matches!(issue, Issue::UnknownSystem | Issue::UnknownVersion));
+        let code = match (found.result, unknown) {
+            (true, _) => CLEAN,
+            (false, true) => BAD_CONFIGURATION,
+            (false, false) => FAILED,
+        };
+        self.answer(&value, &text, code)
     }
 
     fn subsumes(&self, system: &str, one: &str, other: &str) -> Outcome {

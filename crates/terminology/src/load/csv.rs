@@ -92,6 +92,7 @@ fn codes(name: &str, reader: &mut csv::Reader<impl io::Read>, columns: &Columns,
         })?;
         let builder: &mut CodeSystemBuilder = &mut builders[at];
         let before = builder.len();
+        batch.contradictions += usize::from(builder.has_other_display(code, columns.get(row, "display")));
         let concept = builder.add(code, columns.get(row, "display"))?;
         batch.concepts += (builder.len() - before) as u64;
         batch.check(limits)?;
@@ -181,6 +182,8 @@ mod tests {
         let codes = "\u{feff}System,Code,Display,Parent,Inactive\nurn:l,GLU,\"Glucose, blood\",LAB,\nurn:l,LAB,Laboratory,,\nurn:l,OLD,Old,LAB,yes\n";
         assert_eq!(all.load_csv("", codes.as_bytes(), &limits).unwrap().concepts, 3);
         assert_eq!(all.lookup("urn:l", "GLU").unwrap().display(), Some("Glucose, blood"));
+        let twice = "system,code,display\nurn:t,A,One\nurn:t,A,Other\nurn:t,A,\nurn:t,A,One\n";
+        assert_eq!(Terminology::empty().load_csv("", twice.as_bytes(), &limits).unwrap().contradictions, 1);
         assert_eq!(all.subsumes("urn:l", "LAB", "GLU"), Ok(Subsumption::Subsumes));
         assert!(all.lookup("urn:l", "OLD").unwrap().is_inactive());
         let maps = "source_system,source_code,target_system,target_code,equivalence\nurn:l,GLU,http://loinc.org,2345-7,\nurn:l,LAB,http://loinc.org,,\n";

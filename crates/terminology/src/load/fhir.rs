@@ -119,12 +119,14 @@ fn code_system(object: &Object, place: &str, limits: &Limits, batch: &mut Batch)
         declared: declared(object),
         later: Vec::new(),
         limit: limits.concepts.saturating_sub(batch.concepts),
+        contradictions: 0,
     };
     for concept in list(object, "concept") {
         reader.concept(concept, None, place)?;
     }
     // Parents may be named before they are defined.
     let later = std::mem::take(&mut reader.later);
+    batch.contradictions += reader.contradictions;
     for (child, parent, child_named) in later {
         if let Some(found) = builder.find(&parent) {
             if child_named { builder.add_parent(found, child) } else { builder.add_parent(child, found) }
@@ -147,12 +149,15 @@ struct ConceptReader<'r> {
     /// Concept, other code, and whether the other is the child.
     later: Vec<(u32, String, bool)>,
     limit: u64,
+    contradictions: usize,
 }
 
 impl ConceptReader<'_> {
     fn concept(&mut self, concept: &Object, parent: Option<u32>, place: &str) -> Result<()> {
         let code = text(concept, "code").ok_or_else(|| wrong(place, "a concept needs a code"))?;
-        let number = self.builder.add(code, text(concept, "display").unwrap_or_default())?;
+        let display = text(concept, "display").unwrap_or_default();
+        self.contradictions += usize::from(self.builder.has_other_display(code, display));
+        let number = self.builder.add(code, display)?;
         if self.builder.len() as u64 > self.limit {
             return Err(TerminologyError::Limit { what: "concepts", limit: self.limit });
         }

@@ -61,6 +61,8 @@ pub struct Loaded {
     pub mappings: usize,
     /// Resources, files or rows of other kinds, passed over.
     pub passed_over: usize,
+    /// Codes that stand twice with different displays, of which the first counts (CSV and FHIR).
+    pub contradictions: usize,
 }
 
 impl std::ops::AddAssign for Loaded {
@@ -71,6 +73,7 @@ impl std::ops::AddAssign for Loaded {
         self.concept_maps += other.concept_maps;
         self.mappings += other.mappings;
         self.passed_over += other.passed_over;
+        self.contradictions += other.contradictions;
     }
 }
 
@@ -83,6 +86,7 @@ pub(crate) struct Batch {
     pub(crate) concepts: u64,
     pub(crate) mappings: u64,
     pub(crate) passed_over: usize,
+    pub(crate) contradictions: usize,
 }
 
 impl Batch {
@@ -104,6 +108,7 @@ impl Batch {
             concept_maps: self.maps.len(),
             mappings: self.maps.iter().map(ConceptMap::len).sum(),
             passed_over: self.passed_over,
+            contradictions: self.contradictions,
         };
         self.systems.into_iter().for_each(|system| all.add_code_system(Arc::new(system)));
         self.sets.into_iter().for_each(|set| all.add_value_set(Arc::new(set)));

@@ -157,7 +157,13 @@ struct ByBeginning {
 
 impl ByBeginning {
     fn decide(&mut self, first: Option<u8>, out: &mut dyn DecodedSink) -> Result<&mut Box<dyn BlockDecoder>, FormatError> {
-        let kind = if first == Some(b'<') { Kind::Ccda } else { Kind::Hl7v2 };
+        // A file without content is what its name says.
+        let is_document = || Ccda.extensions().iter().any(|end| has_extension(&self.spec.source, end));
+        let kind = match first {
+            Some(b'<') => Kind::Ccda,
+            None if is_document() => Kind::Ccda,
+            _ => Kind::Hl7v2,
+        };
         let mut decoder = decoder(kind, self.spec.clone())?;
         for block in self.blank.drain(..) {
             decoder.push(block, out)?;
@@ -192,6 +198,10 @@ impl BlockDecoder for ByBeginning {
     fn break_off(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {
         self.decided(out)?.break_off(out)
     }
+}
+
+fn has_extension(uri: &str, end: &str) -> bool {
+    uri.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(end))
 }
 
 /// Rows that wait to be a batch.
@@ -340,7 +350,8 @@ impl BlockDecoder for Documents {
             return self.reject(CcdaErrorKind::TooLarge.code(), reason, id, out);
         }
         if self.held.iter().all(u8::is_ascii_whitespace) {
-            return Ok(ReadStats { bytes: self.length, envelope_bytes: self.length, ..ReadStats::default() });
+            let id = self.id(Sha256Hash::of(&self.held));
+            return self.reject(CcdaErrorKind::Empty.code(), CcdaErrorKind::Empty.to_string(), id, out);
         }
         let id = self.id(Sha256Hash::of(&self.held));
         self.rows.push(&id, &self.held, out)?;
@@ -361,8 +372,12 @@ mod tests {
     use super::*;
 
     fn read(from: ConvertFrom, text: &[u8], block: usize) -> (Vec<(Kind, u64, Vec<u8>)>, ReadStats) {
+        read_as("file:///x", from, text, block)
+    }
+
+    fn read_as(source: &str, from: ConvertFrom, text: &[u8], block: usize) -> (Vec<(Kind, u64, Vec<u8>)>, ReadStats) {
         let spec = DecoderSpec {
-            source: "file:///x".into(),
+            source: source.into(),
             start: 0,
             end: None,
             options: serde_json::Value::Null,
@@ -398,6 +413,10 @@ mod tests {
         }
         let (found, stats) = read(ConvertFrom::Auto, b" \n ", 1);
         assert!(found.is_empty() && stats.records == 0 && stats.balances(), "{stats:?}");
+        for nothing in [&b""[..], b" \n "] {
+            let (found, stats) = read_as("file:///x.xml", ConvertFrom::Auto, nothing, 1);
+            assert!(found.is_empty() && stats.rejects_by_code["empty"] == 1 && stats.balances(), "{stats:?}");
+        }
         assert_eq!(read(ConvertFrom::Hl7v2, b"<ClinicalDocument/>", 100).1.rejected, 1);
         assert_eq!(read(ConvertFrom::Ccda, b"MSH|", 100).1.accepted, 1, "whether it is a document is found when it is converted");
     }

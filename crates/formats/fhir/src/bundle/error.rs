@@ -54,6 +54,9 @@ pub enum BundleError {
     /// The target exists.
     #[error("{} exists; choose another folder or allow overwriting", .0.display())]
     Exists(PathBuf),
+    /// Another run writes to the folder.
+    #[error("another run is writing to {}; wait until it is done, or choose another folder", .0.display())]
+    Busy(PathBuf),
     /// Reading or writing failed.
     #[error("reading or writing failed: {0}")]
     Io(#[from] io::Error),
@@ -80,6 +83,7 @@ impl BundleError {
             Self::IndexMismatch => "index-mismatch",
             Self::BadOption { .. } => "bad-option",
             Self::Exists(_) => "exists",
+            Self::Busy(_) => "busy",
             Self::Io(_) => "io",
             Self::Format(_) => "format",
         }

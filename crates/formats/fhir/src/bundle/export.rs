@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeMap,
     fmt,
+    fs::{File, TryLockError},
     io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::Arc,
@@ -90,6 +91,7 @@ pub struct NdjsonExport {
     line: Vec<u8>,
     files: BTreeMap<&'static str, TypeFile>,
     stage: Arc<Stage>,
+    _lock: Option<File>,
 }
 
 impl NdjsonExport {
@@ -99,11 +101,12 @@ impl NdjsonExport {
     /// When the folder cannot be made, or holds an export that may not be overwritten.
     pub fn create(folder: &Path, options: ExportOptions) -> Result<Self, BundleError> {
         let stage = Stage::open(folder)?;
+        let lock = lock(folder)?;
         if let Some(earlier) = earlier_files(folder).map_err(at(folder))?.into_iter().next().filter(|_| !options.overwrite) {
             return Err(BundleError::Exists(earlier));
         }
         let parser = Parser::new(Limits { depth: options.max_depth, bytes: options.max_resource_bytes, ..Limits::default() });
-        Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new(), stage })
+        Ok(Self { folder: folder.to_owned(), options, parser, line: Vec::new(), files: BTreeMap::new(), stage, _lock: lock })
     }
 
     /// Writes a resource.
@@ -202,6 +205,7 @@ pub fn remove_export(folder: &Path) -> Result<(), BundleError> {
     if !manifest.is_file() {
         return Ok(());
     }
+    let _lock = lock(folder)?;
     remove_if_there(&manifest)?;
     sync_folder(folder)?;
     for file in earlier_files(folder).map_err(at(folder))? {
@@ -211,6 +215,16 @@ pub fn remove_export(folder: &Path) -> Result<(), BundleError> {
 }
 
 /// Files of an export, whole or broken off.
+/// Two exports to one folder at once would leave files of both. Held as long as the file is open; a system that locks no folders lets them.
+fn lock(folder: &Path) -> Result<Option<File>, BundleError> {
+    let Ok(file) = File::open(folder) else { return Ok(None) };
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Err(BundleError::Busy(folder.to_owned())),
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
 fn earlier_files(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let mut files = Vec::new();
     for found in std::fs::read_dir(folder)? {

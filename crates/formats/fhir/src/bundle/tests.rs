@@ -598,3 +598,14 @@ proptest! {
         prop_assert_eq!(&found[1].1, PATIENT);
     }
 }
+
+#[test]
+fn two_exports_do_not_share_a_folder() {
+    let folder = Folder::new("shared");
+    let options = ExportOptions { overwrite: true, ..ExportOptions::default() };
+    let first = NdjsonExport::create(&folder.0, options.clone()).unwrap();
+    let busy = NdjsonExport::create(&folder.0, options.clone()).unwrap_err();
+    assert!(matches!(busy, BundleError::Busy(_)), "{busy}");
+    drop(first);
+    NdjsonExport::create(&folder.0, options).unwrap();
+}
