@@ -177,6 +177,18 @@ fn each_artifact_is_told_from_the_others() {
     assert!(problems.is_empty(), "{problems:#?}");
 }
 
+/// The reference page names every metric.
+#[test]
+fn every_metric_is_documented() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/src/reference/imaging-metrics.md");
+    let page = fs::read_to_string(page).unwrap();
+    for metric in Metric::all() {
+        let name = metric.name();
+        let is_quantile = name.starts_with('p') && name[1..].parse::<u8>().is_ok();
+        assert!(is_quantile || page.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
 #[test]
 fn burned_in_text_is_found() {
     let Some(folder) = data() else { return };

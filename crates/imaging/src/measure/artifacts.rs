@@ -62,12 +62,13 @@ pub(crate) fn air(image: &Image, regions: &Regions, axis: Axis) -> Air {
     // A line with less than this of foreground is free of it: single bright pixels are noise.
     let least = (along / 64).max(1);
     let near = near_filled(&filled, least);
+    let spans = Spans::of(regions);
     let (mut ghost, mut beside, mut in_line, mut free) = (Mean::default(), Mean::default(), Mean::default(), Mean::default());
     for row in 0..rows {
         let values = image.row(row);
         let moved_row = if axis == Axis::Rows { (row + rows / 2) % rows } else { row };
         for (column, value) in values.iter().copied().enumerate() {
-            if regions.foreground[row * columns + column] {
+            if spans.hold(row, column) {
                 continue;
             }
             let moved_column = if axis == Axis::Columns { (column + columns / 2) % columns } else { column };
@@ -94,6 +95,35 @@ pub(crate) fn air(image: &Image, regions: &Regions, axis: Axis) -> Air {
         ghost_pixels: ghost.count,
         in_line: difference(in_line, free, Reason::FieldFilled),
         in_line_pixels: in_line.count,
+    }
+}
+
+/// From the first to the last foreground pixel of every row and column. What is dark inside both is inside the body, no air.
+struct Spans {
+    rows: Vec<(usize, usize)>,
+    columns: Vec<(usize, usize)>,
+}
+
+impl Spans {
+    fn of(regions: &Regions) -> Self {
+        let empty = (usize::MAX, 0);
+        let mut spans = Self { rows: vec![empty; regions.rows], columns: vec![empty; regions.columns] };
+        for row in 0..regions.rows {
+            for column in 0..regions.columns {
+                if regions.foreground[row * regions.columns + column] {
+                    let across = &mut spans.rows[row];
+                    *across = (across.0.min(column), across.1.max(column));
+                    let down = &mut spans.columns[column];
+                    *down = (down.0.min(row), down.1.max(row));
+                }
+            }
+        }
+        spans
+    }
+
+    fn hold(&self, row: usize, column: usize) -> bool {
+        let ((left, right), (top, bottom)) = (self.rows[row], self.columns[column]);
+        (left..=right).contains(&column) && (top..=bottom).contains(&row)
     }
 }
 

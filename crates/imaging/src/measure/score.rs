@@ -30,7 +30,7 @@ pub(crate) const PARTS: [Part; 5] = [
     part(Metric::SharpnessRatio, 0.25, 0.05, 1.0, true, &[]),
     part(Metric::CnrTwoPeak, 0.15, 1.0, 20.0, true, &[]),
     part(Metric::SaturationHigh, 0.10, 0.10, 0.001, false, &[]),
-    part(Metric::Bias, 0.20, 1.0, 0.10, false, MAGNETIC),
+    part(Metric::Bias, 0.20, 3.0, 0.10, false, MAGNETIC),
 ];
 
 /// Weight of the worst artifact.
