@@ -3,10 +3,11 @@
 use std::fmt;
 
 use sutura_dicom::{
-    DataSet, DicomFile, Tag,
+    DicomFile, Tag,
     pixels::{
-        FrameMap, PixelDescription,
+        FrameMap, PixelDescription, SampleKind,
         decode::{self, Frame, Samples},
+        lut::Modality,
     },
 };
 
@@ -63,7 +64,7 @@ impl Image {
     ///
     /// # Errors
     /// As [`Image::new`].
-    pub fn of_frame(frame: &Frame, description: &PixelDescription, rescale: Rescale) -> Result<Self, ImagingError> {
+    pub fn of_frame(frame: &Frame, description: &PixelDescription, rescale: &Rescale) -> Result<Self, ImagingError> {
         if frame.rows.checked_mul(frame.columns).is_none_or(|pixels| pixels > Self::MOST_PIXELS) {
             return Err(ImagingError::TooLarge);
         }
@@ -77,28 +78,27 @@ impl Image {
             image.storable = storable(description);
             return Ok(image);
         }
-        let Rescale { slope, intercept, is_hounsfield } = rescale;
-        let plain = slope == 1.0 && intercept == 0.0;
-        let values = match &frame.data {
-            Samples::U8(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
-            Samples::U16(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
-            Samples::I16(samples) if plain => samples.iter().map(|sample| f32::from(*sample)).collect(),
-            Samples::U16(samples) => samples.iter().map(|sample| (f64::from(*sample) * slope + intercept) as f32).collect(),
-            Samples::I16(samples) => samples.iter().map(|sample| (f64::from(*sample) * slope + intercept) as f32).collect(),
-            other => {
-                let mut values = Vec::with_capacity(other.len());
-                other.for_each(|sample| values.push((sample * slope + intercept) as f32));
-                values
-            }
+        let values = match (&rescale.modality, &frame.data) {
+            (Modality::Identity, Samples::U8(samples)) => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            (Modality::Identity, Samples::U16(samples)) => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            (Modality::Identity, Samples::I16(samples)) => samples.iter().map(|sample| f32::from(*sample)).collect(),
+            (modality, samples) => modality.values_f32(samples),
         };
         let mut image = Self::new(frame.rows, frame.columns, values)?;
+        let step = match &rescale.modality {
+            Modality::Rescale { slope, .. } => slope.abs(),
+            Modality::Identity | Modality::Table(_) => 1.0,
+        };
         let whole = !matches!(frame.data, Samples::F32(_) | Samples::F64(_));
-        image.step = (whole && slope != 0.0).then_some(slope.abs());
-        image.storable = storable(description).map(|(low, high)| {
-            let (low, high) = (low * slope + intercept, high * slope + intercept);
-            (low.min(high), low.max(high))
-        });
-        image.unit = if is_hounsfield { "[hnsf'U]" } else { "1" };
+        image.step = (whole && step.is_finite() && step > 0.0).then_some(step);
+        image.storable = match &rescale.modality {
+            Modality::Table(table) => Some((0.0, f64::from(table.maximum()))),
+            linear => storable(description).map(|(low, high)| {
+                let (low, high) = (linear.value(low), linear.value(high));
+                (low.min(high), low.max(high))
+            }),
+        };
+        image.unit = if rescale.is_hounsfield { "[hnsf'U]" } else { "1" };
         Ok(image)
     }
 
@@ -110,7 +110,7 @@ impl Image {
         let description = PixelDescription::of(file)?;
         let map = FrameMap::with(file, &description)?;
         let decoded = decode::frame(file, &description, &map, frame)?;
-        Self::of_frame(&decoded, &description, Rescale::of(file, frame))
+        Self::of_frame(&decoded, &description, &Rescale::of(file, frame))
     }
 
     /// Rows; at least one.
@@ -212,51 +212,31 @@ impl Image8 {
     }
 }
 
-/// The linear part of the modality transformation (PS3.3 C.11.1): value = stored x slope + intercept.
-#[derive(Debug, Clone, Copy, PartialEq)]
+/// How stored numbers become values (PS3.3 C.11.1), and whether these are Hounsfield units.
+#[derive(Debug, Clone, PartialEq)]
 pub struct Rescale {
-    /// Rescale Slope; never 0.
-    pub slope: f64,
-    /// Rescale Intercept.
-    pub intercept: f64,
+    /// The transformation.
+    pub modality: Modality,
     /// Whether the values are Hounsfield units.
     pub is_hounsfield: bool,
 }
 
-impl Default for Rescale {
-    fn default() -> Self {
-        Self { slope: 1.0, intercept: 0.0, is_hounsfield: false }
-    }
-}
-
 impl Rescale {
-    /// The rescale of a frame, counted from 0: of the data set, else of its functional group, else of the shared one.
+    /// The transformation of a frame, counted from 0: of its functional groups, else of those of all frames, else of the data set.
     pub fn of(file: &DicomFile, frame: usize) -> Self {
         let data_set = file.data_set();
-        let group = |sequence: u32, item: usize| {
-            let item = data_set.items(Tag(sequence)).nth(item)?;
-            item.item(Tag(0x0028_9145))
+        let modality = Modality::of(file, frame);
+        let is_hounsfield = match data_set.text(Tag(0x0028_1054)) {
+            Some(kind) => kind == "HU",
+            None => modality != Modality::Identity && data_set.text(Tag(0x0008_0060)).as_deref() == Some("CT"),
         };
-        let is_ct = data_set.text(Tag(0x0008_0060)).as_deref() == Some("CT");
-        let places = [Some(data_set), group(0x5200_9230, frame), group(0x5200_9229, 0)];
-        places.into_iter().flatten().find_map(|place| Self::stated(place, is_ct)).unwrap_or_default()
-    }
-
-    fn stated(place: DataSet<'_>, is_ct: bool) -> Option<Self> {
-        let finite = |tag| place.number(Tag(tag)).filter(|number: &f64| number.is_finite());
-        let (slope, intercept) = (finite(0x0028_1053), finite(0x0028_1052));
-        if slope.is_none() && intercept.is_none() {
-            return None;
-        }
-        let is_hounsfield = place.text(Tag(0x0028_1054)).map_or(is_ct, |kind| kind == "HU");
-        // A slope of 0 would make every pixel the same: it is not stated, in effect.
-        Some(Self { slope: slope.filter(|slope| *slope != 0.0).unwrap_or(1.0), intercept: intercept.unwrap_or(0.0), is_hounsfield })
+        Self { modality, is_hounsfield }
     }
 }
 
 fn storable(description: &PixelDescription) -> Option<(f64, f64)> {
     let bits = u32::try_from(description.bits_stored).ok().filter(|bits| (1..=32).contains(bits))?;
-    if !matches!(description.kind, sutura_dicom::pixels::SampleKind::Integer) {
+    if !matches!(description.kind, SampleKind::Integer) {
         return None;
     }
     let count = (1u64 << bits) as f64;
