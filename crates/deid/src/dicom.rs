@@ -105,6 +105,7 @@ impl DicomDeidentifier {
         // Nothing of the meta information is worth the risk: titles of applications, private information.
         owned.meta = OwnedDataSet::new();
         owned.data_set = data_set;
+        pixels::clear_overlay_bits(file, &mut owned, &mut proof);
         match self.options.clean_pixels {
             CleanPixels::No => pixels::warn(file, &mut proof),
             how => pixels::clean(file, &mut owned, how, self.text_finder.as_deref(), &mut proof)?,

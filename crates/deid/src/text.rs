@@ -47,6 +47,9 @@ fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
+/// Identifiers that are looked for; each is looked for in every text.
+const MOST_IDENTIFIERS: usize = 64;
+
 /// What is known of the people in a document: words of names, and identifiers. Never shown.
 #[derive(Clone, Default)]
 pub struct Tokens {
@@ -68,7 +71,8 @@ impl Tokens {
     /// Adds an identifier of at least four characters.
     pub fn add_identifier(&mut self, identifier: &str) {
         let identifier = identifier.trim().to_uppercase();
-        if identifier.chars().count() >= 4 && !self.identifiers.contains(&identifier) {
+        let is_new = self.identifiers.len() < MOST_IDENTIFIERS && !self.identifiers.contains(&identifier);
+        if identifier.chars().count() >= 4 && is_new {
             self.identifiers.push(identifier);
         }
     }
@@ -92,6 +96,28 @@ impl Tokens {
         !self.identifiers.is_empty() && self.has_identifier(&text.to_uppercase())
     }
 
+    /// Where identifiers are in a text, in order and apart; `None` where the places cannot be told, because capital letters take other room.
+    fn places(&self, text: &str) -> Option<Vec<(usize, usize)>> {
+        if self.identifiers.is_empty() {
+            return Some(Vec::new());
+        }
+        let upper = text.to_uppercase();
+        if upper.len() != text.len() || !text.is_ascii() {
+            return (!self.has_identifier(&upper)).then(Vec::new);
+        }
+        let all = self.identifiers.iter().flat_map(|identifier| upper.match_indices(identifier.as_str()));
+        let mut places: Vec<_> = all.map(|(at, found)| (at, at + found.len())).collect();
+        places.sort_unstable();
+        places.dedup_by(|next, last| {
+            let overlap = next.0 <= last.1;
+            if overlap {
+                last.1 = last.1.max(next.1);
+            }
+            overlap
+        });
+        Some(places)
+    }
+
     fn has_identifier(&self, upper: &str) -> bool {
         self.identifiers.iter().any(|identifier| upper.contains(identifier.as_str()))
     }
@@ -105,24 +131,19 @@ impl std::fmt::Debug for Tokens {
 
 /// A text with only what may stay; words that went leave nothing behind. What separates the words that stay is kept.
 pub fn cleaned<'t>(text: &'t str, tokens: &Tokens) -> Cow<'t, str> {
-    let upper = text.to_uppercase();
-    // A text with an identifier in it is torn apart first: its parts may each look harmless.
-    let mut blocked: Vec<(usize, usize)> = Vec::new();
-    if upper.len() == text.len() {
-        for identifier in &tokens.identifiers {
-            blocked.extend(upper.match_indices(identifier.as_str()).map(|(at, found)| (at, at + found.len())));
-        }
-    } else if tokens.has_identifier(&upper) {
-        return Cow::Borrowed("");
-    }
+    let Some(blocked) = tokens.places(text) else { return Cow::Borrowed("") };
+    let mut blocked = blocked.into_iter().peekable();
+    let mut row = Row::default();
     let mut out = String::with_capacity(text.len());
     let mut changed = false;
     let mut at = 0;
     while let Some(first) = text[at..].chars().next() {
         let is_inside = first.is_alphanumeric();
         let length = text[at..].find(|letter: char| letter.is_alphanumeric() != is_inside).unwrap_or(text.len() - at);
-        let part = &text[at..at + length];
-        let is_blocked = blocked.iter().any(|(start, end)| *start < at + length && at < *end);
+        let (part, end) = (&text[at..at + length], at + length);
+        row.go_to(text, at);
+        while blocked.next_if(|(_, behind)| *behind <= at).is_some() {}
+        let is_blocked = blocked.peek().is_some_and(|(start, _)| *start < end);
         if !is_inside {
             if is_separator(part) {
                 out.push_str(part);
@@ -130,12 +151,12 @@ pub fn cleaned<'t>(text: &'t str, tokens: &Tokens) -> Cow<'t, str> {
                 changed = true;
                 out.push(' ');
             }
-        } else if !is_blocked && may_stay(part, tokens) && !is_of_a_row_of_numbers(text, at, at + length) {
+        } else if !is_blocked && may_stay(part, tokens) && !(row.may_be_a_date && is_number(part)) && !is_joined_to_number(text, at, end) {
             out.push_str(part);
         } else {
             changed = true;
         }
-        at += length;
+        at = end;
     }
     if !changed {
         return Cow::Borrowed(text);
@@ -164,25 +185,47 @@ fn may_stay(word: &str, tokens: &Tokens) -> bool {
     upper.split(|letter: char| letter.is_ascii_digit()).all(|run| run.len() < 2 || KNOWN.contains(run))
 }
 
-/// Whether a part is in a row of numbers that may be a date, a time or a telephone number: more than four digits with nothing but signs between them,
-/// or two and more numbers with a stroke, a hyphen or a colon between them.
-fn is_of_a_row_of_numbers(text: &str, start: usize, end: usize) -> bool {
-    let part = &text[start..end];
-    if !part.bytes().all(|byte| byte.is_ascii_digit()) {
+fn is_number(part: &str) -> bool {
+    part.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+/// Whether letters and digits together (`knee12`, `2019T`) have a sign and a number on a side where they have a digit: a date without a space before it.
+fn is_joined_to_number(text: &str, start: usize, end: usize) -> bool {
+    let bytes = text.as_bytes();
+    let part = &bytes[start..end];
+    if is_number(&text[start..end]) {
         return false;
     }
-    let is_of_row = |letter: char| letter.is_ascii_digit() || " ./-:()+_,".contains(letter);
-    let before =
-        text[..start].rfind(|letter: char| !is_of_row(letter)).map_or(0, |at| at + text[at..].chars().next().map_or(1, char::len_utf8));
-    let after = text[end..].find(|letter: char| !is_of_row(letter)).map_or(text.len(), |at| end + at);
-    let row = &text[before..after];
-    let digits = row.bytes().filter(u8::is_ascii_digit).count();
-    let numbers = row.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty()).count();
-    if numbers < 2 {
-        return false;
+    let is_sign = |at: usize| bytes.get(at).is_some_and(|byte| b"/-:.".contains(byte));
+    let is_digit = |at: usize| bytes.get(at).is_some_and(u8::is_ascii_digit);
+    let behind = part.last().is_some_and(u8::is_ascii_digit) && is_sign(end) && is_digit(end + 1);
+    let before = part.first().is_some_and(u8::is_ascii_digit) && start >= 2 && is_sign(start - 1) && is_digit(start - 2);
+    behind || before
+}
+
+/// A row of numbers with nothing but signs between them, up to where it ends.
+#[derive(Default)]
+struct Row {
+    end: usize,
+    /// Whether it may be a date, a time or a telephone number: more than four digits in several numbers, or several numbers with a stroke, a hyphen, a
+    /// colon or more than one point between them.
+    may_be_a_date: bool,
+}
+
+impl Row {
+    /// Looks at the row that begins at a place, if that is behind the one known.
+    fn go_to(&mut self, text: &str, at: usize) {
+        if at < self.end {
+            return;
+        }
+        let is_of_row = |letter: char| letter.is_ascii_digit() || " ./-:()+_,".contains(letter);
+        self.end = at + text[at..].find(|letter: char| !is_of_row(letter)).unwrap_or(text.len() - at);
+        let row = &text[at..self.end];
+        let digits = row.bytes().filter(u8::is_ascii_digit).count();
+        let numbers = row.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty()).count();
+        let is_one_decimal = numbers == 2 && row.trim().bytes().filter(|byte| !byte.is_ascii_digit()).eq(std::iter::once(b'.'));
+        self.may_be_a_date = numbers >= 2 && !is_one_decimal && (digits > 4 || row.contains(['/', '-', ':', '.', '_']));
     }
-    let is_one_decimal = numbers == 2 && row.trim().bytes().filter(|byte| !byte.is_ascii_digit()).eq(std::iter::once(b'.'));
-    !is_one_decimal && (digits > 4 || row.contains(['/', '-', ':', '.', '_']))
 }
 
 #[cfg(test)]
@@ -215,6 +258,8 @@ mod tests {
             ("head CT", "CT"),
             ("knee 12/03/2019", "knee"),
             ("knee 2019-03-12", "knee"),
+            ("knee12/03/2019 lung", "lung"),
+            ("lung 12/03/2019T10", "lung"),
             ("call (555) 010-1234", ""),
             ("id A-1742 knee", "knee"),
             ("id a-1742x knee", "knee"),
@@ -229,6 +274,14 @@ mod tests {
             assert_eq!(cleaned(text, &tokens), left, "{text}");
         }
         assert!(tokens.are_in("the JANE of") && tokens.are_in("xa-1742x") && !tokens.are_in("Janet"));
+    }
+
+    /// Long texts of nothing but numbers, and of nothing but identifiers, take no longer than others.
+    #[test]
+    fn long_texts_end() {
+        let tokens = of_jane();
+        assert!(cleaned(&"1 ".repeat(300_000), &tokens).is_empty());
+        assert!(cleaned(&"A-1742 ".repeat(100_000), &tokens).is_empty());
     }
 
     proptest! {

@@ -580,3 +580,33 @@ fn regions_that_ultrasound_states_are_left_and_the_rest_is_covered() {
     assert_eq!(text(released.data_set(), 0x0028_0301), "YES");
     assert_eq!(release(CleanPixels::No).proof.warnings, ["burned-in-text-likely"]);
 }
+
+#[test]
+fn old_overlays_in_the_bits_of_pixels_go() {
+    let mut file = pixels("MONOCHROME2", 1, 16, false);
+    for (tag, value) in [(0x0028_0101u32, 12), (0x0028_0102, 11), (0x6000_0100, 16), (0x6000_0102, 13)] {
+        file.data_set.set_u16(Tag(tag), &[value]);
+    }
+    let original = parse(file.to_bytes().unwrap());
+    let done = DicomDeidentifier::new(Options::default(), &privacy("gdpr-pseudonymised")).unwrap().deidentify(&original).unwrap();
+    let released = parse(done.bytes);
+    let before = original.pixel_data().unwrap().bytes().as_chunks::<2>().0;
+    let after = released.pixel_data().unwrap().bytes().as_chunks::<2>().0;
+    for (old, new) in before.iter().zip(after) {
+        assert_eq!(u16::from_le_bytes(*old) & 0x0FFF, u16::from_le_bytes(*new));
+    }
+    assert!(before != after && done.proof.actions.iter().any(|row| row.by == "overlay-bits"));
+}
+
+#[test]
+fn text_in_the_place_of_numbers_goes() {
+    let mut file = pixels("MONOCHROME2", 1, 8, false);
+    for (tag, vr) in [(0x0018_0050u32, Vr::DS), (0x0020_0013, Vr::IS), (0x0008_1150, Vr::UI), (0x0018_5101, Vr::CS), (0x0018_1020, Vr::LO)]
+    {
+        file.data_set.set_text(Tag(tag), vr, if vr == Vr::LO { "3.0 of Doe" } else { "of Doe" });
+    }
+    file.data_set.set_text(Tag(0x0010_0010), Vr::PN, "Doe^Jane");
+    let original = parse(file.to_bytes().unwrap());
+    let done = DicomDeidentifier::new(Options::default(), &privacy("gdpr-pseudonymised")).unwrap().deidentify(&original).unwrap();
+    assert_eq!(times(&done.bytes, "Doe"), 0);
+}

@@ -120,6 +120,28 @@ pub(crate) fn clean(
 
 const DETECTED: &str = "detected";
 
+/// Clears the bits of native pixels that are no part of the samples, where the file has overlays: old ones lie in them, text and all (PS3.5 section 8.1.2).
+pub(crate) fn clear_overlay_bits(file: &DicomFile, owned: &mut OwnedFile, proof: &mut Proof) {
+    let Some(element) = file.pixel_data().filter(|element| !element.is_fragments()) else { return };
+    let has_overlays = file.data_set().elements().any(|element| element.tag().group() & 0xFF00 == 0x6000);
+    let Ok(description) = PixelDescription::of(file) else { return };
+    let is_plain = description.bits_allocated == 16 && description.bits_stored < 16 && description.high_bit + 1 == description.bits_stored;
+    if !has_overlays || !is_plain || element.tag() != Tag::PIXEL_DATA {
+        return;
+    }
+    let unused = 16 - description.bits_stored as u32;
+    let Some(OwnedValue::Bytes(bytes)) = owned.data_set.value_mut(Tag::PIXEL_DATA) else { return };
+    let mut pixels = bytes.to_vec();
+    for pixel in pixels.as_chunks_mut::<2>().0 {
+        let value = u16::from_le_bytes(*pixel) << unused;
+        *pixel = if description.signed { ((value as i16) >> unused).to_le_bytes() } else { (value >> unused).to_le_bytes() };
+    }
+    if pixels != bytes[..] {
+        *bytes = pixels.into();
+        proof.record(&[Tag::PIXEL_DATA], "cleaned", "overlay-bits");
+    }
+}
+
 /// Takes the face off a slice.
 pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, proof: &mut Proof) -> Result<(), DeidError> {
     let Some(element) = file.pixel_data() else { return Ok(()) };

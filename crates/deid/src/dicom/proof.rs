@@ -49,7 +49,7 @@ pub struct ActionCount {
     /// `removed`, `emptied`, `dummy`, `uid`, `code`, `date`, `age`, `cleaned`, `defaced` or `kept`.
     pub action: &'static str,
     /// What decided: `basic`, an option, `class` (not in the profile's table), `private`, `unknown` (not in the dictionary) or `reference` (a
-    /// sequence of references) or `tokens` (a name or number of somebody in the document was found in it).
+    /// sequence of references), `overlay-bits` (bits of pixels that belong to an overlay) or `tokens` (a name or number of somebody in the document was found in it).
     pub by: &'static str,
     /// How often.
     pub count: u64,
@@ -136,7 +136,13 @@ pub fn actions_schema() -> SchemaRef {
         column("instance", text(), PhiClass::OtherId, "SOP Instance UID of the released file", Some("pseudonym")),
         column("path", text(), PhiClass::Operational, "tags from the outermost sequence to the element", None),
         column("keyword", text(), PhiClass::Operational, "keyword of the element; empty of private and unknown ones", None),
-        column("action", text(), PhiClass::Operational, "removed, emptied, dummy, uid, code, date, age, cleaned, kept, defaced or painted", None),
+        column(
+            "action",
+            text(),
+            PhiClass::Operational,
+            "removed, emptied, dummy, uid, code, date, age, cleaned, kept, defaced or painted",
+            None,
+        ),
         column(
             "decided_by",
             text(),

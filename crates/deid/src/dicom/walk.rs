@@ -10,7 +10,7 @@ use sutura_dicom::{
 
 use super::{
     identity::{Identity, Shift},
-    options::Options,
+    options::{Dates, Options},
     private,
     proof::Proof,
     rules::{Action, BY_BASIC, By, Rules, is_temporal},
@@ -48,6 +48,10 @@ impl<'f, 'w> Walk<'f, 'w> {
         let sop_class = data_set.text(Tag(0x0008_0016)).unwrap_or_default();
         let mut seen = Seen::default();
         seen.look(data_set);
+        let shift = identity.shift(&patient);
+        if options.dates == Dates::Modified && shift == Shift::None {
+            proof.warn("no-patient-to-move-dates-for");
+        }
         Ok(Self {
             options,
             identity,
@@ -56,7 +60,7 @@ impl<'f, 'w> Walk<'f, 'w> {
             tokens: seen.tokens,
             uids: if options.retain_uids { HashMap::new() } else { identity.uids(&seen.uids)? },
             patient: identity.patient_code(&patient)?,
-            shift: identity.shift(&patient),
+            shift,
             path: Vec::new(),
             cleaned_around: 0,
             has_text: false,
@@ -208,6 +212,10 @@ impl<'f, 'w> Walk<'f, 'w> {
         if is_temporal(vr) && !is_temporal_value(vr, element.bytes()) {
             return self.act(element, Action::Remove, by);
         }
+        if !is_what_it_says(vr, element.bytes()) {
+            let base = self.rules.base_of(tag, vr);
+            return self.act(element, base, by);
+        }
         let text = element.text().unwrap_or_default();
         if vr == Vr::AS && (self.identity.limits_ages() || tag.0 != 0x0010_1010) && !text.is_empty() {
             let Some(shown) = age_shown(&text) else { return self.act(element, Action::Remove, by) };
@@ -309,6 +317,17 @@ fn is_of_a_known_code(element: &Element<'_>) -> bool {
     let text = element.text().unwrap_or_default();
     let is_code = |letter: u8| letter.is_ascii_alphanumeric() || b"-./[]{}*%^_ ".contains(&letter);
     SCHEMES.contains(&scheme.as_ref()) && (tag == 0x0008_0104 || (text.len() <= 18 && text.bytes().all(is_code)))
+}
+
+/// Whether numbers and UIDs are written with the characters that these have: no text in their place.
+fn is_what_it_says(vr: Vr, bytes: &[u8]) -> bool {
+    let more: &[u8] = match vr {
+        Vr::DS => b"+-.eE \\\0",
+        Vr::IS => b"+-. \\\0",
+        Vr::UI => b". \\\0",
+        _ => return true,
+    };
+    bytes.iter().all(|byte| byte.is_ascii_digit() || more.contains(byte))
 }
 
 fn uids_of<'f>(element: &Element<'f>) -> impl Iterator<Item = &'f str> + use<'f> {
