@@ -151,10 +151,13 @@ pub fn cleaned<'t>(text: &'t str, tokens: &Tokens) -> Cow<'t, str> {
                 changed = true;
                 out.push(' ');
             }
-        } else if !is_blocked && may_stay(part, tokens) && !(row.may_be_a_date && is_number(part)) && !is_joined_to_number(text, at, end) {
-            out.push_str(part);
         } else {
-            changed = true;
+            let may_be_a_date = (row.may_be_a_date && is_number(part)) || is_joined_to_number(text, at, end);
+            if is_blocked || may_be_a_date || !may_stay(part, tokens) {
+                changed = true;
+            } else {
+                out.push_str(part);
+            }
         }
         at = end;
     }
