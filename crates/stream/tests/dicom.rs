@@ -369,6 +369,37 @@ fn a_folder_has_one_listener_and_is_cleaned() {
 }
 
 #[test]
+fn after_a_crash_what_is_not_whole_is_withdrawn() {
+    let folder = tempfile::tempdir().unwrap();
+    let (outbox, inbox) = (folder.path().join("out"), folder.path().join("in"));
+    files(&outbox, 6);
+    let mut listener = Running::start(config(&inbox));
+    assert!(send(listener.sender(&[&outbox])).is_complete());
+    listener.stop();
+    let journal = listener.journal();
+    let path = |line: usize| inbox.join(&journal[line].path);
+    // As a loss of power could leave it: no file, half a file, a file of zeros, half a line.
+    fs::remove_file(path(5)).unwrap();
+    fs::write(path(4), &fs::read(path(4)).unwrap()[..1000]).unwrap();
+    fs::write(path(3), vec![0; journal[3].bytes as usize]).unwrap();
+    fs::OpenOptions::new().append(true).open(inbox.join("received.ndjson")).unwrap().write_all(b"{\"received_at\":\"2026").unwrap();
+    // The program was closed, so nothing of that is looked for, but for the line.
+    let mut listener = Running::start(config(&inbox));
+    assert_eq!(listener.stop().withdrawn, 0);
+    fs::write(inbox.join(".lock"), "open").unwrap();
+    let mut listener = Running::start(config(&inbox));
+    assert_eq!(listener.stop().withdrawn, 3);
+    let journal = listener.journal();
+    assert_eq!(journal.iter().filter(|line| line.outcome == Outcome::Withdrawn).count(), 3);
+    // Once is enough, and what is sent again is there.
+    fs::write(inbox.join(".lock"), "open").unwrap();
+    let mut listener = Running::start(config(&inbox));
+    assert!(send(listener.sender(&[&outbox])).is_complete());
+    let counts = listener.stop();
+    assert_eq!((counts.withdrawn, counts.stored, counts.duplicates, counts.differing), (0, 3, 3, 0));
+}
+
+#[test]
 fn what_the_receiver_does_not_take_is_said_for_each_file() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = folder.path().join("out");

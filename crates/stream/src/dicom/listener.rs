@@ -1,7 +1,7 @@
 //! A receiver of C-ECHO and C-STORE (Storage SCP).
 //!
-//! An instance is answered with success only when it is durable: its file is written and synced under another name, renamed, its folder is
-//! synced, and its line in the journal is synced. Whatever happens before that, the sender still has it and knows that we do not.
+//! An instance is answered with success only when it is durable: its file is written under another name and renamed; content, name and its line in the
+//! journal are synced. Whatever happens before that, the sender still has it and knows that we do not.
 //!
 //! ```text
 //! folder/
@@ -19,6 +19,7 @@ mod commit;
 mod config;
 mod journal;
 mod metrics;
+mod recover;
 mod serve;
 mod store;
 
@@ -85,10 +86,13 @@ impl Listener {
         let policy = config.policy()?;
         let tls = config.tls.as_ref().map(crate::ServerTls::config).transpose()?;
         let store = Store::open(&config)?;
+        let failed = |error| StreamError::Folder(config.folder.clone(), error);
+        let withdrawn = if store.crashed { recover::withdraw_unfinished(&store).map_err(failed)? } else { 0 };
         let socket = TcpListener::bind(&config.address).map_err(StreamError::Bind)?;
         let address = socket.local_addr().map_err(StreamError::Bind)?;
         let metrics = Arc::new(Metrics::default());
         metrics.unfinished.store(store.unfinished, Ordering::Relaxed);
+        metrics.withdrawn.store(withdrawn, Ordering::Relaxed);
         Ok(Self { config, socket, address, store: Arc::new(store), tls, policy: Arc::new(policy), metrics, told: None })
     }
 

@@ -23,6 +23,8 @@ pub enum Outcome {
     Differs,
     /// It could not be understood, and is kept in `rejects/`.
     Rejected,
+    /// What a line before says was never answered, and is not whole: the program ended before. What there is of it is in `rejects/`.
+    Withdrawn,
 }
 
 /// A line of the journal. UIDs identify: it belongs into the folder and not into a log, and its `Debug` shows none of them.
@@ -71,6 +73,19 @@ impl fmt::Debug for Received {
             .field("bytes", &self.bytes)
             .field("status", &self.status)
             .finish_non_exhaustive()
+    }
+}
+
+impl Received {
+    /// Adds its line.
+    pub(super) fn append_to(&self, lines: &mut Vec<u8>) -> io::Result<()> {
+        let begin = lines.len();
+        if let Err(error) = serde_json::to_writer(&mut *lines, self) {
+            lines.truncate(begin);
+            return Err(error.into());
+        }
+        lines.push(b'\n');
+        Ok(())
     }
 }
 

@@ -56,6 +56,8 @@ metrics! {
     commits,
     /// Files of an earlier run that were never finished, and never answered; they were removed.
     unfinished,
+    /// Instances of an earlier run that have a line in the journal and are not whole; they were never answered, and another line says so.
+    withdrawn,
 }
 
 impl Metrics {

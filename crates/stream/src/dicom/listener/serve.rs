@@ -313,14 +313,14 @@ impl Served {
         }
     }
 
-    /// Writes what is not written yet, and makes the content durable.
+    /// Writes what is not written yet.
     fn write(&self, whole: Whole) -> Result<(Buffer, Temporary), (Buffer, io::Error)> {
         let mut buffer = whole.buffer;
         let written = match whole.temporary {
             Some(temporary) => Ok(temporary),
             None => self.store.create().and_then(|mut temporary| temporary.write(&mut buffer).map(|()| temporary)),
         };
-        match written.and_then(|mut temporary| temporary.sync().map(|()| temporary)) {
+        match written.and_then(|mut temporary| temporary.finish().map(|()| temporary)) {
             Ok(temporary) => Ok((buffer, temporary)),
             Err(error) => Err((buffer, error)),
         }
@@ -378,6 +378,7 @@ impl Served {
             Outcome::Duplicate => &self.metrics.duplicates,
             Outcome::Differs => &self.metrics.differing,
             Outcome::Rejected => &self.metrics.rejected,
+            Outcome::Withdrawn => return,
         };
         Metrics::add(count);
         if received.outcome == Outcome::Differs {

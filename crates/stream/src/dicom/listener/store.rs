@@ -17,6 +17,10 @@ use crate::error::StreamError;
 const INCOMING: &str = "incoming";
 /// Data sets that could not be understood, from the folder.
 pub(super) const REJECTS: &str = "rejects";
+/// The journal, from the folder.
+pub(super) const JOURNAL: &str = "received.ndjson";
+/// The journal of rejects, from their folder.
+pub(super) const REJECTS_JOURNAL: &str = "rejects.ndjson";
 
 /// The folder that instances are filed in.
 pub(super) struct Store {
@@ -26,8 +30,10 @@ pub(super) struct Store {
     next: AtomicU64,
     /// Files of an earlier run that were never finished.
     pub(super) unfinished: u64,
-    /// Held as long as the store is: one listener a folder.
-    _lock: File,
+    /// Whether the program ended without closing the store.
+    pub(super) crashed: bool,
+    /// Held as long as the store is: one listener a folder. It has a word in it as long as the store is open.
+    lock: File,
 }
 
 impl Store {
@@ -35,12 +41,14 @@ impl Store {
     pub(super) fn open(config: &ListenerConfig) -> Result<Self, StreamError> {
         let failed = |error| StreamError::Folder(config.folder.clone(), error);
         make_folder(&config.folder).map_err(failed)?;
-        let lock = private(OpenOptions::new().write(true).create(true)).open(config.folder.join(".lock")).map_err(failed)?;
+        let mut lock = private(OpenOptions::new().write(true).create(true)).open(config.folder.join(".lock")).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StreamError::FolderInUse(config.folder.clone())),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
+        let crashed = lock.metadata().map_err(failed)?.len() > 0;
+        lock.write_all(b"open\n").and_then(|()| lock.sync_all()).map_err(failed)?;
         let incoming = config.folder.join(INCOMING);
         make_folder(&incoming).map_err(failed)?;
         make_folder(&config.folder.join(REJECTS)).map_err(failed)?;
@@ -51,7 +59,7 @@ impl Store {
         let unfinished = clean(&incoming).map_err(failed)?;
         sync_folder(&config.folder).map_err(failed)?;
         let (folder, min_free, next) = (config.folder.clone(), config.min_free_bytes, AtomicU64::new(0));
-        Ok(Self { folder, incoming, min_free, next, unfinished, _lock: lock })
+        Ok(Self { folder, incoming, min_free, next, unfinished, crashed, lock })
     }
 
     /// Whether so many more bytes leave enough space on the disk.
@@ -65,6 +73,13 @@ impl Store {
         let path = self.incoming.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
         let (file, direct) = open_for_writing(&path)?;
         Ok(Temporary { path: Some(path), file, direct, written: 0 })
+    }
+}
+
+impl Drop for Store {
+    fn drop(&mut self) {
+        // Where this fails, the next start looks at more than it has to.
+        let _ = self.lock.set_len(0);
     }
 }
 
@@ -121,21 +136,22 @@ impl Temporary {
         Ok(())
     }
 
-    /// Makes what was written durable, under the name that it has for now.
-    pub(super) fn sync(&mut self) -> io::Result<()> {
-        if self.direct && !self.written.is_multiple_of(4096) {
-            self.file.set_len(self.written)?;
+    /// Ends the writing. Behind it, whoever sees the name of the file sees all of its content, after a loss of power too:
+    /// - what went through the page cache is synced here,
+    /// - direct writes are on the disk already, and what a log commits comes behind them, so that they are synced together with the name.
+    pub(super) fn finish(&mut self) -> io::Result<()> {
+        if !self.direct {
+            return self.file.sync_all();
         }
-        self.file.sync_all()
+        if self.written.is_multiple_of(4096) { Ok(()) } else { self.file.set_len(self.written) }
     }
 
-    /// Gives it its name, which must be free.
-    pub(super) fn rename(&mut self, to: &Path) -> io::Result<()> {
-        if let Some(path) = &self.path {
-            fs::rename(path, to)?;
-            self.path = None;
-        }
-        Ok(())
+    /// Gives it its name, which must be free. Gives the file if it is still to be synced.
+    pub(super) fn rename(&mut self, to: &Path) -> io::Result<Option<File>> {
+        let Some(path) = &self.path else { return Ok(None) };
+        fs::rename(path, to)?;
+        self.path = None;
+        if self.direct { self.file.try_clone().map(Some) } else { Ok(None) }
     }
 
     pub(super) fn path(&self) -> Option<&Path> {
