@@ -198,7 +198,7 @@ impl Work {
         let synced = synced.and_then(|()| if reject_lines.is_empty() { Ok(()) } else { self.rejects.sync() });
         self.commits.fetch_add(1, Ordering::Relaxed);
         for answer in waiting {
-            let _ = answer.send(Step::Synced(synced.as_ref().map(|()| ()).map_err(|error| error.kind().into())));
+            let _ = answer.send(Step::Synced(synced.as_ref().copied().map_err(|error| error.kind().into())));
         }
     }
 
