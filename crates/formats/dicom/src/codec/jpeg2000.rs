@@ -1,12 +1,16 @@
-//! JPEG 2000 (ISO/IEC 15444-1), encoded without loss here, decoded by `hayro-jpeg2000` and HTJ2K (part 15) by `dicom-toolkit-jpeg2000`, both without unsafe code.
+//! JPEG 2000 (ISO/IEC 15444-1): encoded without loss here; decoded here where it is of the kind that most lossless files are ([`decode`]), else by
+//! `hayro-jpeg2000`; HTJ2K (part 15) by `dicom-toolkit-jpeg2000`. Both crates are without unsafe code.
 //!
 //! Neither is shown a code stream before its header ([`Size`]) says what the data set says: they believe it and ask for memory. A JP2 file around the code stream is
 //! taken off, since nothing in it is wanted: samples are wanted as they are coded, and colour is what the data set says.
 
 mod block;
+mod decode;
 mod encode;
 mod mq;
 mod packet;
+mod unblock;
+mod unpack;
 
 pub(super) use encode::encode;
 
@@ -37,6 +41,12 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
     }
     if size.precision > MOST_BITS {
         return Err(PixelError::Unsupported);
+    }
+    if !size.is_high_throughput
+        && size.precision <= 16
+        && let Some(components) = decode::components(stream, shape)
+    {
+        return Ok(Decoded { precision: size.precision, values: leveled(&components, &size) });
     }
     let values = if size.is_high_throughput { high_throughput(stream, shape, &size)? } else { part_one(stream, shape, &size)? };
     Ok(Decoded { precision: size.precision, values })
@@ -160,6 +170,28 @@ impl Size {
     }
 }
 
+/// Components pixel after pixel, with the level that those without sign were shifted by.
+fn leveled(components: &[Vec<i32>], size: &Size) -> Values {
+    let half = 1i32 << (size.precision - 1);
+    let shift = if size.signed { 0 } else { half };
+    let (least, most) = (-half, half - 1);
+    let number = |value: i32| value.clamp(least, most) + shift;
+    let count = components.len();
+    macro_rules! woven {
+        ($kind:ident, $type:ty) => {{
+            if let [only] = components {
+                return Values::$kind(only.iter().map(|value| number(*value) as $type).collect());
+            }
+            let mut out = vec![0; components.iter().map(Vec::len).sum()];
+            for (first, component) in components.iter().enumerate() {
+                out.iter_mut().skip(first).step_by(count).zip(component).for_each(|(place, value)| *place = number(*value) as $type);
+            }
+            Values::$kind(out)
+        }};
+    }
+    if size.precision <= 8 { woven!(Bytes, u8) } else { woven!(Words, u16) }
+}
+
 fn part_one(stream: &[u8], shape: Shape, size: &Size) -> Result<Values, PixelError> {
     use hayro_jpeg2000::{ComponentData, DecodeSettings, DecoderContext, Image};
     fenced(|| {
@@ -240,8 +272,58 @@ mod tests {
         assert_eq!(decode(b"", shape).err(), Some(PixelError::Damaged));
     }
 
+    /// Noise, slopes and flat parts of some bits; rows and columns of one and of more than one block.
+    fn image() -> impl proptest::strategy::Strategy<Value = (Shape, u32, Vec<u16>)> {
+        use proptest::prelude::*;
+        (1usize..90, 1usize..150, prop_oneof![Just(1usize), Just(3)], 1u32..=16, any::<u32>()).prop_map(
+            |(rows, columns, samples, precision, seed)| {
+                let mut state = seed | 1;
+                let values = (0..rows * columns * samples).map(|place| {
+                    state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                    let noise = state >> 16;
+                    let value = match place / 61 % 4 {
+                        0 => noise,
+                        1 => noise % 3 + place as u32,
+                        _ => seed % 7,
+                    };
+                    (value & ((1 << precision) - 1)) as u16
+                });
+                (Shape { rows, columns, samples }, precision, values.collect())
+            },
+        )
+    }
+
+    fn words(values: Values) -> Vec<u16> {
+        match values {
+            Values::Bytes(values) => values.into_iter().map(u16::from).collect(),
+            Values::Words(values) => values,
+            Values::Wide(_) => Vec::new(),
+        }
+    }
+
     proptest::proptest! {
         #![proptest_config(proptest::prelude::ProptestConfig::with_cases(64))]
+        #[test]
+        fn both_decoders_give_what_was_encoded((shape, precision, samples) in image(), is_signed: bool) {
+            let stream = encode(&samples, shape, precision, is_signed).unwrap();
+            let size = Size::read(&stream).unwrap();
+            let mask = ((1u32 << precision) - 1) as u16;
+            let same = |values: Values| words(values).iter().zip(&samples).all(|(value, sample)| value & mask == *sample);
+            let ours = decode::components(&stream, shape).map(|components| leveled(&components, &size));
+            proptest::prop_assert!(ours.is_some_and(same));
+            proptest::prop_assert!(part_one(&stream, shape, &size).is_ok_and(same));
+        }
+
+        #[test]
+        fn what_is_changed_ends_well((shape, precision, samples) in image(), changes in proptest::collection::vec((proptest::num::usize::ANY, proptest::num::u8::ANY), 1..5), at_front: bool) {
+            let mut stream = encode(&samples, shape, precision, false).unwrap();
+            let end = if at_front { stream.len().min(160) } else { stream.len() };
+            for (place, value) in changes {
+                stream[place % end] = value;
+            }
+            let _ = decode::components(&stream, shape);
+        }
+
         #[test]
         fn any_bytes_end_well(bytes: Vec<u8>, is_boxed: bool) {
             let shape = Shape { rows: 4, columns: 4, samples: 1 };

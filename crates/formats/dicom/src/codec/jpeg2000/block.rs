@@ -5,17 +5,17 @@ use std::sync::LazyLock;
 use super::mq::{EVEN, Encoder, RUN};
 
 /// Neighbours that are significant.
-const WEST: u16 = 1;
-const EAST: u16 = 1 << 1;
-const NORTH: u16 = 1 << 2;
-const SOUTH: u16 = 1 << 3;
-const NORTH_WEST: u16 = 1 << 4;
-const NORTH_EAST: u16 = 1 << 5;
-const SOUTH_WEST: u16 = 1 << 6;
-const SOUTH_EAST: u16 = 1 << 7;
+pub(super) const WEST: u16 = 1;
+pub(super) const EAST: u16 = 1 << 1;
+pub(super) const NORTH: u16 = 1 << 2;
+pub(super) const SOUTH: u16 = 1 << 3;
+pub(super) const NORTH_WEST: u16 = 1 << 4;
+pub(super) const NORTH_EAST: u16 = 1 << 5;
+pub(super) const SOUTH_WEST: u16 = 1 << 6;
+pub(super) const SOUTH_EAST: u16 = 1 << 7;
 const NEIGHBOURS: u16 = 0xFF;
 /// Four of them that are negative, behind one another as above.
-const NEGATIVE: u32 = 8;
+pub(super) const NEGATIVE: u32 = 8;
 /// The coefficient itself is significant; was coded in this plane; was refined before.
 const SIGNIFICANT: u16 = 1 << 12;
 const VISITED: u16 = 1 << 13;
@@ -33,7 +33,7 @@ pub(super) enum Band {
 }
 
 /// Contexts of significance for each band and all neighbours (table D.1).
-static SIGNIFICANCE: LazyLock<[[u8; 256]; 3]> = LazyLock::new(|| {
+pub(super) static SIGNIFICANCE: LazyLock<[[u8; 256]; 3]> = LazyLock::new(|| {
     std::array::from_fn(|band| {
         std::array::from_fn(|flags| {
             let flags = flags as u16;
@@ -68,7 +68,7 @@ static SIGNIFICANCE: LazyLock<[[u8; 256]; 3]> = LazyLock::new(|| {
 });
 
 /// Context and turned bit of a sign, by its neighbours (tables D.2 and D.3).
-fn sign_context(flags: u16) -> (usize, bool) {
+pub(super) fn sign_context(flags: u16) -> (usize, bool) {
     let part = |bit: u16| match (flags & bit != 0, flags >> NEGATIVE & bit != 0) {
         (false, _) => 0,
         (true, false) => 1,

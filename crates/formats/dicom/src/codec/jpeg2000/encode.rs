@@ -10,7 +10,8 @@ use crate::codec::Shape;
 const BLOCK: usize = 64;
 /// Times that the image is halved at most.
 const MOST_LEVELS: u32 = 5;
-const GUARD_BITS: u32 = 2;
+/// Two are enough for all but noise of a bit or two, whose rounding counts; more cost nothing.
+const GUARD_BITS: u32 = 4;
 /// Larger images would have more than one precinct.
 const MOST_SIZE: usize = 1 << 15;
 
@@ -38,7 +39,11 @@ pub(in crate::codec) fn encode(samples: &[u16], shape: Shape, precision: u32, is
     let mut body = Vec::with_capacity(samples.len());
     for resolution in 0..=levels as usize {
         for component in &components {
-            packet(component.get(resolution)?, &mut body);
+            let subbands = component.get(resolution)?;
+            if subbands.iter().any(|subband| subband.blocks.iter().any(|block| block.planes > subband.most_planes)) {
+                return None;
+            }
+            packet(subbands, &mut body);
         }
     }
     let mut out = header(shape, precision, is_signed, levels);
