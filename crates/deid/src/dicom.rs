@@ -125,11 +125,11 @@ impl DicomDeidentifier {
     fn say_what_was_done(&self, data_set: &mut OwnedDataSet) {
         let names = self.options.names();
         data_set.set_text(Tag(0x0012_0062), Vr::CS, "YES");
-        data_set.set_text(
-            Tag(0x0012_0063),
-            Vr::LO,
-            &format!("Sutura {}, PS3.15 2024, policy {}", env!("CARGO_PKG_VERSION"), self.identity.policy()),
-        );
+        // One value of at most 64 characters that are the same in every character set.
+        let method = format!("Sutura {}, PS3.15, policy {}", env!("CARGO_PKG_VERSION"), self.identity.policy());
+        let method: String =
+            method.chars().filter(|letter| letter.is_ascii_graphic() && *letter != '\\' || *letter == ' ').take(64).collect();
+        data_set.set_text(Tag(0x0012_0063), Vr::LO, &method);
         let codes = names.iter().map(|name| {
             let mut item = OwnedDataSet::new();
             item.set_text(Tag(0x0008_0100), Vr::SH, name.code);

@@ -144,20 +144,14 @@ pub fn cleaned<'t>(text: &'t str, tokens: &Tokens) -> Cow<'t, str> {
         row.go_to(text, at);
         while blocked.next_if(|(_, behind)| *behind <= at).is_some() {}
         let is_blocked = blocked.peek().is_some_and(|(start, _)| *start < end);
-        if !is_inside {
-            if is_separator(part) {
-                out.push_str(part);
-            } else {
+        let may_be_a_date = (row.may_be_a_date && is_number(part)) || is_joined_to_number(text, at, end);
+        match is_inside {
+            true if is_blocked || may_be_a_date || !may_stay(part, tokens) => changed = true,
+            false if !is_separator(part) => {
                 changed = true;
                 out.push(' ');
             }
-        } else {
-            let may_be_a_date = (row.may_be_a_date && is_number(part)) || is_joined_to_number(text, at, end);
-            if is_blocked || may_be_a_date || !may_stay(part, tokens) {
-                changed = true;
-            } else {
-                out.push_str(part);
-            }
+            _ => out.push_str(part),
         }
         at = end;
     }
