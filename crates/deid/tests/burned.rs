@@ -48,7 +48,7 @@ fn known_texts_are_covered() {
     let options = Options { clean_pixels: CleanPixels::Detect, ..Options::default() };
     let deidentifier = DicomDeidentifier::new(options, &privacy).unwrap().with_text_finder(Arc::new(find));
     let (mut texts, mut covered) = (0, 0);
-    for (name, entry) in expected.as_object().unwrap().iter().filter(|(name, _)| name.ends_with(".dcm")) {
+    for (name, entry) in expected.as_object().unwrap().iter().filter(|(_, entry)| entry["boxes"].is_array()) {
         let file = DicomFile::parse(fs::read(folder.join(name)).unwrap(), &Limits::default()).unwrap();
         let released = deidentifier.deidentify(&file).unwrap();
         let boxes = &released.proof.boxes;
