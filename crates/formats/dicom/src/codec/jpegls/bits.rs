@@ -3,6 +3,9 @@
 use crate::pixels::PixelError;
 
 /// Bits that are read. Behind the last byte come zeros, and taking one is damage.
+///
+/// What is rare goes by value: a copy in a loop then stays in registers.
+#[derive(Clone, Copy)]
 pub(super) struct Bits<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -33,11 +36,12 @@ impl<'b> Bits<'b> {
                 return;
             }
         }
-        self.fill_slowly();
+        *self = self.filled_slowly();
     }
 
     #[cold]
-    fn fill_slowly(&mut self) {
+    #[inline(never)]
+    fn filled_slowly(mut self) -> Self {
         while self.count <= 56 {
             let next = self.bytes.get(self.at).copied();
             let is_marker = next == Some(0xFF) && self.bytes.get(self.at + 1).is_none_or(|byte| *byte >= 0x80);
@@ -53,6 +57,7 @@ impl<'b> Bits<'b> {
             self.is_behind_ones = byte == 0xFF;
             self.at += 1;
         }
+        self
     }
 
     #[inline]
@@ -92,23 +97,23 @@ impl<'b> Bits<'b> {
             self.drop(zeros + 1 + k);
             return Ok((zeros as i32) << k | value);
         }
-        self.long_number(k, limit, error_bits)
+        let (rest, value) = self.long_number(k, limit, error_bits);
+        *self = rest;
+        value
     }
 
     #[cold]
-    fn long_number(&mut self, k: u32, limit: u32, error_bits: u32) -> Result<i32, PixelError> {
+    #[inline(never)]
+    fn long_number(mut self, k: u32, limit: u32, error_bits: u32) -> (Self, Result<i32, PixelError>) {
         let mut zeros = 0;
         while !self.bit() {
             zeros += 1;
             if zeros > limit {
-                return Err(PixelError::Damaged);
+                return (self, Err(PixelError::Damaged));
             }
         }
-        if zeros < limit - error_bits - 1 {
-            let low = self.take(k);
-            return Ok(zeros.wrapping_shl(k) as i32 | low);
-        }
-        Ok(self.take(error_bits) + 1)
+        let value = if zeros < limit - error_bits - 1 { zeros.wrapping_shl(k) as i32 | self.take(k) } else { self.take(error_bits) + 1 };
+        (self, Ok(value))
     }
 
     /// Goes behind the restart marker that has to be next.

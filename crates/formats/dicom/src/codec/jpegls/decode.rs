@@ -65,29 +65,39 @@ fn samples<const PLAIN: bool>(
     let columns = line.len() - 2;
     let mut column = 1;
     let (mut a, mut b, mut c) = (i32::from(line[0]), i32::from(above[1]), i32::from(above[0]));
+    // A copy that nothing else sees stays in registers.
+    let mut own = *bits;
+    // The gradient of a sample to the left is that of the next one above.
+    let mut upper = model.step(b - c);
     while column <= columns {
         let d = i32::from(above[column + 1]);
-        let context = model.context(a, b, c, d);
+        let right = model.step(d - b);
+        let context = 81 * right + 9 * upper + model.step(c - a);
         if context != 0 {
-            a = regular::<PLAIN>(model, bits, context, predicted(a, b, c))?;
+            a = regular::<PLAIN>(model, &mut own, context, predicted(a, b, c))?;
             line[column] = a as u16;
-            (b, c) = (d, b);
+            (b, c, upper) = (d, b, right);
             column += 1;
             continue;
         }
+        *bits = own;
         let (run, ends) = run_length(bits, columns + 1 - column, run_index)?;
         line[column..column + run].fill(a as u16);
         column += run;
+        own = *bits;
         if ends {
             break;
         }
         b = i32::from(above[column]);
         a = interruption(model, bits, a, b, *run_index)?;
+        own = *bits;
         *run_index = run_index.saturating_sub(1);
         line[column] = a as u16;
         (b, c) = (i32::from(above[column + 1]), b);
+        upper = model.step(b - c);
         column += 1;
     }
+    *bits = own;
     Ok(())
 }
 

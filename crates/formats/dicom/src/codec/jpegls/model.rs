@@ -191,8 +191,9 @@ impl Model {
         }
     }
 
+    /// A quantized gradient.
     #[inline(always)]
-    fn step(&self, gradient: i32) -> i32 {
+    pub(super) fn step(&self, gradient: i32) -> i32 {
         let t3 = self.coding.t3;
         i32::from(self.steps.get((gradient.clamp(-t3, t3) + t3) as usize).copied().unwrap_or(0))
     }
