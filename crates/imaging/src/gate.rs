@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{measure::ImageReport, metric::Metric};
+use crate::{
+    measure::{ImageReport, score::BLANK},
+    metric::Metric,
+};
 
 /// What becomes of an image.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -65,7 +68,7 @@ impl Default for ImageGate {
         let limits = vec![
             limit(Metric::Score, Some(50.0), None, Outcome::Warn),
             limit(Metric::Score, Some(25.0), None, Outcome::Quarantine),
-            limit(Metric::Blank, None, Some(0.995), Outcome::Quarantine),
+            limit(Metric::Blank, None, Some(BLANK), Outcome::Quarantine),
         ];
         Self { limits, modality: BTreeMap::new() }
     }

@@ -3,7 +3,7 @@
 //! [`Feed`] writes HL7 v2 files as a group of hospitals would send them, and `truth.json`, which says
 //! what is in them: a reader, a query or a privacy filter can be checked against it to the last
 //! message. [`FhirExport`] writes the records of the same people as FHIR R4, as NDJSON and as Bundles.
-//! [`CcdaExport`] writes them as Continuity of Care Documents of several vendors. [`people`] is the population of all. Nobody in it
+//! [`CcdaExport`] writes them as Continuity of Care Documents of several vendors, [`DicomExport`] makes images of them. [`people`] is the population of all. Nobody in it
 //! exists.
 //!
 //! ```
@@ -36,6 +36,7 @@
 mod calendar;
 mod ccda;
 mod clinical;
+mod dicom;
 mod fhir;
 mod files;
 mod hl7v2;
@@ -46,6 +47,7 @@ mod rng;
 use std::{io, path::PathBuf};
 
 pub use ccda::{CcdaExport, CcdaOptions, CcdaStyle, CcdaTruth, OddEntry, SectionTruth};
+pub use dicom::{ArtifactKind, BoxTruth, DicomDetail, DicomExport, DicomOptions, DicomTruth, InstanceTruth};
 pub use fhir::{CLINICIAN_SYSTEM, FhirExport, FhirFileTruth, FhirOptions, FhirTruth, Layout, mrn_system};
 pub use hl7v2::{AbnormalCounts, Compression, Expected, Feed, FeedOptions, FileTruth, LabTruth, LineEnd, MalformedTruth, Shape, Truth};
 pub use lists::Place;
@@ -71,6 +73,9 @@ pub enum SyntheticError {
     /// Whoever watched the progress ended the work.
     #[error("stopped before the records were whole")]
     Stopped,
+    /// An image could not be encoded.
+    #[error("an image could not be encoded; this is a fault of the program")]
+    Image,
     /// A file could not be written.
     #[error("cannot write {}; check that the folder is writable and has space", .path.display())]
     Io {

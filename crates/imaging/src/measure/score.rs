@@ -17,16 +17,18 @@ pub(crate) struct Part {
     pub(crate) best: f64,
     /// Whether the scale between is that of logarithms.
     pub(crate) logarithmic: bool,
-    /// The modalities whose images it says something of; all where there are none.
+    /// The modalities whose images it says something of; all where there are none. With `!` before them, all others.
     pub(crate) modalities: &'static [&'static str],
 }
 
+/// Speckle is no noise; what is not known to be ultrasound has no speckle.
+const NOT_SPECKLED: &[&str] = &["!US", "!IVUS"];
 const RECONSTRUCTED: &[&str] = &["MR", "CT", "PT"];
 const MAGNETIC: &[&str] = &["MR"];
 
 /// The parts. The artifacts share one weight: the worst of them counts.
 pub(crate) const PARTS: [Part; 5] = [
-    part(Metric::NoiseWavelet, 0.30, 3.0, 300.0, true, &[]),
+    part(Metric::NoiseWavelet, 0.30, 3.0, 300.0, true, NOT_SPECKLED),
     part(Metric::SharpnessRatio, 0.25, 0.05, 1.0, true, &[]),
     part(Metric::CnrTwoPeak, 0.15, 1.0, 20.0, true, &[]),
     part(Metric::SaturationHigh, 0.10, 0.10, 0.001, false, &[]),
@@ -45,7 +47,7 @@ pub(crate) const ARTIFACTS: [Part; 4] = [
 ];
 
 /// From this share in one bin on an image is blank.
-pub(crate) const BLANK: f64 = 0.995;
+pub(crate) const BLANK: f64 = 0.98;
 
 const fn part(metric: Metric, weight: f64, worst: f64, best: f64, logarithmic: bool, modalities: &'static [&'static str]) -> Part {
     Part { metric, weight, worst, best, logarithmic, modalities }
@@ -63,7 +65,11 @@ pub(crate) fn score(measured: &[Measured], modality: &str) -> Score {
     if value(Metric::Blank).is_some_and(|share| share >= BLANK) {
         return Score { value: Ok(0.0), parts: 1 };
     }
-    let says_something = |part: &&Part| part.modalities.is_empty() || part.modalities.contains(&modality);
+    let says_something = |part: &&Part| {
+        let is_excluded = part.modalities.iter().any(|word| word.strip_prefix('!') == Some(modality));
+        let is_for_all = part.modalities.iter().all(|word| word.starts_with('!'));
+        !is_excluded && (is_for_all || part.modalities.contains(&modality))
+    };
     let (mut sum, mut weights, mut parts, mut least) = (0.0, 0.0, 0, 1f64);
     for part in PARTS.iter().filter(says_something) {
         let found = match part.metric {
