@@ -109,7 +109,7 @@ impl FormatRegistry {
 
 /// The formats of this build: the one list of them.
 pub fn formats() -> Vec<Arc<dyn Format>> {
-    vec![Arc::new(sutura_hl7v2::Hl7v2), Arc::new(sutura_fhir::read::Fhir), Arc::new(sutura_ccda::Ccda), Arc::new(sutura_dicom::Dicom)]
+    vec![Arc::new(sutura_hl7v2::Hl7v2), Arc::new(sutura_fhir::read::Fhir), Arc::new(sutura_ccda::Ccda), Arc::new(sutura_imaging::Images)]
 }
 
 /// What reading needs of the engine. Tables and table functions hold this, not the engine: its session holds them.

@@ -17,11 +17,12 @@
 //! - [`Image`]: one plane of numbers after the modality rescale, from a decoded frame of `sutura_dicom`,
 //! - [`Measurer`] and [`ImageReport`]: all metrics of an image; [`metric`]: what each is,
 //! - [`tables`]: reports as Arrow tables; [`SeriesRollup`] and [`Catalogue`]: series and modalities summed up,
+//! - [`Images`]: the format of the engine that has those tables,
 //! - [`ImageGate`]: what becomes of an image whose quality is too low,
 //! - [`picture`]: histograms, boxes and thumbnails as SVG and PNG, without a word that leads to a person,
 //! - [`burned`]: areas that look like text, and areas where a device writes.
 //!
-//! What it is not: it opens no file, draws no conclusion about a patient, and changes no pixel.
+//! What it is not: it opens no file itself, draws no conclusion about a patient, and changes no pixel.
 // Values that are counted and steps that are told apart are compared to the last bit on purpose.
 #![allow(clippy::float_cmp)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
@@ -30,6 +31,7 @@ pub mod burned;
 mod catalogue;
 mod distribution;
 mod error;
+mod format;
 mod gate;
 mod image;
 mod key;
@@ -44,6 +46,7 @@ pub mod tables;
 pub use catalogue::{Catalogue, Summary};
 pub use distribution::{Distribution, Histogram, Moments, Part};
 pub use error::ImagingError;
+pub use format::Images;
 pub use gate::{Breach, ImageGate, Limit, Outcome, Verdict};
 pub use image::{Image, Image8, Rescale};
 pub use key::{ImageKey, modality};
