@@ -5,6 +5,7 @@
 pub(crate) mod convert;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
+pub(crate) mod images;
 pub(crate) mod terminology;
 
 use std::path::PathBuf;
@@ -47,6 +48,7 @@ pub(crate) enum Command {
     Inspect(InspectArgs),
     Sql(SqlArgs),
     Convert(convert::ConvertArgs),
+    Images(images::ImagesArgs),
     #[command(subcommand)]
     Fhir(fhir::FhirCommand),
     #[command(subcommand)]

@@ -24,6 +24,12 @@ pub(crate) fn patients(console: Console, total: u64, what: &'static str) -> Prog
     start(console, total, template, what)
 }
 
+/// A bar that counts files.
+pub(crate) fn files(console: Console, total: u64, what: &'static str) -> ProgressBar {
+    let template = "{msg} {wide_bar} {human_pos} of {human_len} files, {per_sec}, {eta} left";
+    start(console, total, template, what)
+}
+
 /// The events of a run as a bar of bytes, with records and their rate. Clear the bar when the run is over.
 pub(crate) fn run(console: Console) -> (EventHandler, ProgressBar) {
     let template = "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";

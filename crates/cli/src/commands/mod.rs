@@ -4,6 +4,7 @@ mod convert;
 mod demo;
 mod fhir;
 mod generate;
+mod images;
 mod inspect;
 mod job;
 mod keys;
@@ -39,6 +40,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Inspect(args) => inspect::run(&args, console),
         Command::Sql(args) => sql::run(&args, console),
         Command::Convert(args) => convert::run(&args, console),
+        Command::Images(args) => images::run(&args, console),
         Command::Fhir(command) => fhir::run(&command, console),
         Command::Terminology(command) => terminology::run(&command, console),
         Command::Tables(args) => tables::run(&args),

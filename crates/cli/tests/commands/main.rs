@@ -6,6 +6,7 @@ mod canary;
 mod convert;
 mod fhir;
 mod fhir_resources;
+mod images;
 mod inspect;
 mod jobs;
 mod plumbing;
