@@ -304,7 +304,8 @@ fn decimal_string(number: f64) -> String {
         // Writing to a string does not fail.
         let _ = if (1e-4..1e15).contains(&magnitude) { write!(text, "{number:.digits$}") } else { write!(text, "{number:.digits$e}") };
     }
-    text
+    // Rounded up, the largest numbers would be infinite.
+    if text.parse().is_ok_and(f64::is_infinite) { decimal_string(number * (1.0 - 1e-9)) } else { text }
 }
 
 /// With every text in UTF-8 and no Specific Character Set. `has_others`: set where a text is not ASCII.
