@@ -3,6 +3,7 @@
 //! The help is the reference: `docs/src/reference/cli.md` is written from it.
 
 pub(crate) mod convert;
+pub(crate) mod dicom;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
 pub(crate) mod images;
@@ -51,6 +52,10 @@ pub(crate) enum Command {
     Images(images::ImagesArgs),
     #[command(subcommand)]
     Fhir(fhir::FhirCommand),
+    #[command(subcommand)]
+    Listen(dicom::ListenCommand),
+    #[command(subcommand)]
+    Send(dicom::SendCommand),
     #[command(subcommand)]
     Terminology(terminology::TerminologyCommand),
     Validate(ValidateArgs),
@@ -443,9 +448,10 @@ pub(crate) enum SchemaCommand {
     Job,
 }
 
-/// Show messages as readable trees
+/// Show messages, documents and images as readable trees
 ///
-/// Every segment and field with its name in the standard, its data type, its value and the findings on it.
+/// Of a message every segment and field with its name in the standard, its data type, its value and the findings on it; of a C-CDA
+/// document its sections; of a DICOM file every element with its representation, length and value, and what the image is.
 /// Values that may identify a person are masked with their class and length.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -455,6 +461,8 @@ Examples:
   sutura inspect feed.hl7.gz --control-id MSG0042  the message with that MSH-10
   sutura inspect feed.hl7 --all --json | jq .findings
   cat message.hl7 | sutura inspect -
+  sutura inspect image.dcm                         tags, and facts of the image
+  sutura inspect image.dcm --preview image.png --frame 3
   sutura inspect feed.hl7 --allow-phi --purpose 'feed set-up with the sender'")]
 pub(crate) struct InspectArgs {
     /// File to look into, plain, gzip or zstd; `-` for standard input
@@ -474,6 +482,13 @@ pub(crate) struct InspectArgs {
     /// One JSON object a record
     #[arg(long)]
     pub(crate) json: bool,
+    /// DICOM: write a frame as a viewer would show it at first, 8 bits a sample. An image that may have text burned in, and a
+    /// photograph, are refused without --allow-phi
+    #[arg(long, value_name = "FILE.png")]
+    pub(crate) preview: Option<PathBuf>,
+    /// DICOM: which frame, counted from 1
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..), requires = "preview")]
+    pub(crate) frame: u32,
     #[command(flatten)]
     pub(crate) allow: AllowPhi,
 }

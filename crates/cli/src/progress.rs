@@ -30,6 +30,11 @@ pub(crate) fn files(console: Console, total: u64, what: &'static str) -> Progres
     start(console, total, template, what)
 }
 
+/// A line of counts, of work whose end is not known.
+pub(crate) fn counts(console: Console) -> ProgressBar {
+    start(console, 0, "{spinner} {msg}", "")
+}
+
 /// The events of a run as a bar of bytes, with records and their rate. Clear the bar when the run is over.
 pub(crate) fn run(console: Console) -> (EventHandler, ProgressBar) {
     let template = "{msg} {wide_bar} {decimal_bytes} of {decimal_total_bytes}, {decimal_bytes_per_sec}, {eta} left";

@@ -11,7 +11,7 @@ mod svg;
 use crate::{error::ImagingError, image::Image8};
 
 pub use charts::{box_plot, image_beside_histogram, score_histogram, thumbnails};
-pub use png::png;
+pub use png::{png, png_rgb};
 
 /// A colour: red, green, blue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

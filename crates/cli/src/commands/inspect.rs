@@ -1,5 +1,6 @@
-//! `sutura inspect`: messages as readable trees, documents as outlines, or both as JSON for a program.
+//! `sutura inspect`: messages and images as readable trees, documents as outlines, or all of them as JSON for a program.
 
+mod dicom;
 mod document;
 mod json;
 mod records;
@@ -21,9 +22,14 @@ pub(crate) fn run(args: &InspectArgs, console: Console) -> Outcome {
     let reveal = args.allow.stated_purpose()?.is_some();
     let default = Charset::from_name(&args.charset)
         .ok_or_else(|| Failure::configuration("--charset: not a name of HL7 table 0211; use 8859/1, UNICODE UTF-8 or the like"))?;
-    let mut records = match Records::open(&args.file)? {
+    let opened = Records::open(&args.file)?;
+    if args.preview.is_some() && !matches!(opened, Opened::Image(_)) {
+        return Err(Failure::configuration(format!("{}: --preview is for DICOM files, and this is none", args.file)));
+    }
+    let mut records = match opened {
         Opened::Feed(records) => records,
         Opened::Document(bytes) => return document::run(args, bytes, reveal),
+        Opened::Image(input) => return dicom::run(args, input, reveal, console),
     };
     let mut out = output::stdout();
     let written = |error: std::io::Error| Failure::io("standard output", &error);

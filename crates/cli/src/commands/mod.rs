@@ -8,7 +8,9 @@ mod images;
 mod inspect;
 mod job;
 mod keys;
+mod listen;
 mod policy;
+mod send;
 mod sql;
 mod summary;
 mod tables;
@@ -18,9 +20,13 @@ use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc, time::Du
 
 use sutura_engine::{Engine, EngineOptions, profiles::ProfileStore, terminology::TerminologyFiles};
 use sutura_privacy::PrivacyContext;
+use sutura_stream::{StopToken, StreamError};
 
 use crate::{
-    args::{AllowPhi, Command, GenerateCommand, SchemaCommand, TerminologyArgs},
+    args::{
+        AllowPhi, Command, GenerateCommand, SchemaCommand, TerminologyArgs,
+        dicom::{ListenCommand, SendCommand},
+    },
     failure::{Failure, Outcome},
     output::Console,
 };
@@ -42,6 +48,8 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Convert(args) => convert::run(&args, console),
         Command::Images(args) => images::run(&args, console),
         Command::Fhir(command) => fhir::run(&command, console),
+        Command::Listen(ListenCommand::Dicom(args)) => listen::run(&args, console),
+        Command::Send(SendCommand::Dicom(args)) => send::run(&args, console),
         Command::Terminology(command) => terminology::run(&command, console),
         Command::Tables(args) => tables::run(&args),
         Command::Keys(command) => keys::run(&command, console),
@@ -70,6 +78,47 @@ async fn interruptible<T>(work: impl Future<Output = Outcome<T>>) -> Outcome<T> 
         result = work => result,
         _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
     }
+}
+
+/// Runs work that ends when it is asked to, on a thread of its own. The first interrupt, or the request of a supervisor, asks; a second
+/// interrupt does not wait any longer.
+fn until_stopped<T: Send + 'static>(stop: &StopToken, work: impl FnOnce() -> Outcome<T> + Send + 'static) -> Outcome<T> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::failed(format!("starting worker threads: {error}")))?;
+    let result = runtime.block_on(async {
+        let mut ended = std::pin::pin!(async {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                () = terminated() => {}
+            }
+        });
+        // Signals are listened to before the work begins and says so.
+        tokio::select! {
+            biased;
+            () = &mut ended => stop.stop(),
+            () = std::future::ready(()) => {}
+        }
+        let mut working = tokio::task::spawn_blocking(work);
+        if !stop.is_stopped() {
+            tokio::select! {
+                result = &mut working => return finished(result),
+                () = &mut ended => stop.stop(),
+            }
+        }
+        tokio::select! {
+            result = &mut working => finished(result),
+            _ = tokio::signal::ctrl_c() => Err(Failure::interrupted()),
+        }
+    });
+    // What does not end is not waited for.
+    runtime.shutdown_background();
+    result
+}
+
+fn finished<T>(result: Result<Outcome<T>, tokio::task::JoinError>) -> Outcome<T> {
+    result.unwrap_or_else(|_| Err(Failure::failed("a worker thread ended early")))
 }
 
 /// SIGTERM, which container and service managers send; elsewhere never.
@@ -138,6 +187,14 @@ fn own_terminology(args: &TerminologyArgs, console: Console) -> Outcome<Option<T
         ));
     }
     Ok(Some(files))
+}
+
+/// Why a receiver or a sender could not begin or go on: all but what happens on an association is a matter of settings.
+fn stream_failure(error: &StreamError) -> Failure {
+    match error {
+        StreamError::Association(_) => Failure::failed(error),
+        _ => Failure::configuration(error),
+    }
 }
 
 impl AllowPhi {

@@ -4,6 +4,7 @@
 
 mod canary;
 mod convert;
+mod dicom;
 mod fhir;
 mod fhir_resources;
 mod images;

@@ -15,6 +15,18 @@ pub fn png(image: &Image8) -> Result<Vec<u8>, ImagingError> {
     encoded(image.columns(), image.rows(), 1, image.values())
 }
 
+/// Pixels of red, green and blue as PNG in colours of 8 bits.
+///
+/// # Errors
+/// When there are not exactly rows x columns pixels, none, they are more than PNG allows, or cannot be compressed.
+pub fn png_rgb(rows: usize, columns: usize, values: &[u8]) -> Result<Vec<u8>, ImagingError> {
+    let length = rows.checked_mul(columns).and_then(|pixels| pixels.checked_mul(3)).ok_or(ImagingError::TooLarge)?;
+    if length == 0 || length != values.len() {
+        return Err(ImagingError::Shape { rows, columns, values: values.len() });
+    }
+    encoded(columns, rows, 3, values)
+}
+
 /// Draws a picture.
 pub(super) fn draw(picture: &Picture) -> Result<Vec<u8>, ImagingError> {
     let mut canvas = Canvas { width: picture.width, height: picture.height, values: vec![255; picture.width * picture.height * 3] };
@@ -136,6 +148,17 @@ mod tests {
         let mut lines = Vec::new();
         flate2::read::ZlibDecoder::new(&bytes[41..41 + length]).read_to_end(&mut lines).unwrap();
         assert_eq!(lines, [0, 0, 50, 100, 0, 150, 200, 250]);
+    }
+
+    #[test]
+    fn colours_are_read_back() {
+        let bytes = png_rgb(1, 2, &[1, 2, 3, 4, 5, 6]).unwrap();
+        assert_eq!(&bytes[16..29], [0, 0, 0, 2, 0, 0, 0, 1, 8, 2, 0, 0, 0]);
+        let length = u32::from_be_bytes(bytes[33..37].try_into().unwrap()) as usize;
+        let mut lines = Vec::new();
+        flate2::read::ZlibDecoder::new(&bytes[41..41 + length]).read_to_end(&mut lines).unwrap();
+        assert_eq!(lines, [0, 1, 2, 3, 4, 5, 6]);
+        assert!(png_rgb(1, 2, &[0; 5]).is_err() && png_rgb(0, 0, &[]).is_err());
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub(crate) enum Opened {
     Feed(Records),
     /// A clinical document: its bytes, no more than the reader takes and one.
     Document(Vec<u8>),
+    /// A DICOM file, without compression.
+    Image(Box<dyn Read>),
 }
 
 /// The records of a file.
@@ -85,7 +87,14 @@ impl Records {
             }
             Box::new(file)
         };
-        let mut input = plain(input).map_err(|error| Failure::io(name, &error))?;
+        let mut input = unpacked(input).map_err(|error| Failure::io(name, &error))?;
+        let start = peek(&mut input, 132).map_err(|error| Failure::io(name, &error))?;
+        let is_image = is_dicom(&start);
+        let input: Box<dyn Read> = Box::new(io::Cursor::new(start).chain(input));
+        if is_image {
+            return Ok(Opened::Image(input));
+        }
+        let mut input = as_utf8(input).map_err(|error| Failure::io(name, &error))?;
         let start = peek(&mut input, BEGINNING).map_err(|error| Failure::io(name, &error))?;
         if is_fhir(&start) {
             return Err(Failure::configuration(format!(
@@ -221,14 +230,18 @@ fn fill(input: &mut impl Read, block: &mut [u8]) -> io::Result<usize> {
     Ok(filled)
 }
 
-/// The input without compression, and as UTF-8 where it is UTF-16 (the reader's offsets count that text).
-fn plain(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
+/// The input without compression.
+fn unpacked(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     let (start, input) = peek(&mut input, 8).map(|start| (start.clone(), io::Cursor::new(start).chain(input)))?;
-    let mut input: Box<dyn Read> = match start.as_slice() {
+    Ok(match start.as_slice() {
         [0x1F, 0x8B, ..] => Box::new(flate2::read::MultiGzDecoder::new(BufReader::new(input))),
         [0x28, 0xB5, 0x2F, 0xFD, ..] => Box::new(zstd::stream::read::Decoder::new(input)?),
         _ => Box::new(input),
-    };
+    })
+}
+
+/// The input as UTF-8 where it is UTF-16 (the reader's offsets count that text).
+fn as_utf8(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
     let start = peek(&mut input, 8)?;
     let Some((endian, mark)) = Utf16Transcoder::detect(&start) else {
         return Ok(Box::new(io::Cursor::new(start).chain(input)));
@@ -239,6 +252,17 @@ fn plain(mut input: Box<dyn Read>) -> io::Result<Box<dyn Read>> {
 
 /// Bytes that tell FHIR from HL7 v2.
 const BEGINNING: usize = 4 << 10;
+
+/// Whether an input that begins so is DICOM: the prefix behind the preamble, the prefix alone, or a data element of group 0002, 0004 or 0008.
+/// No text begins with such bytes.
+fn is_dicom(start: &[u8]) -> bool {
+    let begins = match start {
+        [2 | 4 | 8, 0, _, element, ..] => *element < 0x30,
+        [0, 2 | 4 | 8, element, _, v0, v1, ..] => *element < 0x30 && v0.is_ascii_uppercase() && v1.is_ascii_uppercase(),
+        _ => false,
+    };
+    begins || start.get(128..132) == Some(b"DICM") || start.starts_with(b"DICM")
+}
 
 /// Whether an input that begins so is FHIR: JSON with a resourceType, or XML of FHIR's namespace. No message begins so.
 fn is_fhir(start: &[u8]) -> bool {
