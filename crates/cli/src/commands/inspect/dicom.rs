@@ -78,7 +78,7 @@ pub(super) fn run(args: &InspectArgs, input: Box<dyn Read>, reveal: bool, consol
 }
 
 fn tree(file: &DicomFile, size: &str, reveal: bool, out: &mut dyn Write) -> std::io::Result<()> {
-    let kind = sop_class(file).and_then(dictionary_name).unwrap_or("SOP class unknown");
+    let kind = sop_class(file).unwrap_or("SOP class unknown");
     writeln!(out, "DICOM file, {size}: {kind}")?;
     writeln!(out, "transfer syntax: {}", syntax_words(file.transfer_syntax()))?;
     match PixelDescription::of(file) {
@@ -105,13 +105,9 @@ fn finding_words(finding: &Finding) -> String {
     format!("{} {}: {at}{}", finding.severity.as_str(), finding.code, finding.message)
 }
 
-fn sop_class(file: &DicomFile) -> Option<String> {
+/// The name of the SOP class, if it is one of the standard's storage classes.
+fn sop_class(file: &DicomFile) -> Option<&'static str> {
     let uid = file.data_set().text(Tag(0x0008_0016)).or_else(|| file.meta().text(Tag(0x0002_0002)))?;
-    Some(uid.into_owned())
-}
-
-#[allow(clippy::needless_pass_by_value)] // As it is used: the end of a chain.
-fn dictionary_name(uid: String) -> Option<&'static str> {
     dictionary::sop_class_name(&uid)
 }
 
@@ -144,10 +140,12 @@ fn encoding_words(encoding: Encoding) -> &'static str {
 
 /// Whether a UID is one of the standard's transfer syntaxes. Another text in its place may be anything.
 fn syntax_uid(syntax: &TransferSyntax) -> &str {
-    match () {
-        () if syntax.uid.is_empty() => "not stated",
-        () if syntax.is_known() => &syntax.uid,
-        () => "not one of the standard",
+    if syntax.uid.is_empty() {
+        "not stated"
+    } else if syntax.is_known() {
+        &syntax.uid
+    } else {
+        "not one of the standard"
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     borrow::Cow,
+    fmt::Write as _,
     io::{self, Write},
 };
 
@@ -271,7 +272,8 @@ fn plain(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for (position, character) in text.chars().enumerate() {
         if position == MOST_CHARACTERS {
-            out.push_str(&format!("... ({} characters)", text.chars().count()));
+            // Writing to a string does not fail.
+            let _ = write!(out, "... ({} characters)", text.chars().count());
             break;
         }
         if character.is_control() {

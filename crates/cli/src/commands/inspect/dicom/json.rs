@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 use sutura_dicom::{DataSet, DicomFile, pixels::PixelDescription};
 
 use super::{
-    coding_words, dictionary_name, elements,
+    coding_words, elements,
     elements::{Around, Blocks, Line, Shown},
     encoding_words, sop_class, syntax_uid,
 };
@@ -25,7 +25,7 @@ pub(super) fn write(file: &DicomFile, length: Option<usize>, reveal: bool, out: 
     };
     let findings: Vec<_> = file.findings().iter().chain(file.text_findings()).collect();
     let facts = json!({
-        "bytes": length, "complete": !file.is_beginning(), "sop_class": sop_class(file).and_then(dictionary_name),
+        "bytes": length, "complete": !file.is_beginning(), "sop_class": sop_class(file),
         "transfer_syntax": { "uid": syntax_uid(syntax), "encoding": encoding_words(syntax.encoding), "deflated": syntax.deflated,
             "pixels": coding_words(syntax.pixels) },
         "image": image, "findings": findings,
