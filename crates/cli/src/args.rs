@@ -143,6 +143,7 @@ pub(crate) enum GenerateCommand {
     Hl7v2(GenerateHl7v2Args),
     Fhir(GenerateFhirArgs),
     Ccda(GenerateCcdaArgs),
+    Dicom(GenerateDicomArgs),
 }
 
 /// How messages stand in a generated file.
@@ -338,6 +339,55 @@ pub(crate) struct GenerateCcdaArgs {
     pub(crate) compress: RecordCompression,
     /// The folder to write; complete when truth.json is in it
     #[arg(long, value_name = "DIR", default_value = "ccda")]
+    pub(crate) out: PathBuf,
+    /// The truth as JSON (what truth.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How large generated images are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ImageDetail {
+    /// For trying things out: CT 128 x 128 x 12, radiographs 512 rows
+    Small,
+    /// As large as real ones: CT 512 x 512 x 40, radiographs 2048 rows
+    Full,
+}
+
+/// DICOM studies of the same people as in HL7 v2 feeds, and truth.json
+///
+/// CT, MR, ultrasound, radiographs and mammograms of bodies that are formulas: right geometry, noise, known artifacts, burned-in text, some compressed
+/// without loss. The same seed and options give the same bytes on every machine; truth.json says what a correct reader, measure or filter must find.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Examples:
+  sutura generate dicom --studies 20 --seed 1 --out images/
+  sutura generate dicom --studies 5 --detail full --compressed-percent 100 --out large/
+  sutura generate hl7v2 --population 100 --seed 1 --out feed/    the same people in messages")]
+pub(crate) struct GenerateDicomArgs {
+    /// How many studies; CT, MR, US, CR and MG take turns
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    pub(crate) studies: u64,
+    /// How many patients they are of, the first ones of the seed
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    pub(crate) patients: u64,
+    /// Chooses people and what happens to them; the same seed gives the same people as in HL7 v2 feeds
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// The first day of the HL7 v2 feed that the studies go with
+    #[arg(long, value_name = "YYYY-MM-DD", default_value = "2025-01-01")]
+    pub(crate) first_day: String,
+    /// How large the images are
+    #[arg(long, value_enum, default_value = "small")]
+    pub(crate) detail: ImageDetail,
+    /// Of each hundred series so many have an artifact, 0 to 100, about
+    #[arg(long, value_name = "N", default_value_t = 25)]
+    pub(crate) artifact_percent: u32,
+    /// Of each hundred series so many are compressed without loss, 0 to 100, about
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    pub(crate) compressed_percent: u32,
+    /// The folder to write; complete when truth.json is in it
+    #[arg(long, value_name = "DIR", default_value = "dicom")]
     pub(crate) out: PathBuf,
     /// The truth as JSON (what truth.json holds)
     #[arg(long)]

@@ -24,6 +24,12 @@ pub(crate) fn patients(console: Console, total: u64, what: &'static str) -> Prog
     start(console, total, template, what)
 }
 
+/// A bar that counts studies.
+pub(crate) fn studies(console: Console, total: u64, what: &'static str) -> ProgressBar {
+    let template = "{msg} {wide_bar} {human_pos} of {human_len} studies, {per_sec}, {eta} left";
+    start(console, total, template, what)
+}
+
 /// A bar that counts files.
 pub(crate) fn files(console: Console, total: u64, what: &'static str) -> ProgressBar {
     let template = "{msg} {wide_bar} {human_pos} of {human_len} files, {per_sec}, {eta} left";

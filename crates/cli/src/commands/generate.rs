@@ -5,6 +5,7 @@
 
 pub(super) mod ccda;
 pub(super) mod fhir;
+pub(crate) mod dicom;
 mod folders;
 
 use std::{

@@ -38,6 +38,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Generate(GenerateCommand::Hl7v2(args)) => generate::run(&args, console),
         Command::Generate(GenerateCommand::Fhir(args)) => generate::fhir::run(&args, console),
         Command::Generate(GenerateCommand::Ccda(args)) => generate::ccda::run(&args, console),
+        Command::Generate(GenerateCommand::Dicom(args)) => generate::dicom::run(&args, console),
         Command::Validate(args) => job::validate(&args, console),
         Command::Plan(args) => job::plan(&args),
         Command::Run(args) => job::run(&args, console),

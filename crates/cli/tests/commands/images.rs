@@ -85,3 +85,25 @@ fn quality_is_asked_in_sql() {
     expect(&output, 0);
     assert!(stdout(&output).contains("CT,96,0.25"), "{}", stdout(&output));
 }
+
+#[test]
+fn generated_studies_are_read_and_measured() {
+    let folder = folder();
+    let made = run(folder.path(), &["generate", "dicom", "--studies", "5", "--seed", "3", "--out", "made"]);
+    expect(&made, 0);
+    let truth: Value = serde_json::from_slice(&fs::read(folder.path().join("made/truth.json")).unwrap()).unwrap();
+    let instances = truth["instances"].as_u64().unwrap();
+    assert!(instances > 20, "{instances}");
+    let query = "select count(*) as n, count(distinct study_instance_uid) as studies, min(rows) > 0 as ok from read_dicom('made/images')";
+    let counted = run(folder.path(), &["sql", query, "--format", "csv"]);
+    expect(&counted, 0);
+    assert!(stdout(&counted).contains(&format!("{instances},5,true")), "{}", stdout(&counted));
+    let measured = run(folder.path(), &["images", "made/images", "out", "--json"]);
+    let said: Value = serde_json::from_str(&stdout(&measured)).unwrap();
+    assert_eq!((&said["files"]["measured"], &said["images"]), (&instances.into(), &instances.into()), "{said}");
+    // Twice the same.
+    expect(&run(folder.path(), &["generate", "dicom", "--studies", "5", "--seed", "3", "--out", "again"]), 0);
+    let same = |name: &str| fs::read(folder.path().join("made").join(name)).unwrap() == fs::read(folder.path().join("again").join(name)).unwrap();
+    assert!(truth["files"].as_array().unwrap().iter().all(|file| same(file["name"].as_str().unwrap())));
+    expect(&run(folder.path(), &["generate", "dicom", "--out", "made"]), 2);
+}

@@ -8,6 +8,7 @@ use crate::{
     commands::block_on,
     failure::{CLEAN, Outcome},
     output::{self, Console},
+    progress,
 };
 
 /// The folder that the documents are in.
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &GenerateCcdaArgs, console: Console) -> Outcome {
         },
     };
     let (patients, export) = (options.patients, CcdaExport::new(options)?);
-    let write = folders::write(args.out.clone(), &PARTS, patients, console, move |place, written| export.write_to(place, written));
+    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| export.write_to(place, written));
     let truth = block_on(write)?;
     if args.json {
         output::print_json(&truth)?;

@@ -8,6 +8,7 @@ use crate::{
     commands::block_on,
     failure::{CLEAN, Outcome},
     output::{self, Console},
+    progress,
 };
 
 /// The folders that an export is made of.
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &GenerateFhirArgs, console: Console) -> Outcome {
         },
     };
     let (patients, export) = (options.patients, FhirExport::new(options)?);
-    let write = folders::write(args.out.clone(), &PARTS, patients, console, move |place, written| export.write_to(place, written));
+    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| export.write_to(place, written));
     let truth = block_on(write)?;
     if args.json {
         output::print_json(&truth)?;

@@ -10,27 +10,22 @@ use std::{
     },
 };
 
+use indicatif::ProgressBar;
 use sutura_synthetic::SyntheticError;
 
 use super::Staging;
-use crate::{
-    failure::{Failure, Outcome},
-    output::Console,
-    progress,
-};
+use crate::failure::{Failure, Outcome};
 
-/// Told how many patients are written; says whether to go on.
+/// Told how many patients or studies are written; says whether to go on.
 pub(super) type Written<'a> = &'a dyn Fn(u64) -> ControlFlow<()>;
 
 /// Writes the folders `parts` and `truth.json` into a hidden folder and moves them to `folder`.
 pub(super) async fn write<T: Send + 'static>(
     folder: PathBuf,
     parts: &[&str],
-    patients: u64,
-    console: Console,
+    bar: ProgressBar,
     export: impl FnOnce(&Path, Written<'_>) -> Result<T, SyntheticError> + Send + 'static,
 ) -> Outcome<T> {
-    let bar = progress::patients(console, patients, "generating");
     let shown = folder.display().to_string();
     let failed = |error: io::Error| Failure::io(&shown, &error);
     if let Some(path) = taken(&folder, parts).map_err(failed)? {
