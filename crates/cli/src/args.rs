@@ -4,6 +4,7 @@
 
 pub(crate) mod convert;
 pub(crate) mod dicom;
+pub(crate) mod deidentify;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
 pub(crate) mod images;
@@ -50,6 +51,7 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     Convert(convert::ConvertArgs),
     Images(images::ImagesArgs),
+    Deidentify(deidentify::DeidentifyArgs),
     #[command(subcommand)]
     Fhir(fhir::FhirCommand),
     #[command(subcommand)]
@@ -93,7 +95,7 @@ pub(crate) struct AllowPhi {
 
 /// Keys for the privacy functions. A key is never part of a query.
 #[derive(Debug, Args)]
-#[command(next_help_heading = "Keys for pseudonym(), encrypt(), shift_date(), vault_code()")]
+#[command(next_help_heading = "Keys of pseudonyms, shifted dates, encryption and vault codes")]
 pub(crate) struct SqlKeys {
     /// Key file made with `sutura keys new`
     #[arg(long, value_name = "FILE", conflicts_with = "key_env")]
@@ -107,7 +109,7 @@ pub(crate) struct SqlKeys {
     /// Domain of the pseudonyms (that of the job they must agree with)
     #[arg(long, value_name = "NAME", requires = "project")]
     pub(crate) domain: Option<String>,
-    /// Vault for vault_code()
+    /// Vault of random codes: for vault_code() and Safe Harbor
     #[arg(long, value_name = "FILE", requires = "project")]
     pub(crate) vault: Option<PathBuf>,
 }

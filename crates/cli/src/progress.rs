@@ -5,7 +5,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-use indicatif::{ProgressBar, ProgressStyle};
+pub(crate) use indicatif::ProgressBar;
+use indicatif::ProgressStyle;
 use sutura_engine::pass::PassProgress;
 use sutura_jobs::{EventHandler, JobEvent};
 use tokio::task::JoinHandle;

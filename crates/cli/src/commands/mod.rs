@@ -1,6 +1,7 @@
 //! One file a command.
 
 mod convert;
+mod deidentify;
 mod demo;
 mod fhir;
 mod generate;
@@ -48,6 +49,7 @@ pub(crate) fn run(command: Command, console: Console) -> Outcome {
         Command::Sql(args) => sql::run(&args, console),
         Command::Convert(args) => convert::run(&args, console),
         Command::Images(args) => images::run(&args, console),
+        Command::Deidentify(args) => deidentify::run(&args, console),
         Command::Fhir(command) => fhir::run(&command, console),
         Command::Listen(ListenCommand::Dicom(args)) => listen::run(&args, console),
         Command::Send(SendCommand::Dicom(args)) => send::run(&args, console),

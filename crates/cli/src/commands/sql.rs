@@ -83,7 +83,7 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
 }
 
 /// Keys, scope and vault of the privacy functions.
-fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
+pub(super) fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
     let ring = match (&keys.key_file, &keys.key_env) {
         (Some(file), _) => KeyRing::from_file(file)?,
         (None, Some(variable)) => KeyRing::from_env(variable)?,

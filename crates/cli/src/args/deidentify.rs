@@ -1,0 +1,146 @@
+//! `sutura deidentify`.
+
+use std::path::PathBuf;
+
+use clap::{Args, ValueEnum};
+
+use super::SqlKeys;
+
+/// Options of PS3.15 beside the basic profile.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DeidOption {
+    /// Nothing but the basic profile and the options that are named: those that the policy implies are off
+    Basic,
+    /// The face is taken off CT, MR and PET of the head; needs whole series
+    CleanRecognizableFeatures,
+    /// Graphics and overlays of regions stay, the texts in them cleaned
+    CleanGraphics,
+    /// The content of reports stays, cleaned
+    CleanStructuredContent,
+    /// Descriptions and comments stay, cleaned: only words of imaging are left
+    CleanDescriptors,
+    /// Dates and times stay
+    FullDates,
+    /// Dates as the policy treats them: moved by the patient's days, or the year alone
+    ModifiedDates,
+    /// Sex, age, size, weight and the like stay
+    RetainPatientCharacteristics,
+    /// Station names, serial numbers and the like stay
+    RetainDevice,
+    /// UIDs stay
+    RetainUids,
+    /// Private elements that are known to hold no identity stay
+    RetainSafePrivate,
+    /// Name and address of the institution stay
+    RetainInstitution,
+}
+
+/// What becomes of text in the pixels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CleanPixelsBy {
+    /// What the rules of the devices say is painted over
+    Rules,
+    /// That, and areas of every frame that look like text
+    Detect,
+    /// Pixels stay; files that are likely to hold text have a warning
+    Off,
+}
+
+/// How the pixels are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EncodeAs {
+    /// As they come; painted images uncompressed
+    Keep,
+    /// Uncompressed, little endian
+    Native,
+    /// RLE Lossless
+    Rle,
+    /// JPEG-LS Lossless
+    JpegLs,
+    /// JPEG 2000 Lossless
+    #[value(name = "jpeg-2000")]
+    Jpeg2000,
+}
+
+impl EncodeAs {
+    /// The word of the command line.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Native => "native",
+            Self::Rle => "rle",
+            Self::JpegLs => "jpeg-ls",
+            Self::Jpeg2000 => "jpeg-2000",
+        }
+    }
+}
+
+/// De-identify DICOM files by PS3.15, with a proof of what was done
+///
+/// Reads files, folders (to any depth) and globs; what is DICOM is told by content, whatever the names. Each file is released whole or not at all, as DICOM, named
+/// by its new identifiers. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
+/// a job. Without --option the policy says which dates and attributes stay. Every input is accounted for: files in = written + rejected + skipped.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+OUT is a folder that is not there yet or is empty. It gets the released files, and beside them
+  deidentification.json  the account: policy, key id, options, counts of files, actions and warnings
+  proof.parquet          the table deid_actions: what was done at which place of which released file, without values
+  files.ndjson           a line a released file: path, SHA-256, transfer syntax, warnings
+  rejects.ndjson         a line a refused input, if there are any: path, byte, code and reason. It names the inputs: it is not for release
+
+Exit codes:
+  0    every DICOM file was released
+  1    failed; no file is left half written
+  2    an option, a path, the policy or a key is wrong; or nothing among the files is DICOM
+  3    released, but some files are rejects
+
+Examples:
+  sutura deidentify --policy hipaa-safe-harbor --key-file study.key --project lung --vault study.vault /data/ct out/
+  sutura deidentify --policy policy.toml --key-file study.key --project lung --domain research \\
+      --option clean-descriptors --pixels detect 'incoming/**/*' cd/DICOM out/
+  sutura deidentify --policy gdpr-pseudonymised --legal quasi_identifiers='kept, see DPIA 7' --key-env KEY --project lung \\
+      --domain research --encode jpeg-ls scans/ out/
+  sutura sql \"select action, decided_by, sum(count) from 'out/proof.parquet' group by 1, 2\"")]
+pub(crate) struct DeidentifyArgs {
+    /// Files, folders or globs; the last one is OUT, unless --output says it
+    #[arg(required = true, value_name = "IN... OUT")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// A policy file (.toml), or the name of a policy that comes with the program: see `sutura policy list`
+    #[arg(long, value_name = "POLICY")]
+    pub(crate) policy: String,
+    /// A fact that the policy's profile rests on and its file does not state, such as agreement, recipient, expert or quasi_identifiers; several times
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) legal: Vec<String>,
+    /// OUT: the folder for the released files
+    #[arg(long, short, value_name = "OUT")]
+    pub(crate) output: Option<PathBuf>,
+    /// An option of PS3.15, besides those that the policy implies; several times, or with commas
+    #[arg(long = "option", value_enum, value_name = "OPTION", value_delimiter = ',')]
+    pub(crate) options: Vec<DeidOption>,
+    /// What becomes of text in the pixels
+    #[arg(long, value_enum, value_name = "HOW", default_value = "rules")]
+    pub(crate) pixels: CleanPixelsBy,
+    /// How pixels are written; what is encoded anew is decoded again and compared before it is released
+    #[arg(long, value_enum, value_name = "CODING", default_value = "keep")]
+    pub(crate) encode: EncodeAs,
+    /// Names of the released files, of {patient}, {study}, {series} and {sop}: new identifiers, never the names of the inputs
+    #[arg(long, value_name = "PATTERN", default_value = sutura_deid::dicom::OutputName::DEFAULT_PATTERN)]
+    pub(crate) pattern: String,
+    /// Where the rejects go [default: rejects.ndjson in OUT, if there are any]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) rejects: Option<PathBuf>,
+    /// The largest file that is read, in MiB; all files that are worked on at a time have no more together
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=4095))]
+    pub(crate) max_file: u32,
+    /// So many files are worked on at the same time [default: the cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub(crate) jobs: Option<u16>,
+    /// Write into a folder that is not empty: files of the same names are replaced, others stay
+    #[arg(long)]
+    pub(crate) overwrite: bool,
+    /// The account as JSON (what deidentification.json holds)
+    #[arg(long)]
+    pub(crate) json: bool,
+    #[command(flatten)]
+    pub(crate) keys: SqlKeys,
+}

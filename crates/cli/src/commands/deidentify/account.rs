@@ -1,0 +1,168 @@
+//! The account of a run: files in = written + rejected + skipped, and what was done in the written ones.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::PathBuf,
+};
+
+use serde_json::{Value, json};
+use sutura_deid::dicom::Proof;
+
+use super::work::Written;
+use crate::output::Console;
+
+/// Where a file is that was not released, and why. Nothing of what stands in it.
+pub(super) struct Rejected {
+    pub(super) path: PathBuf,
+    /// Byte, where one is known.
+    pub(super) offset: u64,
+    pub(super) code: &'static str,
+    /// The element, where one is known.
+    pub(super) location: String,
+    pub(super) reason: String,
+}
+
+impl Rejected {
+    /// A line of rejects.ndjson.
+    pub(super) fn line(&self) -> Value {
+        json!({
+            "path": self.path.to_string_lossy(),
+            "offset": self.offset,
+            "code": self.code,
+            "location": self.location,
+            "reason": self.reason,
+        })
+    }
+}
+
+/// A line of files.ndjson.
+pub(super) fn file_line(written: &Written, path: &str) -> Value {
+    let Proof { instance, untouched, boxes, warnings, .. } = &written.proof;
+    json!({
+        "file": path,
+        "sha256": written.part.sha256(),
+        "bytes": written.bytes_out,
+        "instance": instance,
+        "transfer_syntax": written.transfer_syntax,
+        "encoded_anew": written.is_encoded_anew,
+        "actions": written.proof.actions.iter().map(|action| action.count).sum::<u64>(),
+        "untouched": untouched,
+        "boxes": boxes.len(),
+        "warnings": warnings,
+    })
+}
+
+/// Counts of a run.
+#[derive(Default)]
+pub(super) struct Account {
+    pub(super) files: u64,
+    pub(super) written: u64,
+    pub(super) rejected: u64,
+    skipped: BTreeMap<&'static str, u64>,
+    rejects: BTreeMap<&'static str, u64>,
+    replaced: u64,
+    encoded_anew: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    patients: BTreeSet<String>,
+    studies: BTreeSet<String>,
+    series: BTreeSet<String>,
+    actions: BTreeMap<&'static str, u64>,
+    untouched: u64,
+    boxes: u64,
+    warnings: BTreeMap<&'static str, u64>,
+}
+
+impl Account {
+    pub(super) fn wrote(&mut self, written: &Written, is_replaced: bool) {
+        self.written += 1;
+        self.replaced += u64::from(is_replaced);
+        self.encoded_anew += u64::from(written.is_encoded_anew);
+        self.bytes_in += written.bytes_in;
+        self.bytes_out += written.bytes_out;
+        self.patients.insert(written.name.patient.clone());
+        self.studies.insert(written.name.study.clone());
+        self.series.insert(written.name.series.clone());
+        for action in &written.proof.actions {
+            *self.actions.entry(action.action).or_default() += action.count;
+        }
+        self.untouched += written.proof.untouched;
+        self.boxes += written.proof.boxes.len() as u64;
+        for warning in &written.proof.warnings {
+            *self.warnings.entry(warning).or_default() += 1;
+        }
+    }
+
+    pub(super) fn reject(&mut self, rejected: &Rejected) {
+        self.rejected += 1;
+        *self.rejects.entry(rejected.code).or_default() += 1;
+    }
+
+    pub(super) fn skip(&mut self, why: &'static str) {
+        *self.skipped.entry(why).or_default() += 1;
+    }
+
+    fn skipped(&self) -> u64 {
+        self.skipped.values().sum()
+    }
+
+    /// Whether every file is in one count.
+    pub(super) fn balances(&self) -> bool {
+        self.files == self.written + self.rejected + self.skipped()
+    }
+
+    /// Files in = written + rejected + skipped, in words.
+    pub(super) fn equation(&self) -> String {
+        let listed = |counts: &BTreeMap<&'static str, u64>| {
+            let codes: Vec<String> = counts.iter().map(|(code, count)| format!("{code}: {count}")).collect();
+            if codes.is_empty() { String::new() } else { format!(" ({})", codes.join(", ")) }
+        };
+        let (rejects, skips) = (listed(&self.rejects), listed(&self.skipped));
+        format!(
+            "{} files in = {} written + {} rejected{rejects} + {} skipped{skips}",
+            self.files,
+            self.written,
+            self.rejected,
+            self.skipped()
+        )
+    }
+
+    /// What deidentification.json holds beside what was asked for.
+    pub(super) fn json(&self) -> Value {
+        json!({
+            "files": {
+                "in": self.files,
+                "written": self.written,
+                "rejected": self.rejected,
+                "skipped": self.skipped(),
+                "replaced": self.replaced,
+                "encoded_anew": self.encoded_anew,
+            },
+            "rejects": self.rejects,
+            "skipped": self.skipped,
+            "patients": self.patients.len(),
+            "studies": self.studies.len(),
+            "series": self.series.len(),
+            "bytes": { "in": self.bytes_in, "out": self.bytes_out },
+            "actions": self.actions,
+            "untouched": self.untouched,
+            "boxes": self.boxes,
+            "warnings": self.warnings,
+        })
+    }
+
+    /// Says it in a few lines.
+    pub(super) fn note(&self, console: Console) {
+        console.note(&self.equation());
+        console.note(&format!(
+            "{} patients, {} studies, {} series; {} areas painted over",
+            self.patients.len(),
+            self.studies.len(),
+            self.series.len(),
+            self.boxes
+        ));
+        for (warning, count) in &self.warnings {
+            console.note(&format!("warning {warning}: {count} of the files"));
+        }
+    }
+}

@@ -1,0 +1,461 @@
+//! `sutura deidentify`: DICOM files de-identified by PS3.15.
+//!
+//! Many threads read, treat and write one file each; one collector gives the files their names and writes the account, in the order of the inputs, so that the
+//! output does not depend on how many threads there were.
+
+mod account;
+mod encode;
+mod inputs;
+mod out;
+mod work;
+
+use std::{
+    collections::HashMap,
+    fs,
+    io::{BufWriter, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use futures::{Stream, StreamExt, stream};
+use serde_json::{Value, json};
+use sutura_deid::dicom::{CleanPixels, Dates, DicomDeidentifier, Options, actions_schema, actions_table};
+use sutura_engine::{
+    Engine, EngineError, EngineOptions,
+    arrow::record_batch::RecordBatch,
+    datafusion::{error::DataFusionError, physical_plan::stream::RecordBatchStreamAdapter},
+    sink::{self, Layout, SinkFormat, SinkSpec},
+};
+use sutura_fhir::bundle::{Stage as LineStage, Staged};
+use sutura_privacy::{Deidentifier, LegalBasis, Method, Policy, Profile};
+use tokio::sync::mpsc;
+
+use self::{
+    account::{Account, Rejected, file_line},
+    out::{Named, Publisher, Stage},
+    work::{Budget, Done, Shop, Unit},
+};
+use super::{
+    block_on, engine_with,
+    fhir::places::{require_file, require_folder},
+    read_text, sql,
+};
+use crate::{
+    args::deidentify::{CleanPixelsBy, DeidOption, DeidentifyArgs},
+    failure::{CLEAN, Failure, Outcome, TOO_MANY_REJECTS},
+    output::{self, Console},
+    progress,
+};
+
+const ACCOUNT: &str = "deidentification.json";
+const PROOF: &str = "proof.parquet";
+const FILES: &str = "files.ndjson";
+const REJECTS: &str = "rejects.ndjson";
+
+/// Runs the command.
+pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
+    let (paths, out) = inputs_and_output(args)?;
+    out::check_pattern(&args.pattern)?;
+    require_folder(&out)?;
+    let privacy = privacy(args)?;
+    let options = options(args, privacy.policy())?;
+    let deidentifier = DicomDeidentifier::new(options, &privacy).map_err(Failure::configuration)?.with_text_finder(encode::text_finder());
+    let files = inputs::files(&paths)?;
+    inputs::refuse_output_in_input(&paths, &files, &out)?;
+    let places = Places::new(args, &out)?;
+    let facts = facts(args, &privacy, &deidentifier);
+
+    let limits = work::limits((args.max_file as usize) << 20);
+    let stopped = Arc::new(AtomicBool::new(false));
+    let shop = Arc::new(Shop {
+        deidentifier,
+        encode: args.encode,
+        limits,
+        stage: Stage::open(&out)?,
+        budget: Budget::new(limits.bytes as u64),
+        stopped: Arc::clone(&stopped),
+    });
+    let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
+    let engine = engine_with(EngineOptions { target_partitions: 1, ..EngineOptions::default() }, None)?;
+    let task = Task { files, places: places.clone(), shop, jobs, overwrite: args.overwrite, pattern: args.pattern.clone() };
+    // An interrupt drops the work; its threads see this and end with the file they are at.
+    let stop = StopOnDrop(stopped);
+    let account = block_on(async move {
+        let _stop = stop;
+        deidentify(engine, task, facts.clone(), console).await.map(|account| (account, facts))
+    });
+    let (account, facts) = account?;
+    if args.json {
+        output::print_json(&whole(&facts, &account))?;
+    } else {
+        account.note(console);
+        console.note(&format!("{}; what was done is in {}", out.display(), places.proof.display()));
+        if account.rejected > 0 {
+            console.note(&format!("{} names the refused inputs: it is not for release", places.rejects.display()));
+        }
+    }
+    Ok(if account.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })
+}
+
+/// The last path is the output, unless an option says it.
+fn inputs_and_output(args: &DeidentifyArgs) -> Outcome<(Vec<PathBuf>, PathBuf)> {
+    let mut inputs = args.paths.clone();
+    let out = match &args.output {
+        Some(out) => out.clone(),
+        None if inputs.len() < 2 => {
+            return Err(Failure::configuration("one path is given; say where the result goes: sutura deidentify --policy POLICY IN OUT"));
+        }
+        None => inputs.pop().unwrap_or_default(),
+    };
+    Ok((inputs, out))
+}
+
+/// The policy bound to its keys.
+fn privacy(args: &DeidentifyArgs) -> Outcome<Deidentifier> {
+    let policy = if Path::new(&args.policy).extension().is_some_and(|end| end == "toml") {
+        Policy::from_toml(&read_text(&args.policy)?, &args.policy)?
+    } else {
+        Policy::builtin(&args.policy)?
+    };
+    let mut legal = LegalBasis::default();
+    for fact in &args.legal {
+        let (key, value) = fact.split_once('=').unwrap_or((fact, ""));
+        if value.trim().is_empty() || !legal.set(key.trim(), value.trim()) {
+            let keys = LegalBasis::KEYS.join(", ");
+            return Err(Failure::configuration(format!("--legal wants KEY=VALUE, and KEY is one of {keys}")));
+        }
+    }
+    let policy = policy.with_legal(&legal);
+    let Some(context) = sql::privacy(&args.keys)? else {
+        let message = "pseudonyms, UIDs and shifted dates need a key: give --key-file FILE (or --key-env VARIABLE) and --project NAME";
+        return Err(Failure::configuration(message));
+    };
+    let remembers = policy.classes.iter().chain(&policy.columns).any(|rule| matches!(rule.method, Method::VaultCode { .. }));
+    if (remembers || policy.profile == Profile::HipaaSafeHarbor) && context.vault().is_none() {
+        let message = format!("the policy {} uses random codes that a vault remembers: give --vault FILE", policy.tag());
+        return Err(Failure::configuration(message));
+    }
+    Ok(Deidentifier::with_context(policy, context)?)
+}
+
+/// The options that the policy implies, with those that are named.
+fn options(args: &DeidentifyArgs, policy: &Policy) -> Outcome<Options> {
+    let is_named = |option| args.options.contains(&option);
+    let mut options = if is_named(DeidOption::Basic) { Options::default() } else { Options::of_policy(policy) };
+    if is_named(DeidOption::FullDates) && is_named(DeidOption::ModifiedDates) {
+        return Err(Failure::configuration("--option full-dates and modified-dates exclude each other"));
+    }
+    for option in &args.options {
+        match option {
+            DeidOption::Basic => {}
+            DeidOption::CleanRecognizableFeatures => options.clean_recognizable_features = true,
+            DeidOption::CleanGraphics => options.clean_graphics = true,
+            DeidOption::CleanStructuredContent => options.clean_structured_content = true,
+            DeidOption::CleanDescriptors => options.clean_descriptors = true,
+            DeidOption::FullDates => options.dates = Dates::Full,
+            DeidOption::ModifiedDates => options.dates = Dates::Modified,
+            DeidOption::RetainPatientCharacteristics => options.retain_patient_characteristics = true,
+            DeidOption::RetainDevice => options.retain_device = true,
+            DeidOption::RetainUids => options.retain_uids = true,
+            DeidOption::RetainSafePrivate => options.retain_safe_private = true,
+            DeidOption::RetainInstitution => options.retain_institution = true,
+        }
+    }
+    options.clean_pixels = match args.pixels {
+        CleanPixelsBy::Rules => CleanPixels::Regions,
+        CleanPixelsBy::Detect => CleanPixels::Detect,
+        CleanPixelsBy::Off => CleanPixels::No,
+    };
+    Ok(options)
+}
+
+/// What was asked for, as the account says it.
+fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeidentifier) -> Value {
+    let policy = privacy.policy();
+    let scope = privacy.context().scope();
+    json!({
+        "sutura": env!("CARGO_PKG_VERSION"),
+        "policy": policy.tag(),
+        "profile": policy.profile.word(),
+        "legal": policy.legal,
+        "project": scope.project,
+        "domain": scope.domain,
+        "key": privacy.context().key_id(),
+        "standard": "PS3.15 2024",
+        "options": deidentifier.options().words(),
+        "pixels": deidentifier.options().clean_pixels,
+        "encode": args.encode.word(),
+        "pattern": args.pattern,
+    })
+}
+
+fn whole(facts: &Value, account: &Account) -> Value {
+    let mut whole = facts.clone();
+    if let (Some(members), Value::Object(counts)) = (whole.as_object_mut(), account.json()) {
+        members.extend(counts);
+    }
+    whole
+}
+
+/// The files beside the released ones.
+#[derive(Debug, Clone)]
+struct Places {
+    out: PathBuf,
+    proof: PathBuf,
+    files: PathBuf,
+    rejects: PathBuf,
+    account: PathBuf,
+}
+
+impl Places {
+    /// Says what stands in the way.
+    fn new(args: &DeidentifyArgs, out: &Path) -> Outcome<Self> {
+        let places = Self {
+            out: out.to_owned(),
+            proof: out.join(PROOF),
+            files: out.join(FILES),
+            rejects: args.rejects.clone().unwrap_or_else(|| out.join(REJECTS)),
+            account: out.join(ACCOUNT),
+        };
+        if let Some(rejects) = &args.rejects {
+            require_file(rejects)?;
+            if !args.overwrite && rejects.exists() {
+                return Err(Failure::configuration(format!("{}: is there already; --overwrite replaces it", rejects.display())));
+            }
+        }
+        let mut entries = fs::read_dir(out).into_iter().flatten().flatten();
+        if !args.overwrite && entries.any(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".sutura-")) {
+            let message = format!("{}: is not empty; give another folder, or --overwrite to replace files of the same names", out.display());
+            return Err(Failure::configuration(message));
+        }
+        Ok(places)
+    }
+}
+
+/// What is to be done.
+struct Task {
+    files: Vec<PathBuf>,
+    places: Places,
+    shop: Arc<Shop>,
+    jobs: usize,
+    overwrite: bool,
+    pattern: String,
+}
+
+struct StopOnDrop(Arc<AtomicBool>);
+
+impl Drop for StopOnDrop {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) -> Outcome<Account> {
+    let Task { files, places, shop, jobs, overwrite, pattern } = task;
+    let count = files.len() as u64;
+    let units = if shop.deidentifier.options().clean_recognizable_features {
+        let shop = Arc::clone(&shop);
+        tokio::task::spawn_blocking(move || by_series(files, &shop)).await.map_err(stopped)?
+    } else {
+        files.into_iter().map(|file| Unit { files: vec![file], is_series: false }).collect()
+    };
+    let bar = progress::files(console, count, "de-identifying");
+    let done = stream::iter(units).map(|unit| {
+        let shop = Arc::clone(&shop);
+        async move { tokio::task::spawn_blocking(move || shop.work(&unit)).await.map_err(stopped)? }
+    });
+    let (send, mut receive) = mpsc::channel::<Result<RecordBatch, DataFusionError>>(8);
+    let rows = stream::poll_fn(move |context| receive.poll_recv(context));
+    let rows = Box::pin(RecordBatchStreamAdapter::new(actions_schema(), rows));
+    let text = |name: &str| facts[name].as_str().unwrap_or_default().to_owned();
+    let spec = SinkSpec {
+        layout: Layout::File,
+        overwrite,
+        metadata: ["policy", "profile", "project", "domain", "key"].map(|name| (format!("sutura.{name}"), text(name))).into(),
+        ..SinkSpec::new(SinkFormat::Parquet, places.proof.display().to_string())
+    };
+    let schema = actions_schema();
+    let sink = async { sink::write_stream(&engine, rows, &schema, spec).await.map_err(Failure::from) };
+    let collect = async {
+        let collector = Collector::new(&places, overwrite, pattern)?;
+        let collected = collector.collect(done.buffered(jobs), &send, count, &bar).await;
+        if collected.is_err() {
+            // What was not finished is not to be taken for a proof.
+            let _ = send.send(Err(DataFusionError::Execution("stopped".into()))).await;
+        }
+        drop(send);
+        collected
+    };
+    let (collected, proved) = futures::join!(collect, sink);
+    bar.finish_and_clear();
+    let collector = collected?;
+    proved?;
+    tokio::task::block_in_place(|| collector.finish(&facts))
+}
+
+fn stopped(error: tokio::task::JoinError) -> Failure {
+    Failure::failed(format!("a thread stopped: {error}"))
+}
+
+/// The files of each series together, in the order of the first of them.
+fn by_series(files: Vec<PathBuf>, shop: &Shop) -> Vec<Unit> {
+    let mut units: Vec<Unit> = Vec::new();
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for file in files {
+        match shop.series_of(&file) {
+            Some(series) => {
+                let place = *places.entry(series).or_insert(units.len());
+                if place == units.len() {
+                    units.push(Unit { files: Vec::new(), is_series: true });
+                }
+                units[place].files.push(file);
+            }
+            None => units.push(Unit { files: vec![file], is_series: false }),
+        }
+    }
+    units
+}
+
+/// Takes what was done, in order.
+struct Collector {
+    places: Places,
+    overwrite: bool,
+    pattern: String,
+    publisher: Publisher,
+    account: Account,
+    files: Lines,
+    rejects: Option<Lines>,
+}
+
+impl Collector {
+    fn new(places: &Places, overwrite: bool, pattern: String) -> Outcome<Self> {
+        if overwrite {
+            // Released files without an account are those of a run that was broken off.
+            remove(&places.account)?;
+        }
+        let (publisher, files) = (Publisher::new(&places.out, overwrite), Lines::open(&places.files)?);
+        Ok(Self { places: places.clone(), overwrite, pattern, publisher, account: Account::default(), files, rejects: None })
+    }
+
+    async fn collect(
+        mut self,
+        done: impl Stream<Item = Outcome<Vec<Done>>>,
+        proofs: &mpsc::Sender<Result<RecordBatch, DataFusionError>>,
+        count: u64,
+        bar: &progress::ProgressBar,
+    ) -> Outcome<Self> {
+        let mut done = std::pin::pin!(done);
+        while let Some(unit) = done.next().await {
+            for one in unit? {
+                self.account.files += 1;
+                bar.inc(1);
+                if let Some(rows) = tokio::task::block_in_place(|| self.take(one))?
+                    && proofs.send(Ok(rows)).await.is_err()
+                {
+                    // The sink says why.
+                    return Err(Failure::failed("the proof could not be written"));
+                }
+            }
+        }
+        if self.account.files != count || !self.account.balances() {
+            return Err(Failure::failed(format!("{}: of {count} files; a defect of sutura, please report it", self.account.equation())));
+        }
+        if self.account.written + self.account.rejected == 0 {
+            let message = format!("{}: nothing among them is DICOM; give other files", self.account.equation());
+            return Err(Failure::configuration(message));
+        }
+        Ok(self)
+    }
+
+    /// Gives a file its name and counts it; the rows of its proof.
+    fn take(&mut self, done: Done) -> Outcome<Option<RecordBatch>> {
+        let written = match done {
+            Done::Skipped(why) => {
+                self.account.skip(why);
+                return Ok(None);
+            }
+            Done::Rejected(rejected) => return self.reject(&rejected).map(|()| None),
+            Done::Written(written) => *written,
+        };
+        let path = written.name.path(&self.pattern);
+        let line = file_line(&written, &path);
+        let named = self.publisher.publish(&written.part, &path)?;
+        match named {
+            Named::Duplicate => {
+                self.account.skip("duplicate");
+                return Ok(None);
+            }
+            Named::Taken => {
+                let reason = "another input has the same SOP Instance UID and other content; release one of them".to_owned();
+                let rejected =
+                    Rejected { path: written.source, offset: 0, code: "duplicate-instance", location: "(0008,0018)".into(), reason };
+                return self.reject(&rejected).map(|()| None);
+            }
+            Named::New | Named::Replaced => {}
+        }
+        self.account.wrote(&written, named == Named::Replaced);
+        self.files.write(&line)?;
+        actions_table([&written.proof]).map(Some).map_err(|error| EngineError::from(DataFusionError::from(error)).into())
+    }
+
+    fn reject(&mut self, rejected: &Rejected) -> Outcome<()> {
+        self.account.reject(rejected);
+        let lines = match &mut self.rejects {
+            Some(lines) => lines,
+            none => none.insert(Lines::open(&self.places.rejects)?),
+        };
+        lines.write(&rejected.line())
+    }
+
+    /// Gives the account its name, last.
+    fn finish(self, facts: &Value) -> Outcome<Account> {
+        self.publisher.sync()?;
+        self.files.publish(self.overwrite)?;
+        match self.rejects {
+            Some(lines) => lines.publish(self.overwrite)?,
+            // Those of an earlier run are not of this one.
+            None if self.overwrite => remove(&self.places.rejects)?,
+            None => {}
+        }
+        let mut account = Lines::open(&self.places.account)?;
+        let text = serde_json::to_string_pretty(&whole(facts, &self.account)).map_err(Failure::failed)?;
+        account.write(&text)?;
+        account.publish(self.overwrite)?;
+        Ok(self.account)
+    }
+}
+
+/// A file of lines on a stage, whole before it has its name.
+struct Lines {
+    path: PathBuf,
+    file: BufWriter<Staged>,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Outcome<Self> {
+        let folder = path.parent().filter(|parent| *parent != Path::new("")).unwrap_or(Path::new("."));
+        let stage = LineStage::open(folder).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
+        let staged = Staged::create(&stage, path).map_err(|error| Failure::io(&path.display().to_string(), &error))?;
+        Ok(Self { path: path.to_owned(), file: BufWriter::new(staged) })
+    }
+
+    fn write(&mut self, line: &impl std::fmt::Display) -> Outcome<()> {
+        writeln!(self.file, "{line}").map_err(|error| Failure::io(&self.path.display().to_string(), &error))
+    }
+
+    fn publish(self, overwrite: bool) -> Outcome<()> {
+        let Self { path, file } = self;
+        let failed = |error: std::io::Error| Failure::io(&path.display().to_string(), &error);
+        file.into_inner().map_err(std::io::IntoInnerError::into_error).and_then(|staged| staged.publish(overwrite)).map_err(failed)
+    }
+}
+
+fn remove(file: &Path) -> Outcome<()> {
+    match fs::remove_file(file) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Failure::io(&file.display().to_string(), &error)),
+        _ => Ok(()),
+    }
+}

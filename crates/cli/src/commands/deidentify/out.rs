@@ -1,0 +1,204 @@
+//! Where released files go: each is made whole on a hidden stage, brought to the disk, and then given its name.
+
+use std::{
+    collections::{BTreeSet, HashMap},
+    fs::{self, File, TryLockError},
+    io::{self, Write},
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+};
+
+use sha2::{Digest, Sha256};
+
+use crate::failure::{Failure, Outcome};
+
+/// The hidden folder in OUT.
+const STAGE: &str = ".sutura-deidentify";
+
+/// The hidden folder that files are made in. A lock keeps a second run out; what a killed run left goes with the next one.
+pub(super) struct Stage {
+    folder: PathBuf,
+    next: AtomicU64,
+    _lock: File,
+}
+
+impl Stage {
+    /// A stage in OUT, which is made when it is not there.
+    pub(super) fn open(out: &Path) -> Outcome<Arc<Self>> {
+        let folder = out.join(STAGE);
+        let failed = |error: io::Error| Failure::io(&folder.display().to_string(), &error);
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        fs::create_dir_all(out).and_then(|()| builder.recursive(true).create(&folder)).map_err(failed)?;
+        let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(failed)?;
+        if let Err(TryLockError::WouldBlock) = lock.try_lock() {
+            return Err(Failure::configuration(format!("{}: another run writes there; wait for it, or give another folder", out.display())));
+        }
+        for entry in fs::read_dir(&folder).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            if entry.file_name() != "lock" {
+                fs::remove_file(entry.path()).map_err(failed)?;
+            }
+        }
+        Ok(Arc::new(Self { folder, next: AtomicU64::new(0), _lock: lock }))
+    }
+
+    /// Writes a file that has no name yet, on disk.
+    pub(super) fn write(self: &Arc<Self>, bytes: &[u8]) -> Outcome<Part> {
+        let path = self.folder.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
+        let part = Part { path, stage: Arc::clone(self), digest: Sha256::digest(bytes).into() };
+        let write = |mut file: File| file.write_all(bytes).and_then(|()| file.sync_all());
+        File::create_new(&part.path).and_then(write).map_err(|error| Failure::io(&part.stage.folder.display().to_string(), &error))?;
+        Ok(part)
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// A whole file without a name. Dropped, it is removed.
+pub(super) struct Part {
+    path: PathBuf,
+    stage: Arc<Stage>,
+    digest: [u8; 32],
+}
+
+impl Part {
+    /// SHA-256 of its bytes.
+    pub(super) fn sha256(&self) -> String {
+        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+}
+
+impl Drop for Part {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// What became of a file that was to be given its name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Named {
+    /// It is there.
+    New,
+    /// It is there, in the place of one of before.
+    Replaced,
+    /// This run has written the very same file already.
+    Duplicate,
+    /// This run has written another file of that name.
+    Taken,
+}
+
+/// Gives names.
+pub(super) struct Publisher {
+    out: PathBuf,
+    overwrite: bool,
+    /// Beginnings of the hashes of names and contents of this run.
+    names: HashMap<[u8; 16], [u8; 16]>,
+    folders: BTreeSet<PathBuf>,
+}
+
+impl Publisher {
+    pub(super) fn new(out: &Path, overwrite: bool) -> Self {
+        Self { out: out.to_owned(), overwrite, names: HashMap::new(), folders: BTreeSet::new() }
+    }
+
+    /// Gives a file its name below OUT.
+    pub(super) fn publish(&mut self, part: &Part, name: &str) -> Outcome<Named> {
+        let content = beginning(&part.digest);
+        match self.names.get(&beginning(&Sha256::digest(name))) {
+            Some(known) if *known == content => return Ok(Named::Duplicate),
+            Some(_) => return Ok(Named::Taken),
+            None => {}
+        }
+        let path = self.out.join(name);
+        let failed = |error: io::Error| Failure::io(&path.display().to_string(), &error);
+        let parent = path.parent().unwrap_or(&self.out);
+        if !self.folders.contains(parent) {
+            fs::create_dir_all(parent).map_err(failed)?;
+            // The folders above it are new, too, as far as nobody knows.
+            for folder in parent.ancestors().take_while(|folder| folder.starts_with(&self.out)) {
+                self.folders.insert(folder.to_owned());
+            }
+        }
+        let is_there = fs::symlink_metadata(&path).is_ok();
+        if is_there && !self.overwrite {
+            // OUT was empty when the run began.
+            return Ok(Named::Taken);
+        }
+        fs::rename(&part.path, &path).map_err(failed)?;
+        self.names.insert(beginning(&Sha256::digest(name)), content);
+        Ok(if is_there { Named::Replaced } else { Named::New })
+    }
+
+    /// The names are on the disk, too.
+    pub(super) fn sync(&self) -> Outcome<()> {
+        #[cfg(unix)]
+        for folder in self.folders.iter().chain([&self.out]) {
+            File::open(folder).and_then(|opened| opened.sync_all()).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
+        }
+        Ok(())
+    }
+}
+
+fn beginning(digest: &[u8]) -> [u8; 16] {
+    let mut out = [0; 16];
+    out.iter_mut().zip(digest).for_each(|(to, from)| *to = *from);
+    out
+}
+
+/// A pattern that names files apart and below OUT.
+pub(super) fn check_pattern(pattern: &str) -> Outcome<()> {
+    let wrong = |why: &str| Err(Failure::configuration(format!("--pattern {pattern}: {why}")));
+    let mut rest = pattern.to_owned();
+    for known in ["{patient}", "{study}", "{series}", "{sop}"] {
+        rest = rest.replace(known, "x");
+    }
+    if rest.contains(['{', '}']) {
+        return wrong("only {patient}, {study}, {series} and {sop} are replaced");
+    }
+    if !pattern.contains("{sop}") {
+        return wrong("{sop} has to be in it: the names of two files would be the same");
+    }
+    let plain = rest.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0']));
+    if plain { Ok(()) } else { wrong("give a path below OUT, without empty parts and parts that begin with a point") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_stay_below_the_folder() {
+        for good in ["{patient}/{study}/{series}/{sop}.dcm", "{sop}", "images/{sop}.dcm"] {
+            assert!(check_pattern(good).is_ok(), "{good}");
+        }
+        for bad in ["/{sop}", "../{sop}", "{name}/{sop}", "{patient}.dcm", "a//{sop}", ".hidden/{sop}", "C:\\{sop}", "{sop}/"] {
+            assert!(check_pattern(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_given_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let out = folder.path().join("out");
+        let stage = Stage::open(&out).unwrap();
+        assert!(Stage::open(&out).is_err_and(|failure| failure.code == 2 && failure.message.contains("another run")));
+        let mut publisher = Publisher::new(&out, false);
+        let mut put = |bytes: &[u8]| publisher.publish(&stage.write(bytes).unwrap(), "a/b.dcm").unwrap();
+        assert_eq!((put(b"one"), put(b"one"), put(b"two")), (Named::New, Named::Duplicate, Named::Taken));
+        let mut publisher = Publisher::new(&out, true);
+        assert_eq!(publisher.publish(&stage.write(b"two").unwrap(), "a/b.dcm").unwrap(), Named::Replaced);
+        publisher.sync().unwrap();
+        assert_eq!(fs::read(out.join("a/b.dcm")).unwrap(), b"two");
+        drop(stage);
+        assert_eq!(fs::read_dir(&out).unwrap().count(), 1, "the stage is gone");
+    }
+}

@@ -1,0 +1,289 @@
+//! What is done with a file, on one of many threads.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    panic::{AssertUnwindSafe, catch_unwind},
+    path::{Path, PathBuf},
+    sync::{
+        Arc, Condvar, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use sutura_deid::{
+    DeidError,
+    dicom::{DicomDeidentifier, OutputName, Proof, deface},
+};
+use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag};
+
+use super::{
+    account::Rejected,
+    encode::{self, Encoded},
+    out::{Part, Stage},
+};
+use crate::{
+    args::deidentify::EncodeAs,
+    failure::{Failure, Outcome},
+};
+
+/// So much of a file says whether it is DICOM.
+const HEAD: u64 = 16 << 10;
+/// So much of a file nearly always holds what stands before the pixels.
+const HEADER: u64 = 256 << 10;
+/// Bytes of a deflated data set, unpacked, at most.
+const MOST_INFLATED: usize = 256 << 20;
+
+/// Files that are worked on together: one, or those of a series whose face is taken off.
+pub(super) struct Unit {
+    pub(super) files: Vec<PathBuf>,
+    pub(super) is_series: bool,
+}
+
+/// What became of a file.
+pub(super) enum Done {
+    Written(Box<Written>),
+    Rejected(Rejected),
+    /// Why it was passed over.
+    Skipped(&'static str),
+}
+
+/// A released file that waits for its name.
+pub(super) struct Written {
+    /// Where it came from; only for a reject, if its name is taken.
+    pub(super) source: PathBuf,
+    pub(super) part: Part,
+    pub(super) name: OutputName,
+    pub(super) proof: Proof,
+    pub(super) transfer_syntax: String,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    /// Whether its pixels are in another coding than they came in.
+    pub(super) is_encoded_anew: bool,
+}
+
+/// What all threads share.
+pub(super) struct Shop {
+    pub(super) deidentifier: DicomDeidentifier,
+    pub(super) encode: EncodeAs,
+    pub(super) limits: Limits,
+    pub(super) stage: Arc<Stage>,
+    pub(super) budget: Budget,
+    /// Set when nothing more is to be begun.
+    pub(super) stopped: Arc<AtomicBool>,
+}
+
+/// Bytes of files that may be worked on at the same time.
+pub(super) struct Budget {
+    all: u64,
+    free: Mutex<u64>,
+    freed: Condvar,
+}
+
+impl Budget {
+    pub(super) fn new(all: u64) -> Self {
+        Self { all, free: Mutex::new(all), freed: Condvar::new() }
+    }
+
+    /// Waits until there is room for so many bytes.
+    fn take(&self, bytes: u64) -> Taken<'_> {
+        let bytes = bytes.min(self.all);
+        let free = self.free.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut free = self.freed.wait_while(free, |free| *free < bytes).unwrap_or_else(PoisonError::into_inner);
+        *free -= bytes;
+        Taken { budget: self, bytes }
+    }
+}
+
+struct Taken<'b> {
+    budget: &'b Budget,
+    bytes: u64,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        *self.budget.free.lock().unwrap_or_else(PoisonError::into_inner) += self.bytes;
+        self.budget.freed.notify_all();
+    }
+}
+
+/// The limits of a file of at most so many bytes.
+pub(super) fn limits(bytes: usize) -> Limits {
+    Limits { bytes, inflated: MOST_INFLATED.min(bytes), ..Limits::default() }
+}
+
+/// Why a file is not released, before it has its place in the rejects.
+struct Refused {
+    code: &'static str,
+    offset: u64,
+    location: String,
+    reason: String,
+}
+
+impl Refused {
+    fn new(code: &'static str, reason: impl ToString) -> Self {
+        Self { code, offset: 0, location: String::new(), reason: reason.to_string() }
+    }
+}
+
+impl From<DicomError> for Refused {
+    fn from(error: DicomError) -> Self {
+        let location = error.tag.map(|tag| tag.to_string()).unwrap_or_default();
+        Self { code: error.kind.code(), offset: error.offset as u64, location, reason: error.kind.to_string() }
+    }
+}
+
+/// A file that is not released: refused, passed over, or a failure that no other file would be spared.
+enum Not {
+    Refused(Refused),
+    Skipped(&'static str),
+    Failed(Failure),
+}
+
+impl From<Refused> for Not {
+    fn from(refused: Refused) -> Self {
+        Self::Refused(refused)
+    }
+}
+
+impl From<DeidError> for Not {
+    fn from(error: DeidError) -> Self {
+        match error {
+            DeidError::Privacy(error) => Self::Failed(Failure::failed(error)),
+            DeidError::Directory => Self::Skipped("directory"),
+            error => Self::Refused(Refused::new(error.code(), error)),
+        }
+    }
+}
+
+/// A face, or why there is none.
+enum Face {
+    NotAsked,
+    Found(deface::FaceMask),
+    None(DeidError),
+}
+
+impl Shop {
+    /// Works on a unit. A failure is one of all: a full disk, a vault that cannot be written.
+    pub(super) fn work(&self, unit: &Unit) -> Outcome<Vec<Done>> {
+        let face = if unit.is_series { self.face(&unit.files) } else { Face::NotAsked };
+        unit.files.iter().map(|path| self.file(path, &face)).collect()
+    }
+
+    fn file(&self, path: &Path, face: &Face) -> Outcome<Done> {
+        if self.stopped.load(Ordering::Relaxed) {
+            return Err(Failure::interrupted());
+        }
+        // A defect of a codec costs the file that it has to do with.
+        let released = catch_unwind(AssertUnwindSafe(|| self.release(path, face)));
+        let refused = match released.unwrap_or_else(|_| Err(Refused::new("defect", "a defect of sutura; please report it").into())) {
+            Ok(written) => return Ok(Done::Written(Box::new(written))),
+            Err(Not::Skipped(why)) => return Ok(Done::Skipped(why)),
+            Err(Not::Failed(failure)) => return Err(failure),
+            Err(Not::Refused(refused)) => refused,
+        };
+        let Refused { code, offset, location, reason } = refused;
+        Ok(Done::Rejected(Rejected { path: path.to_owned(), offset, code, location, reason }))
+    }
+
+    fn release(&self, path: &Path, face: &Face) -> Result<Written, Not> {
+        let (file, bytes_in, _taken) = self.read(path)?;
+        let released = match face {
+            _ if !deface::may_show_a_face(&file) => self.deidentifier.deidentify(&file),
+            Face::NotAsked => self.deidentifier.deidentify(&file),
+            Face::Found(mask) => self.deidentifier.deidentify_of_series(&file, Some(mask)),
+            Face::None(error) => return Err(Refused::new(error.code(), error).into()),
+        }?;
+        drop(file);
+        let sutura_deid::dicom::Deidentified { mut bytes, mut proof, name } = released;
+        let mut is_encoded_anew = false;
+        match encode::encode(&bytes, self.encode, &self.limits) {
+            Encoded::Anew(encoded) => (bytes, is_encoded_anew) = (encoded, true),
+            Encoded::AsTheyWere => {}
+            Encoded::NotPossible => proof.warnings.push("not-encoded-anew"),
+        }
+        // The transfer syntax is read from what is released, not from what was meant.
+        let head = sutura_dicom::DicomFile::parse_beginning(bytes[..bytes.len().min(HEADER as usize)].to_vec(), &self.limits);
+        let transfer_syntax = match head {
+            Ok(Some(head)) => head.transfer_syntax().uid.clone(),
+            _ => DicomFile::parse(bytes.clone(), &Limits { bytes: bytes.len(), ..self.limits })
+                .map(|file| file.transfer_syntax().uid.clone())
+                .map_err(|_| Refused::new("not-written", "the de-identified file cannot be read again"))?,
+        };
+        let part = self.stage.write(&bytes).map_err(Not::Failed)?;
+        let bytes_out = bytes.len() as u64;
+        Ok(Written { source: path.to_owned(), part, name, proof, transfer_syntax, bytes_in, bytes_out, is_encoded_anew })
+    }
+
+    /// A file as a whole, with its size and the room that it takes.
+    fn read(&self, path: &Path) -> Result<(DicomFile, u64, Taken<'_>), Not> {
+        let mut opened = File::open(path).map_err(unreadable)?;
+        let size = opened.metadata().map_err(unreadable)?.len();
+        let mut bytes = Vec::new();
+        (&mut opened).take(HEAD).read_to_end(&mut bytes).map_err(unreadable)?;
+        if matches!(DicomFile::parse_beginning(bytes.clone(), &self.limits), Err(error) if error.kind == DicomErrorKind::NotDicom) {
+            // What is called DICOM and is none was damaged.
+            return Err(if is_called_dicom(path) { not_dicom().into() } else { Not::Skipped("not-dicom") });
+        }
+        let most = self.limits.bytes as u64;
+        if size > most {
+            let reason = format!("the file has {size} bytes, more than --max-file allows");
+            return Err(Refused::new(DicomErrorKind::TooLarge.code(), reason).into());
+        }
+        let taken = self.budget.take(size);
+        bytes.reserve_exact(size.saturating_sub(bytes.len() as u64) as usize);
+        // A file that grows meanwhile is not read for ever.
+        opened.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+        let read = bytes.len() as u64;
+        let file = DicomFile::parse(bytes, &self.limits).map_err(Refused::from)?;
+        Ok((file, read, taken))
+    }
+
+    /// The face of a series.
+    fn face(&self, files: &[PathBuf]) -> Face {
+        let mut scan = deface::SeriesScan::new();
+        let mut is_there = false;
+        for path in files {
+            // What cannot be read or has no place in the volume is refused when its turn comes.
+            if let Ok((file, ..)) = self.read(path)
+                && deface::may_show_a_face(&file)
+            {
+                is_there = true;
+                let _ = catch_unwind(AssertUnwindSafe(|| scan.add(&file).is_ok()));
+            }
+        }
+        if !is_there {
+            return Face::NotAsked;
+        }
+        match catch_unwind(AssertUnwindSafe(|| scan.finish())) {
+            Ok(Ok(mask)) => Face::Found(mask),
+            Ok(Err(error)) => Face::None(error),
+            Err(_) => Face::None(DeidError::Face("a defect of sutura; please report it")),
+        }
+    }
+
+    /// Series Instance UID, to put the files of a series together. It is kept in memory only.
+    pub(super) fn series_of(&self, path: &Path) -> Option<String> {
+        let mut bytes = Vec::new();
+        File::open(path).ok()?.take(HEADER).read_to_end(&mut bytes).ok()?;
+        let uid = |file: &DicomFile| file.data_set().text(Tag(0x0020_000E)).map(std::borrow::Cow::into_owned);
+        match DicomFile::parse_beginning(bytes, &self.limits) {
+            Ok(Some(file)) => uid(&file),
+            Ok(None) => self.read(path).ok().and_then(|(file, ..)| uid(&file)),
+            Err(_) => None,
+        }
+    }
+}
+
+fn not_dicom() -> Refused {
+    Refused::new(DicomErrorKind::NotDicom.code(), DicomErrorKind::NotDicom)
+}
+
+/// The kind of the error only: the words of the system may hold anything.
+fn unreadable(error: io::Error) -> Not {
+    Refused::new("not-readable", format!("the file cannot be read: {}", error.kind())).into()
+}
+
+fn is_called_dicom(path: &Path) -> bool {
+    path.extension().is_some_and(|end| ["dcm", "dicom", "dic"].iter().any(|known| end.eq_ignore_ascii_case(known)))
+}
