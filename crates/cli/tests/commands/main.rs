@@ -5,6 +5,7 @@
 mod canary;
 mod convert;
 mod dicom;
+mod deidentify;
 mod fhir;
 mod fhir_resources;
 mod images;

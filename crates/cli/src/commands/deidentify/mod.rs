@@ -10,7 +10,7 @@ mod out;
 mod work;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -59,12 +59,14 @@ const REJECTS: &str = "rejects.ndjson";
 pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     let (paths, out) = inputs_and_output(args)?;
     out::check_pattern(&args.pattern)?;
-    require_folder(&out)?;
     let privacy = privacy(args)?;
     let options = options(args, privacy.policy())?;
     let deidentifier = DicomDeidentifier::new(options, &privacy).map_err(Failure::configuration)?.with_text_finder(encode::text_finder());
     let files = inputs::files(&paths)?;
-    inputs::refuse_output_in_input(&paths, &files, &out)?;
+    for output in [Some(&out), args.rejects.as_ref()].into_iter().flatten() {
+        inputs::refuse_output_in_input(&paths, &files, output)?;
+    }
+    require_folder(&out)?;
     let places = Places::new(args, &out)?;
     let facts = facts(args, &privacy, &deidentifier);
 
@@ -192,6 +194,16 @@ fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeid
     })
 }
 
+/// The same for the footer of the proof, by the names that the sinks of jobs use.
+fn metadata(facts: &Value) -> BTreeMap<String, String> {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let names = [("version", "sutura"), ("policy", "policy"), ("profile", "profile"), ("key_id", "key")];
+    let mut metadata: BTreeMap<_, _> = names.map(|(name, fact)| (format!("sutura.{name}"), text(&facts[fact]))).into();
+    let legal = facts["legal"].as_object().into_iter().flatten();
+    metadata.extend(legal.map(|(key, value)| (format!("sutura.legal.{key}"), text(value))));
+    metadata
+}
+
 fn whole(facts: &Value, account: &Account) -> Value {
     let mut whole = facts.clone();
     if let (Some(members), Value::Object(counts)) = (whole.as_object_mut(), account.json()) {
@@ -228,7 +240,8 @@ impl Places {
         }
         let mut entries = fs::read_dir(out).into_iter().flatten().flatten();
         if !args.overwrite && entries.any(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".sutura-")) {
-            let message = format!("{}: is not empty; give another folder, or --overwrite to replace files of the same names", out.display());
+            let message =
+                format!("{}: is not empty; give another folder, or --overwrite to replace files of the same names", out.display());
             return Err(Failure::configuration(message));
         }
         Ok(places)
@@ -270,11 +283,10 @@ async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) 
     let (send, mut receive) = mpsc::channel::<Result<RecordBatch, DataFusionError>>(8);
     let rows = stream::poll_fn(move |context| receive.poll_recv(context));
     let rows = Box::pin(RecordBatchStreamAdapter::new(actions_schema(), rows));
-    let text = |name: &str| facts[name].as_str().unwrap_or_default().to_owned();
     let spec = SinkSpec {
         layout: Layout::File,
         overwrite,
-        metadata: ["policy", "profile", "project", "domain", "key"].map(|name| (format!("sutura.{name}"), text(name))).into(),
+        metadata: metadata(&facts),
         ..SinkSpec::new(SinkFormat::Parquet, places.proof.display().to_string())
     };
     let schema = actions_schema();

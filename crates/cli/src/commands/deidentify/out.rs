@@ -36,7 +36,10 @@ impl Stage {
         fs::create_dir_all(out).and_then(|()| builder.recursive(true).create(&folder)).map_err(failed)?;
         let lock = File::options().write(true).create(true).truncate(false).open(folder.join("lock")).map_err(failed)?;
         if let Err(TryLockError::WouldBlock) = lock.try_lock() {
-            return Err(Failure::configuration(format!("{}: another run writes there; wait for it, or give another folder", out.display())));
+            return Err(Failure::configuration(format!(
+                "{}: another run writes there; wait for it, or give another folder",
+                out.display()
+            )));
         }
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;

@@ -1,0 +1,325 @@
+//! `sutura deidentify`.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    path::{Path, PathBuf},
+};
+
+use serde_json::Value;
+use sutura_dicom::{
+    DicomFile, Limits, Tag, Vr,
+    pixels::{FrameMap, PixelDescription, decode},
+    write::{OwnedDataSet, OwnedFile},
+};
+
+use crate::{expect, run, stderr, stdout};
+
+const MARKER: &str = "CANARY";
+const GDPR: [&str; 10] = [
+    "--policy",
+    "gdpr-pseudonymised",
+    "--legal",
+    "quasi_identifiers=kept",
+    "--key-file",
+    "study.key",
+    "--project",
+    "lung",
+    "--domain",
+    "research",
+];
+const ROWS: usize = 40;
+
+/// An image of a patient. Whatever may identify somebody holds the marker, or is a UID below 1.2.999.
+fn image(patient: &str, study: u32, instance: u32) -> OwnedFile {
+    let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0016), "1.2.840.10008.5.1.4.1.1.2");
+    data_set.set_uid(Tag(0x0008_0018), &format!("1.2.999.{study}.1.{instance}"));
+    data_set.set_text(Tag(0x0008_0020), Vr::DA, "20240301");
+    data_set.set_text(Tag(0x0008_0050), Vr::SH, "CANARYACC");
+    data_set.set_text(Tag(0x0008_0060), Vr::CS, "CT");
+    data_set.set_text(Tag(0x0008_0080), Vr::LO, "CANARY hospital");
+    data_set.set_text(Tag(0x0008_1030), Vr::LO, "Chest of CANARYFAMILY");
+    data_set.set_text(Tag(0x0010_0010), Vr::PN, "CANARYFAMILY^CANARYGIVEN");
+    data_set.set_text(Tag(0x0010_0020), Vr::LO, patient);
+    data_set.set_text(Tag(0x0010_0040), Vr::CS, "F");
+    data_set.set_text(Tag(0x0018_0015), Vr::CS, "CHEST");
+    data_set.set_text(Tag(0x0009_0010), Vr::LO, "CANARY VENDOR");
+    data_set.set_text(Tag(0x0009_1001), Vr::LO, "CANARYPRIVATE");
+    data_set.set_uid(Tag(0x0020_000D), &format!("1.2.999.{study}"));
+    data_set.set_uid(Tag(0x0020_000E), &format!("1.2.999.{study}.1"));
+    let mut item = OwnedDataSet::new();
+    item.set_text(Tag(0x0040_A123), Vr::PN, "CANARY^Nested");
+    data_set.set_items(Tag(0x0040_A730), vec![item]);
+    data_set.set_u16(Tag(0x0028_0002), &[1]);
+    data_set.set_text(Tag(0x0028_0004), Vr::CS, "MONOCHROME2");
+    data_set.set_u16(Tag(0x0028_0010), &[ROWS as u16]);
+    data_set.set_u16(Tag(0x0028_0011), &[ROWS as u16]);
+    data_set.set_u16(Tag(0x0028_0100), &[16]);
+    data_set.set_u16(Tag(0x0028_0101), &[12]);
+    data_set.set_u16(Tag(0x0028_0102), &[11]);
+    data_set.set_u16(Tag(0x0028_0103), &[0]);
+    let pixels: Vec<u8> = (0..ROWS * ROWS).flat_map(|at| ((at * 7 + at / ROWS * 31) as u16 % 4096).to_le_bytes()).collect();
+    data_set.set_bytes(Tag::PIXEL_DATA, Vr::OW, pixels);
+    OwnedFile::new(data_set)
+}
+
+/// A folder with a key, a feed of messages and images of two patients, with and without an extension.
+fn folder() -> tempfile::TempDir {
+    let folder = crate::folder();
+    let root = folder.path();
+    expect(&run(root, &["keys", "new", "study.key"]), 0);
+    fs::create_dir_all(root.join("in/CANARYFOLDER")).unwrap();
+    let write = |name: &str, file: OwnedFile| fs::write(root.join("in").join(name), file.to_bytes().unwrap()).unwrap();
+    write("CANARYFOLDER/CANARYIMAGE.dcm", image("CANARYMRN", 1, 1));
+    write("CANARYFOLDER/IM0002", image("CANARYMRN", 1, 2));
+    write("other.dicom", image("CANARYMRN2", 2, 1));
+    folder
+}
+
+fn deidentify(root: &Path, arguments: &[&str], code: i32) -> String {
+    let output = run(root, &[&["deidentify"], &GDPR[..], arguments].concat());
+    expect(&output, code);
+    let said = stdout(&output) + &stderr(&output);
+    assert!(!said.contains(MARKER) && !said.contains("1.2.999"), "{said}");
+    said
+}
+
+/// Every file below a folder by its path.
+fn tree(root: &Path) -> BTreeMap<String, Vec<u8>> {
+    let mut found = BTreeMap::new();
+    let mut pending = vec![root.to_owned()];
+    while let Some(folder) = pending.pop() {
+        for entry in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            if entry.is_dir() {
+                pending.push(entry);
+            } else {
+                let name = entry.strip_prefix(root).unwrap().to_string_lossy().into_owned();
+                found.insert(name, fs::read(&entry).unwrap());
+            }
+        }
+    }
+    found
+}
+
+fn is_image(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|end| end == "dcm")
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
+}
+
+fn parse(bytes: &[u8]) -> DicomFile {
+    DicomFile::parse(bytes.to_vec(), &Limits::default()).unwrap()
+}
+
+fn times(bytes: &[u8], wanted: &[u8]) -> usize {
+    bytes.windows(wanted.len()).filter(|window| *window == wanted).count()
+}
+
+#[test]
+fn nothing_planted_is_left_and_codes_are_those_of_the_messages() {
+    let folder = folder();
+    let root = folder.path();
+    let said = deidentify(root, &["in", "out"], 0);
+    assert!(said.contains("3 files in = 3 written + 0 rejected + 0 skipped"), "{said}");
+    let made = tree(&root.join("out"));
+    for (name, bytes) in &made {
+        for planted in [MARKER, "1.2.999", "20240301", "IM0002"] {
+            assert!(!name.contains(planted) && times(bytes, planted.as_bytes()) == 0, "{planted} in {name}");
+        }
+    }
+    let images: Vec<&String> = made.keys().filter(|name| is_image(name)).collect();
+    assert_eq!((images.len(), made.len()), (3, 6), "{:?}", made.keys());
+    // The same code as a query with the same key and project gives the medical record number of a message.
+    let query = "select distinct pseudonym(patient_id) as p from read_hl7v2('feed.hl7') order by 1";
+    let keys = ["--key-file", "study.key", "--project", "lung", "--domain", "research"];
+    let output = run(root, &[&["sql", query, "--format", "ndjson"], &keys[..]].concat());
+    expect(&output, 0);
+    let mut of_messages: Vec<String> =
+        stdout(&output).lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["p"].as_str().unwrap().to_owned()).collect();
+    of_messages.sort();
+    let mut of_images: Vec<String> =
+        images.iter().map(|name| parse(&made[*name]).data_set().text(Tag(0x0010_0020)).unwrap().into_owned()).collect();
+    of_images.sort();
+    of_images.dedup();
+    assert_eq!(of_images, of_messages);
+    for name in &images {
+        let file = parse(&made[*name]);
+        let of = |tag| file.data_set().text(Tag(tag)).unwrap().into_owned();
+        assert_eq!(**name, format!("{}/{}/{}/{}.dcm", of(0x0010_0020), of(0x0020_000D), of(0x0020_000E), of(0x0008_0018)));
+        assert_eq!(of(0x0012_0062), "YES");
+    }
+    let account = json(&root.join("out/deidentification.json"));
+    assert_eq!(account["files"]["written"], 3, "{account}");
+    assert_eq!((&account["patients"], &account["studies"], &account["series"]), (&2.into(), &2.into(), &2.into()));
+    assert_eq!(account["options"].as_array().unwrap()[0], "basic");
+    let output = run(root, &["sql", "select count(distinct instance) as n from 'out/proof.parquet'", "--format", "ndjson"]);
+    expect(&output, 0);
+    assert_eq!(stdout(&output).trim(), "{\"n\":3}");
+    // Whoever does it again, with however many threads, gets the same files.
+    deidentify(root, &["in", "again", "--jobs", "1"], 0);
+    let again = tree(&root.join("again"));
+    assert!(made.iter().filter(|(name, _)| !name.ends_with("parquet")).all(|(name, bytes)| again.get(name) == Some(bytes)));
+}
+
+#[test]
+fn every_input_is_accounted_for() {
+    let folder = folder();
+    let root = folder.path();
+    let whole = image("CANARYMRN3", 3, 1).to_bytes().unwrap();
+    fs::write(root.join("in/cut.dcm"), &whole[..400]).unwrap();
+    fs::write(root.join("in/text.dcm"), "CANARY is no image").unwrap();
+    fs::write(root.join("in/notes.txt"), "CANARY is no image").unwrap();
+    fs::write(root.join("in/copy.dcm"), fs::read(root.join("in/other.dicom")).unwrap()).unwrap();
+    let mut other = image("CANARYMRN2", 2, 1);
+    other.data_set.set_text(Tag(0x0028_1050), Vr::DS, "40");
+    fs::write(root.join("in/same_uid.dcm"), other.to_bytes().unwrap()).unwrap();
+    let mut directory = image("CANARYMRN3", 3, 2);
+    directory.data_set.set_items(Tag(0x0004_1220), Vec::new());
+    fs::write(root.join("in/DICOMDIR"), directory.to_bytes().unwrap()).unwrap();
+    let said = deidentify(root, &["in", "out"], 3);
+    assert!(said.contains("9 files in = 3 written + 3 rejected") && said.contains("+ 3 skipped"), "{said}");
+    let account = json(&root.join("out/deidentification.json"));
+    assert_eq!(account["skipped"], serde_json::json!({ "directory": 1, "duplicate": 1, "not-dicom": 1 }));
+    assert_eq!(account["rejects"]["duplicate-instance"], 1, "{account}");
+    assert_eq!(account["rejects"]["not-dicom"], 1, "{account}");
+    let rejects = fs::read_to_string(root.join("out/rejects.ndjson")).unwrap();
+    assert_eq!(rejects.lines().count(), 3);
+    assert!(rejects.contains("in/cut.dcm") && !rejects.contains(MARKER), "{rejects}");
+    let all = tree(&root.join("out"));
+    assert!(all.values().all(|bytes| times(bytes, MARKER.as_bytes()) == 0));
+    assert!(!all.keys().any(|name| name.contains(".sutura")), "{:?}", all.keys());
+}
+
+#[test]
+fn what_is_in_the_way_is_said_before_anything_is_written() {
+    let folder = folder();
+    let root = folder.path();
+    let refused = |arguments: &[&str], words: &str| {
+        let output = run(root, &[&["deidentify"], arguments].concat());
+        expect(&output, 2);
+        let said = stderr(&output);
+        assert!(said.contains(words) && !said.contains(MARKER), "{said}");
+        assert!(!root.join("out").exists() && !root.join("in/out").exists(), "nothing is made");
+    };
+    let with = |arguments: &[&str], words: &str| refused(&[&GDPR[..], arguments].concat(), words);
+    with(&["in"], "IN OUT");
+    with(&["in", "in/out"], "which is read");
+    with(&["in/other.dicom", "in"], "is read");
+    with(&["in", "out", "--rejects", "in/rejects.ndjson"], "which is read");
+    with(&["nowhere", "out"], "no such file");
+    with(&["in/*.xyz", "out"], "no file fits");
+    with(&["s3://bucket/in", "out"], "local files");
+    with(&["in", "s3://bucket/out"], "local folder");
+    with(&["in", "out", "--pattern", "{patient}.dcm"], "{sop}");
+    with(&["in", "out", "--option", "full-dates,modified-dates"], "exclude");
+    with(&["in", "out", "--legal", "colour=blue"], "--legal");
+    refused(&["--policy", "gdpr-pseudonymised", "in", "out"], "key");
+    let keys = ["--key-file", "study.key", "--project", "lung"];
+    refused(&[&["--policy", "hipaa-safe-harbor", "in", "out"], &keys[..]].concat(), "--vault");
+    refused(&[&["--policy", "gdpr-pseudonymised", "--domain", "d", "in", "out"], &keys[..]].concat(), "quasi_identifiers");
+    let harbor = [&["--policy", "hipaa-safe-harbor", "--vault", "study.vault", "in", "out"], &keys[..]].concat();
+    refused(&[&harbor[..], &["--option", "retain-uids"]].concat(), "164.514");
+    fs::create_dir(root.join("empty")).unwrap();
+    fs::write(root.join("empty/notes"), "nothing").unwrap();
+    let output = run(root, &[&["deidentify"], &GDPR[..], &["empty", "nothing"]].concat());
+    expect(&output, 2);
+    assert!(stderr(&output).contains("nothing among them is DICOM"));
+    assert!(tree(&root.join("nothing")).is_empty());
+}
+
+#[test]
+fn an_earlier_release_is_replaced_only_when_told() {
+    let folder = folder();
+    let root = folder.path();
+    deidentify(root, &["in/CANARYFOLDER", "out"], 0);
+    let before = tree(&root.join("out"));
+    assert!(deidentify(root, &["in", "out"], 2).contains("--overwrite"));
+    assert!(tree(&root.join("out")) == before);
+    let summary: Value = serde_json::from_str(&deidentify(root, &["in", "out", "--overwrite", "--json", "--quiet"], 0)).unwrap();
+    assert_eq!((&summary["files"]["written"], &summary["files"]["replaced"]), (&3.into(), &2.into()));
+    assert_eq!(summary, json(&root.join("out/deidentification.json")));
+}
+
+#[test]
+fn safe_harbor_remembers_its_random_codes() {
+    let folder = folder();
+    let root = folder.path();
+    let release = |out: &str, vault: &str| {
+        let arguments = ["deidentify", "--policy", "hipaa-safe-harbor", "--key-file", "study.key", "--project", "lung", "--vault", vault];
+        let output = run(root, &[&arguments[..], &["--option", "clean-descriptors", "in", out]].concat());
+        expect(&output, 0);
+        tree(&root.join(out)).into_iter().filter(|(name, _)| is_image(name)).collect::<BTreeMap<_, _>>()
+    };
+    let (one, two, other) = (release("one", "a.vault"), release("two", "a.vault"), release("three", "b.vault"));
+    assert_eq!(one.len(), 3);
+    assert!(one == two && one.keys().ne(other.keys()));
+    assert!(one.values().all(|bytes| times(bytes, MARKER.as_bytes()) == 0 && times(bytes, b"1.2.999") == 0));
+}
+
+#[test]
+fn pixels_encoded_anew_are_the_same() {
+    let folder = folder();
+    let root = folder.path();
+    let pixels = |bytes: &[u8]| {
+        let file = parse(bytes);
+        let description = PixelDescription::of(&file).unwrap();
+        let frame = decode::frame(&file, &description, &FrameMap::with(&file, &description).unwrap(), 0).unwrap();
+        (file.transfer_syntax().uid.clone(), frame)
+    };
+    let original = pixels(&image("x", 1, 1).to_bytes().unwrap());
+    for (coding, uid) in [
+        ("rle", "1.2.840.10008.1.2.5"),
+        ("jpeg-ls", "1.2.840.10008.1.2.4.80"),
+        ("jpeg-2000", "1.2.840.10008.1.2.4.90"),
+        ("native", "1.2.840.10008.1.2.1"),
+    ] {
+        let out = format!("out-{coding}");
+        let source = if coding == "native" { "out-jpeg-ls/p" } else { "in" };
+        deidentify(root, &[source, &out, "--encode", coding, "--pattern", "p/{sop}.dcm"], 0);
+        let made = tree(&root.join(&out));
+        let images: Vec<_> = made.iter().filter(|(name, _)| is_image(name)).collect();
+        assert_eq!(images.len(), 3);
+        for (name, bytes) in images {
+            let (syntax, frame) = pixels(bytes);
+            assert_eq!(syntax, uid, "{name}");
+            assert!(frame == original.1, "{coding} {name}");
+        }
+        assert_eq!(json(&root.join(&out).join("deidentification.json"))["files"]["encoded_anew"], 3);
+    }
+}
+
+fn data() -> Option<PathBuf> {
+    let given = std::env::var_os("SUTURA_TEST_DATA");
+    let folder = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
+    if folder.is_dir() {
+        return Some(folder.join("dicom"));
+    }
+    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
+    None
+}
+
+#[test]
+fn the_shared_files_are_released_without_markers_or_refused() {
+    let Some(data) = data() else { return };
+    let folder = folder();
+    let root = folder.path();
+    let phi = data.join("made/phi/phi_all.dcm");
+    assert_eq!(times(&fs::read(&phi).unwrap(), b"ZZPHI"), 758);
+    deidentify(root, &[phi.to_str().unwrap(), "phi", "--pixels", "detect"], 0);
+    for (name, bytes) in tree(&root.join("phi")) {
+        for planted in ["ZZPHI", "1.2.826.0.1.3680043.8.498.66.", "19010203"] {
+            assert!(!name.contains(planted) && times(&bytes, planted.as_bytes()) == 0, "{planted} in {name}");
+        }
+    }
+    // Broken files cost themselves only.
+    let said = deidentify(root, &[data.join("made/corrupt").to_str().unwrap(), "corrupt", "--pixels", "detect"], 3);
+    assert!(said.contains("files in = "), "{said}");
+    assert!(!said.contains("defect"), "{said}");
+    // Text in pixels is found and painted over.
+    deidentify(root, &[data.join("made/burned").to_str().unwrap(), "burned", "--pixels", "detect"], 0);
+    let account = json(&root.join("burned/deidentification.json"));
+    assert!(account["boxes"].as_u64().unwrap() >= 15, "{account}");
+}
