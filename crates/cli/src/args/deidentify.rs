@@ -9,8 +9,10 @@ use super::SqlKeys;
 /// Options of PS3.15 beside the basic profile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum DeidOption {
-    /// Nothing but the basic profile and the options that are named: those that the policy implies are off
+    /// The basic profile with nothing that is not named: dates go, too
     Basic,
+    /// All that the policy implies: characteristics, device, institution and UIDs stay where it keeps these classes in tables
+    AsPolicy,
     /// The face is taken off CT, MR and PET of the head; needs whole series
     CleanRecognizableFeatures,
     /// Graphics and overlays of regions stay, the texts in them cleaned
@@ -79,7 +81,7 @@ impl EncodeAs {
 ///
 /// Reads files, folders (to any depth) and globs; what is DICOM is told by content, whatever the names. Each file is released whole or not at all, as DICOM, named
 /// by its new identifiers. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
-/// a job. Without --option the policy says which dates and attributes stay. Every input is accounted for: files in = written + rejected + skipped.
+/// a job. Dates are treated as the policy treats them; what else is to stay is named with --option. Every input is accounted for: files in = written + rejected + skipped.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 OUT is a folder that is not there yet or is empty. It gets the released files, and beside them
@@ -98,9 +100,8 @@ Examples:
   sutura deidentify --policy hipaa-safe-harbor --key-file study.key --project lung --vault study.vault /data/ct out/
   sutura deidentify --policy policy.toml --key-file study.key --project lung --domain research \\
       --option clean-descriptors --pixels detect 'incoming/**/*' cd/DICOM out/
-  sutura deidentify --policy gdpr-pseudonymised --legal quasi_identifiers='kept, see DPIA 7' --key-env KEY --project lung \\
-      --domain research --encode jpeg-ls scans/ out/
-  sutura sql \"select action, decided_by, sum(count) from 'out/proof.parquet' group by 1, 2\"")]
+  sutura deidentify --policy limited-data-set --legal agreement='DUA 7' --legal recipient=University --legal purpose=research \\
+      --key-env KEY --project lung --encode jpeg-ls scans/ out/")]
 pub(crate) struct DeidentifyArgs {
     /// Files, folders or globs; the last one is OUT, unless --output says it
     #[arg(required = true, value_name = "IN... OUT")]
@@ -114,7 +115,7 @@ pub(crate) struct DeidentifyArgs {
     /// OUT: the folder for the released files
     #[arg(long, short, value_name = "OUT")]
     pub(crate) output: Option<PathBuf>,
-    /// An option of PS3.15, besides those that the policy implies; several times, or with commas
+    /// An option of PS3.15 beside the basic profile; several times, or with commas
     #[arg(long = "option", value_enum, value_name = "OPTION", value_delimiter = ',')]
     pub(crate) options: Vec<DeidOption>,
     /// What becomes of text in the pixels

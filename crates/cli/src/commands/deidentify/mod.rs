@@ -143,16 +143,23 @@ fn privacy(args: &DeidentifyArgs) -> Outcome<Deidentifier> {
     Ok(Deidentifier::with_context(policy, context)?)
 }
 
-/// The options that the policy implies, with those that are named.
+/// Dates as the policy treats them, and the options that are named.
 fn options(args: &DeidentifyArgs, policy: &Policy) -> Outcome<Options> {
     let is_named = |option| args.options.contains(&option);
-    let mut options = if is_named(DeidOption::Basic) { Options::default() } else { Options::of_policy(policy) };
+    let implied = Options::of_policy(policy);
+    let mut options = if is_named(DeidOption::AsPolicy) { implied } else { Options { dates: implied.dates, ..Options::default() } };
+    if is_named(DeidOption::Basic) && is_named(DeidOption::AsPolicy) {
+        return Err(Failure::configuration("--option basic and as-policy exclude each other"));
+    }
+    if is_named(DeidOption::Basic) {
+        options.dates = Dates::Remove;
+    }
     if is_named(DeidOption::FullDates) && is_named(DeidOption::ModifiedDates) {
         return Err(Failure::configuration("--option full-dates and modified-dates exclude each other"));
     }
     for option in &args.options {
         match option {
-            DeidOption::Basic => {}
+            DeidOption::Basic | DeidOption::AsPolicy => {}
             DeidOption::CleanRecognizableFeatures => options.clean_recognizable_features = true,
             DeidOption::CleanGraphics => options.clean_graphics = true,
             DeidOption::CleanStructuredContent => options.clean_structured_content = true,
