@@ -154,7 +154,7 @@ fn nothing_planted_is_left_and_codes_are_those_of_the_messages() {
         let batch = batch.unwrap();
         let text = format!("{batch:?}");
         assert!(!text.contains(MARKER) && !text.contains("1.2.999"));
-        instances.extend(batch.column_by_name("instance").unwrap().as_string_view().iter().flatten().map(str::to_owned));
+        instances.extend(batch.column_by_name("instance").unwrap().as_string::<i32>().iter().flatten().map(str::to_owned));
     }
     let released = made["files.ndjson"].split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
     let released: Vec<Value> = released.map(|line| serde_json::from_slice(line).unwrap()).collect();
