@@ -3,8 +3,8 @@
 //! The help is the reference: `docs/src/reference/cli.md` is written from it.
 
 pub(crate) mod convert;
-pub(crate) mod dicom;
 pub(crate) mod deidentify;
+pub(crate) mod dicom;
 pub(crate) mod fhir;
 pub(crate) mod fhir_resources;
 pub(crate) mod images;

@@ -5,8 +5,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-pub(crate) use indicatif::ProgressBar;
-use indicatif::ProgressStyle;
+use indicatif::{ProgressBar, ProgressStyle};
 use sutura_engine::pass::PassProgress;
 use sutura_jobs::{EventHandler, JobEvent};
 use tokio::task::JoinHandle;

@@ -21,6 +21,7 @@ use std::{
 };
 
 use futures::{Stream, StreamExt, stream};
+use indicatif::ProgressBar;
 use serde_json::{Value, json};
 use sutura_deid::dicom::{CleanPixels, Dates, DicomDeidentifier, Options, actions_schema, actions_table};
 use sutura_engine::{
@@ -364,7 +365,7 @@ impl Collector {
         done: impl Stream<Item = Outcome<Vec<Done>>>,
         proofs: &mpsc::Sender<Result<RecordBatch, DataFusionError>>,
         count: u64,
-        bar: &progress::ProgressBar,
+        bar: &ProgressBar,
     ) -> Outcome<Self> {
         let mut done = std::pin::pin!(done);
         while let Some(unit) = done.next().await {
