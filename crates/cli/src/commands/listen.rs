@@ -148,6 +148,7 @@ fn summary(counts: &Snapshot, seconds: f64) -> String {
         (counts.unrecognized, "messages of other services"),
         (counts.echoes, "C-ECHO answered"),
         (counts.unfinished, "unfinished files of an earlier run removed"),
+        (counts.withdrawn, "files of an earlier run that a crash left damaged moved to rejects/"),
     ];
     for (count, what) in others.into_iter().filter(|(count, _)| *count > 0) {
         let _ = writeln!(text, "  {count} {what}");

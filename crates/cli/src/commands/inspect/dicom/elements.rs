@@ -104,8 +104,8 @@ fn level(data_set: DataSet<'_>, around: &Around, depth: usize, reveal: bool, out
     let mut blocks = Blocks::default();
     for element in data_set {
         let (tag, line) = (element.tag(), Line::of(&element, around, reveal));
-        if let Some(creator) = blocks.next(&element) {
-            match creator {
+        if let Some(block) = blocks.next(&element) {
+            match block.creator {
                 Some(creator) => writeln!(out, "{:width$}private block of {}", "", creator_words(&creator, reveal))?,
                 None => writeln!(out, "{:width$}private block of nobody", "")?,
             }
@@ -138,6 +138,11 @@ fn level(data_set: DataSet<'_>, around: &Around, depth: usize, reveal: bool, out
     Ok(())
 }
 
+/// A private block that begins, and who reserved it, if anybody did.
+pub(super) struct Block<'f> {
+    pub(super) creator: Option<Element<'f>>,
+}
+
 /// The private blocks of a data set, as its elements pass by.
 #[derive(Default)]
 pub(super) struct Blocks<'f> {
@@ -147,8 +152,8 @@ pub(super) struct Blocks<'f> {
 }
 
 impl<'f> Blocks<'f> {
-    /// The creator of the block that begins with this element; `None` where none begins, `Some(None)` where nobody reserved it.
-    pub(super) fn next(&mut self, element: &Element<'f>) -> Option<Option<Element<'f>>> {
+    /// The block that begins with this element, if one does.
+    pub(super) fn next(&mut self, element: &Element<'f>) -> Option<Block<'f>> {
         let tag = element.tag();
         if tag.is_private_creator() {
             if self.creators.last().is_some_and(|last| last.tag().group() != tag.group()) || self.creators.len() >= 256 {
@@ -162,7 +167,7 @@ impl<'f> Blocks<'f> {
             return None;
         }
         self.last = block;
-        Some(self.creators.iter().rev().find(|creator| Some(creator.tag()) == block).copied())
+        Some(Block { creator: self.creators.iter().rev().find(|creator| Some(creator.tag()) == block).copied() })
     }
 }
 

@@ -50,7 +50,7 @@ fn level(data_set: DataSet<'_>, around: &Around, reveal: bool, out: &mut dyn Wri
         }
         let (tag, line) = (element.tag(), Line::of(&element, around, reveal));
         if let Some(block) = blocks.next(&element) {
-            creator = block.and_then(|creator| elements::creator_name(&creator, reveal));
+            creator = block.creator.and_then(|creator| elements::creator_name(&creator, reveal));
         }
         let mut map = Map::new();
         map.insert("tag".to_owned(), String::from_utf8_lossy(&tag.to_hex()).into());
