@@ -6,9 +6,9 @@ use std::{
     time::Instant,
 };
 
-use sutura_jobs::{Job, LoadOptions};
+use sutura_jobs::{Job, LoadOptions, RunReport};
 use sutura_privacy::KeyRing;
-use sutura_synthetic::FeedOptions;
+use sutura_synthetic::{DicomOptions, FeedOptions};
 
 use super::{block_on, generate, job, summary};
 use crate::{
@@ -18,10 +18,13 @@ use crate::{
 };
 
 const JOB: &str = include_str!("../../../../examples/hospital.toml");
+const IMAGES_JOB: &str = include_str!("../../../../examples/images.toml");
 const POLICY: &str = include_str!("../../../../examples/hospital-policy.toml");
 
 /// Files the messages come in.
 const FILES: u64 = 100;
+/// Studies of images: each modality twice.
+const STUDIES: u64 = 10;
 
 /// Runs the command.
 pub(crate) fn run(args: &DemoArgs, console: Console) -> Outcome {
@@ -45,6 +48,7 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> Outcome {
         console.note(&format!("3. running {}", place.job.display()));
         let job = Job::load_with(&place.job, &LoadOptions::default()).map_err(Failure::from)?;
         let report = job::execute(&job, true, console).await?;
+        let images = images(&place, args.seed, console).await?;
         if args.json {
             output::print_json(&report)?;
         } else {
@@ -53,11 +57,36 @@ pub(crate) fn run(args: &DemoArgs, console: Console) -> Outcome {
             let verdict = if same { "the generator's own count is the same" } else { "THE GENERATOR COUNTED OTHERWISE: see truth.json" };
             let checked = format!("Checked: {verdict} ({} accepted, {} rejected)\n", truth.accepted, truth.rejected);
             output::print_summary(console, &checked)?;
+            output::print_summary(console, &format!("Images: {}\n", place.dir.join("images/report.html").display()))?;
             console.note(&next_steps(&args.dir));
         }
         job::say_why(&report);
-        Ok(report.status.exit_code())
+        job::say_why(&images);
+        Ok(match report.status.exit_code() {
+            crate::failure::CLEAN => images.status.exit_code(),
+            code => code,
+        })
     })
+}
+
+/// Studies of the same people, and the job that joins them to the patients of the messages.
+async fn images(place: &Place, seed: u64, console: Console) -> Outcome<RunReport> {
+    let folder = place.dir.join("dicom");
+    if folder.join("truth.json").exists() {
+        // Made by an earlier demo.
+        fs::remove_dir_all(&folder).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
+    }
+    let options = DicomOptions { studies: STUDIES, patients: STUDIES, seed, ..DicomOptions::default() };
+    let truth = generate::dicom::export(options, folder.clone(), console).await?;
+    console.note(&format!(
+        "4. generated {} images of {} of the patients in {}, running {}",
+        truth.instances,
+        truth.patients,
+        folder.display(),
+        place.images_job.display()
+    ));
+    let job = Job::load_with(&place.images_job, &LoadOptions::default()).map_err(Failure::from)?;
+    job::execute(&job, true, console).await
 }
 
 fn next_steps(dir: &Path) -> String {
@@ -70,8 +99,10 @@ fn next_steps(dir: &Path) -> String {
 
 /// The folder of a demo.
 struct Place {
+    dir: PathBuf,
     messages: PathBuf,
     job: PathBuf,
+    images_job: PathBuf,
     key: PathBuf,
 }
 
@@ -81,9 +112,11 @@ impl Place {
         let failed = |error: std::io::Error| Failure::io(&dir.display().to_string(), &error);
         fs::create_dir_all(dir).map_err(failed)?;
         let job = dir.join("hospital.toml");
-        fs::write(&job, job_text()).map_err(failed)?;
+        fs::write(&job, job_text(JOB)).map_err(failed)?;
+        let images_job = dir.join("images.toml");
+        fs::write(&images_job, job_text(IMAGES_JOB)).map_err(failed)?;
         fs::write(dir.join("hospital-policy.toml"), POLICY).map_err(failed)?;
-        Ok(Self { messages: dir.join("messages"), job, key: dir.join("hospital.key") })
+        Ok(Self { dir: dir.to_owned(), messages: dir.join("messages"), job, images_job, key: dir.join("hospital.key") })
     }
 
     /// Makes the demo's key, or takes the one it made before; says which.
@@ -99,9 +132,9 @@ impl Place {
     }
 }
 
-/// The example job with its paths inside the demo's folder.
-fn job_text() -> String {
-    JOB.replace("\"../target/demo/", "\"")
+/// An example job with its paths inside the demo's folder.
+fn job_text(job: &str) -> String {
+    job.replace("\"../target/demo/", "\"")
 }
 
 #[cfg(test)]
@@ -110,8 +143,10 @@ mod tests {
 
     #[test]
     fn the_job_stays_in_its_folder() {
-        let text = job_text();
-        assert!(!text.contains("\"../"), "a path leads out of the demo's folder");
+        assert!(job_text(IMAGES_JOB).contains("path = \"dicom/images\""));
+        let text = job_text(JOB);
+        assert!(!(text + &job_text(IMAGES_JOB)).contains("\"../"), "a path leads out of the demo's folder");
+        let text = job_text(JOB);
         for inside in ["output = \"out\"", "path = \"messages\"", "\"hospital.key\"", "\"hospital.vault\"", "\"hospital-policy.toml\""] {
             assert!(text.contains(inside), "{inside}");
         }

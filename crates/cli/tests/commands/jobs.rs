@@ -178,6 +178,9 @@ fn the_demo_runs_the_whole_road() {
     assert!(said.contains("Tables written") && said.contains("Messages by type") && said.contains("Quality"), "{said}");
     assert!(stderr(&output).contains("made a key of its own"), "{}", stderr(&output));
     assert!(folder.path().join("demo/out/manifest.json").exists());
+    let images: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.path().join("demo/images/run.json")).unwrap()).unwrap();
+    let joined = images["sinks"].as_array().unwrap().iter().find(|sink| sink["name"] == "patients_with_images").unwrap();
+    assert!(joined["rows"].as_u64().unwrap() > 0, "the images are of patients of the messages: {joined}");
     let rows = run(folder.path(), &["sql", "select 1", "--format", "csv"]);
     expect(&rows, 0);
     let again = run(folder.path(), &["demo", "--dir", "demo", "--messages", "400", "--json"]);

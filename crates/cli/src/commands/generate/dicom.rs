@@ -1,6 +1,8 @@
 //! `sutura generate dicom`: studies of the people of the feeds.
 
-use sutura_synthetic::{DicomDetail, DicomExport, DicomOptions};
+use std::path::PathBuf;
+
+use sutura_synthetic::{DicomDetail, DicomExport, DicomOptions, DicomTruth};
 
 use super::folders;
 use crate::{
@@ -13,6 +15,13 @@ use crate::{
 
 /// The folder that the images are in.
 const PARTS: [&str; 1] = ["images"];
+
+/// Writes studies into a folder, which appears when it is whole.
+pub(crate) async fn export(options: DicomOptions, folder: PathBuf, console: Console) -> Outcome<DicomTruth> {
+    let (studies, export) = (options.studies, DicomExport::new(options)?);
+    let bar = progress::studies(console, studies, "generating");
+    folders::write(folder, &PARTS, bar, move |place, written| export.write_to(place, written)).await
+}
 
 /// Runs the command.
 pub(crate) fn run(args: &GenerateDicomArgs, console: Console) -> Outcome {
@@ -28,9 +37,7 @@ pub(crate) fn run(args: &GenerateDicomArgs, console: Console) -> Outcome {
         artifact_percent: args.artifact_percent,
         compressed_percent: args.compressed_percent,
     };
-    let (studies, export) = (options.studies, DicomExport::new(options)?);
-    let bar = progress::studies(console, studies, "generating");
-    let truth = block_on(folders::write(args.out.clone(), &PARTS, bar, move |place, written| export.write_to(place, written)))?;
+    let truth = block_on(export(options, args.out.clone(), console))?;
     if args.json {
         output::print_json(&truth)?;
     } else {
