@@ -21,7 +21,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
         }
         match fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => found.walk(path, &|_| true)?,
-            Ok(metadata) if metadata.is_file() => found.take(path.clone())?,
+            Ok(metadata) if metadata.is_file() => found.take(path)?,
             Ok(_) => return Err(Failure::configuration(format!("{at}: is neither a file nor a folder"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A path that exists is that path, whatever characters it has; only then is it a glob.
@@ -104,9 +104,9 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, path: PathBuf) -> Outcome<()> {
-        let real = fs::canonicalize(&path).map_err(failed(&path))?;
-        let path = path.strip_prefix(".").map_or_else(|_| path.clone(), Path::to_owned);
+    fn take(&mut self, path: &Path) -> Outcome<()> {
+        let real = fs::canonicalize(path).map_err(failed(path))?;
+        let path = path.strip_prefix(".").unwrap_or(path).to_owned();
         let known = self.files.entry(real).or_insert_with(|| path.clone());
         if path < *known {
             *known = path;
@@ -130,7 +130,7 @@ impl Found {
                 let path = entry.path();
                 match fs::metadata(&path) {
                     Ok(metadata) if metadata.is_dir() => pending.push(path),
-                    Ok(metadata) if metadata.is_file() && wanted(&path) => self.take(path)?,
+                    Ok(metadata) if metadata.is_file() && wanted(&path) => self.take(&path)?,
                     Ok(_) => {}
                     // A link to nowhere is no file.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}

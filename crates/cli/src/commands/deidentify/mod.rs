@@ -279,14 +279,14 @@ async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) 
     let count = files.len() as u64;
     let units = if shop.deidentifier.options().clean_recognizable_features {
         let shop = Arc::clone(&shop);
-        tokio::task::spawn_blocking(move || by_series(files, &shop)).await.map_err(stopped)?
+        tokio::task::spawn_blocking(move || by_series(files, &shop)).await.map_err(|error| stopped(&error))?
     } else {
         files.into_iter().map(|file| Unit { files: vec![file], is_series: false }).collect()
     };
     let bar = progress::files(console, count, "de-identifying");
     let done = stream::iter(units).map(|unit| {
         let shop = Arc::clone(&shop);
-        async move { tokio::task::spawn_blocking(move || shop.work(&unit)).await.map_err(stopped)? }
+        async move { tokio::task::spawn_blocking(move || shop.work(&unit)).await.map_err(|error| stopped(&error))? }
     });
     let (send, mut receive) = mpsc::channel::<Result<RecordBatch, DataFusionError>>(8);
     let rows = stream::poll_fn(move |context| receive.poll_recv(context));
@@ -316,7 +316,7 @@ async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) 
     tokio::task::block_in_place(|| collector.finish(&facts))
 }
 
-fn stopped(error: tokio::task::JoinError) -> Failure {
+fn stopped(error: &tokio::task::JoinError) -> Failure {
     Failure::failed(format!("a thread stopped: {error}"))
 }
 

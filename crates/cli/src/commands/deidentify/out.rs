@@ -12,6 +12,7 @@ use std::{
 };
 
 use sha2::{Digest, Sha256};
+use sutura_core::Sha256Hash;
 
 use crate::failure::{Failure, Outcome};
 
@@ -76,7 +77,7 @@ pub(super) struct Part {
 impl Part {
     /// SHA-256 of its bytes.
     pub(super) fn sha256(&self) -> String {
-        self.digest.iter().map(|byte| format!("{byte:02x}")).collect()
+        Sha256Hash(self.digest).to_string()
     }
 }
 

@@ -121,7 +121,7 @@ struct Refused {
 }
 
 impl Refused {
-    fn new(code: &'static str, reason: impl ToString) -> Self {
+    fn new(code: &'static str, reason: &(impl ToString + ?Sized)) -> Self {
         Self { code, offset: 0, location: String::new(), reason: reason.to_string() }
     }
 }
@@ -151,7 +151,7 @@ impl From<DeidError> for Not {
         match error {
             DeidError::Privacy(error) => Self::Failed(Failure::failed(error)),
             DeidError::Directory => Self::Skipped("directory"),
-            error => Self::Refused(Refused::new(error.code(), error)),
+            error => Self::Refused(Refused::new(error.code(), &error)),
         }
     }
 }
@@ -217,10 +217,10 @@ impl Shop {
 
     /// A file as a whole, with its size and the room that it takes.
     fn read(&self, path: &Path) -> Result<(DicomFile, u64, Taken<'_>), Not> {
-        let mut opened = File::open(path).map_err(unreadable)?;
-        let size = opened.metadata().map_err(unreadable)?.len();
+        let mut opened = File::open(path).map_err(|error| unreadable(&error))?;
+        let size = opened.metadata().map_err(|error| unreadable(&error))?.len();
         let mut bytes = Vec::new();
-        (&mut opened).take(HEAD).read_to_end(&mut bytes).map_err(unreadable)?;
+        (&mut opened).take(HEAD).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         if matches!(DicomFile::parse_beginning(bytes.clone(), &self.limits), Err(error) if error.kind == DicomErrorKind::NotDicom) {
             // What is called DICOM and is none was damaged.
             return Err(if is_called_dicom(path) { not_dicom().into() } else { Not::Skipped("not-dicom") });
@@ -228,12 +228,12 @@ impl Shop {
         let most = self.limits.bytes as u64;
         if size > most {
             let reason = format!("the file has {size} bytes, more than --max-file allows");
-            return Err(Refused::new(DicomErrorKind::TooLarge.code(), reason).into());
+            return Err(Refused::new(DicomErrorKind::TooLarge.code(), &reason).into());
         }
         let taken = self.budget.take(size);
         bytes.reserve_exact(size.saturating_sub(bytes.len() as u64) as usize);
         // A file that grows meanwhile is not read for ever.
-        opened.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+        opened.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         let read = bytes.len() as u64;
         let file = DicomFile::parse(bytes, &self.limits).map_err(Refused::from)?;
         Ok((file, read, taken))
@@ -276,12 +276,12 @@ impl Shop {
 }
 
 fn not_dicom() -> Refused {
-    Refused::new(DicomErrorKind::NotDicom.code(), DicomErrorKind::NotDicom)
+    Refused::new(DicomErrorKind::NotDicom.code(), &DicomErrorKind::NotDicom)
 }
 
 /// The kind of the error only: the words of the system may hold anything.
-fn unreadable(error: io::Error) -> Not {
-    Refused::new("not-readable", format!("the file cannot be read: {}", error.kind())).into()
+fn unreadable(error: &io::Error) -> Not {
+    Refused::new("not-readable", &format!("the file cannot be read: {}", error.kind())).into()
 }
 
 fn is_called_dicom(path: &Path) -> bool {
