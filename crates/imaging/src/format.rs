@@ -77,7 +77,17 @@ impl Format for Images {
         if wanted.is_empty() {
             return Ok(decoder);
         }
-        Ok(Box::new(Decoder { inner: decoder, places, wanted, source, batch_rows, limits, owns_nothing, held: BytesMut::new(), is_too_large: false }))
+        Ok(Box::new(Decoder {
+            inner: decoder,
+            places,
+            wanted,
+            source,
+            batch_rows,
+            limits,
+            owns_nothing,
+            held: BytesMut::new(),
+            is_too_large: false,
+        }))
     }
 }
 
@@ -160,12 +170,7 @@ impl DecodedSink for Renumbered<'_> {
 
 impl Decoder {
     fn measure(&mut self, file: &DicomFile, bytes: &Bytes, out: &mut dyn DecodedSink) -> Result<Option<&'static str>, FormatError> {
-        let record = RecordId {
-            source: Arc::clone(&self.source),
-            offset: 0,
-            length: bytes.len() as u64,
-            sha256: Sha256Hash::of(bytes),
-        };
+        let record = RecordId { source: Arc::clone(&self.source), offset: 0, length: bytes.len() as u64, sha256: Sha256Hash::of(bytes) };
         let (mut failed, wanted) = (None, &mut self.wanted);
         let mut key = ImageKey::of(file, record, 0);
         let outcome = Measurer::new(MeasureOptions::default()).measure_file(file, usize::MAX, |frame, report| {
@@ -232,7 +237,8 @@ impl BlockDecoder for Decoder {
 #[cfg(test)]
 mod tests {
     use arrow::{
-        array::{AsArray, RecordBatch}, datatypes::Float64Type,
+        array::{AsArray, RecordBatch},
+        datatypes::Float64Type,
     };
     use sutura_dicom::{
         Tag, Vr,
@@ -289,7 +295,10 @@ mod tests {
     fn what_is_not_measured_is_said() {
         let requests = || vec![TableRequest::whole("image_quality")];
         let (batches, stats) = read(&file(vec![1; 100]), requests());
-        assert!(batches.is_empty() && stats.accepted == 1 && stats.findings.keys().any(|key| format!("{key:?}").contains("pixels-short")), "{stats:?}");
+        assert!(
+            batches.is_empty() && stats.accepted == 1 && stats.findings.keys().any(|key| format!("{key:?}").contains("pixels-short")),
+            "{stats:?}"
+        );
         let (batches, stats) = read(b"this is no image at all", requests());
         assert!(batches.is_empty() && stats.rejected == 1 && stats.findings.is_empty(), "{stats:?}");
     }

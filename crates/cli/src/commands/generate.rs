@@ -4,8 +4,8 @@
 //! interrupt leaves nothing behind that could be taken for a feed.
 
 pub(super) mod ccda;
-pub(super) mod fhir;
 pub(crate) mod dicom;
+pub(super) mod fhir;
 mod folders;
 
 use std::{

@@ -4,8 +4,8 @@
 
 mod canary;
 mod convert;
-mod dicom;
 mod deidentify;
+mod dicom;
 mod fhir;
 mod fhir_resources;
 mod images;

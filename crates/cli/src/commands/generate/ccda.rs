@@ -38,7 +38,9 @@ pub(crate) fn run(args: &GenerateCcdaArgs, console: Console) -> Outcome {
         },
     };
     let (patients, export) = (options.patients, CcdaExport::new(options)?);
-    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| export.write_to(place, written));
+    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| {
+        export.write_to(place, written)
+    });
     let truth = block_on(write)?;
     if args.json {
         output::print_json(&truth)?;

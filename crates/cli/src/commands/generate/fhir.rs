@@ -33,7 +33,9 @@ pub(crate) fn run(args: &GenerateFhirArgs, console: Console) -> Outcome {
         },
     };
     let (patients, export) = (options.patients, FhirExport::new(options)?);
-    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| export.write_to(place, written));
+    let write = folders::write(args.out.clone(), &PARTS, progress::patients(console, patients, "generating"), move |place, written| {
+        export.write_to(place, written)
+    });
     let truth = block_on(write)?;
     if args.json {
         output::print_json(&truth)?;

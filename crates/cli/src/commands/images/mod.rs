@@ -15,10 +15,15 @@ use std::{
 };
 
 use serde::Serialize;
-use sutura_dicom::{DicomFile, Limits, pixels::{FrameMap, PixelDescription, PixelError, decode}};
-use sutura_engine::{Engine, EngineOptions, SourceFile};
 use sutura_core::Format;
-use sutura_imaging::{Catalogue, Image, Image8, ImageGate, Images, MeasureOptions, Measurer, Metric, Outcome as Verdict, Rescale, modality};
+use sutura_dicom::{
+    DicomFile, Limits,
+    pixels::{FrameMap, PixelDescription, PixelError, decode},
+};
+use sutura_engine::{Engine, EngineOptions, SourceFile};
+use sutura_imaging::{
+    Catalogue, Image, Image8, ImageGate, Images, MeasureOptions, Measurer, Metric, Outcome as Verdict, Rescale, modality,
+};
 
 use super::{block_on, engine_with, read_text};
 use crate::{
@@ -216,14 +221,21 @@ fn one(
                 let breached =
                     |breach: &sutura_imaging::Breach| Breached { metric: breach.metric.name(), value: breach.value, limit: breach.limit };
                 let breaches = verdict.breaches.iter().map(breached).collect();
-                found.flagged.push(Flagged { source: source.uri.to_string(), frame: frame + 1, modality: modality.clone(), outcome: word, breaches });
+                found.flagged.push(Flagged {
+                    source: source.uri.to_string(),
+                    frame: frame + 1,
+                    modality: modality.clone(),
+                    outcome: word,
+                    breaches,
+                });
             }
             if let Some(score) = score.filter(|_| keeps_images) {
                 let key = |shown: &Shown| (shown.score, shown.number);
                 let place = found.worst.partition_point(|shown| key(shown) < (score, (number, frame)));
                 if place < SHOWN {
                     let image = sutura_imaging::picture::thumbnail(&image.to_8_bits(), SIDE);
-                    let shown = Shown { modality: modality.clone(), score, number: (number, frame), image, histogram: report.histogram.clone() };
+                    let shown =
+                        Shown { modality: modality.clone(), score, number: (number, frame), image, histogram: report.histogram.clone() };
                     found.worst.insert(place, shown);
                     found.worst.truncate(SHOWN);
                 }
@@ -321,13 +333,7 @@ impl Said {
             (modality.to_owned(), metrics.map(|(definition, summary)| (definition.name, of(summary))).collect())
         });
         Self {
-            files: Files {
-                read: found.files,
-                measured,
-                without_pixels: found.without_pixels,
-                rejected,
-                not_decoded: found.failed.clone(),
-            },
+            files: Files { read: found.files, measured, without_pixels: found.without_pixels, rejected, not_decoded: found.failed.clone() },
             images: found.images,
             outcomes: found.outcomes.clone(),
             gate: gate.clone(),
