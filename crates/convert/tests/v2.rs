@@ -131,7 +131,7 @@ fn every_populated_value_is_counted_once() {
             let mut counted = BTreeMap::<String, (u64, u64)>::new();
             let places: Vec<_> = report.feeds.values().map(sutura_convert::report::Feed::all_places).collect();
             for (place, counts) in places.iter().flat_map(|places| places.iter()) {
-                let (field, component) = place.split_once('.').unwrap_or((&place, ""));
+                let (field, component) = place.split_once('.').unwrap_or((place, ""));
                 let sums = counted.entry(field.to_owned()).or_default();
                 *(if component.is_empty() { &mut sums.0 } else { &mut sums.1 }) += counts.populated();
             }
