@@ -133,9 +133,30 @@ pub(crate) fn is_code_string(text: &str) -> bool {
     })
 }
 
+/// Whether an attribute of the patient that has few values (PS3.3 C.2.3, C.7.1.1, C.7.2.2) has one of them. Every other attribute has.
+pub(crate) fn is_one_of_its_values(tag: Tag, bytes: &[u8]) -> bool {
+    let values: &[&[u8]] = match tag.0 {
+        // Patient's Sex
+        0x0010_0040 => &[b"M", b"F", b"O"],
+        // Smoking Status
+        0x0010_21A0 => &[b"YES", b"NO", b"UNKNOWN"],
+        // Patient's Sex Neutered
+        0x0010_2203 => &[b"ALTERED", b"UNALTERED"],
+        _ => return true,
+    };
+    parts(bytes).all(|part| part.trim_ascii().is_empty() || values.contains(&part.trim_ascii()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn attributes_of_few_values_have_one_of_them() {
+        let sex = |bytes: &[u8]| is_one_of_its_values(Tag(0x0010_0040), bytes);
+        assert!(sex(b"F ") && sex(b"") && sex(b"M\\O") && !sex(b"DOE JANE") && !sex(b"F\\DOE"));
+        assert!(is_one_of_its_values(Tag(0x0010_2160), b"anything"));
+    }
 
     #[test]
     fn dates_move_and_times_stay() {

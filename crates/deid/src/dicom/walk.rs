@@ -14,7 +14,7 @@ use super::{
     private,
     proof::Proof,
     rules::{Action, BY_BASIC, By, Rules, is_temporal},
-    values::{age_shown, dummy, is_code_string, is_temporal_value, modified},
+    values::{age_shown, dummy, is_code_string, is_one_of_its_values, is_temporal_value, modified},
 };
 use crate::{
     error::DeidError,
@@ -212,7 +212,7 @@ impl<'f, 'w> Walk<'f, 'w> {
         if is_temporal(vr) && !is_temporal_value(vr, element.bytes()) {
             return self.act(element, Action::Remove, by);
         }
-        if !is_what_it_says(vr, element.bytes()) {
+        if !is_what_it_says(vr, element.bytes()) || !is_one_of_its_values(tag, element.bytes()) {
             let base = self.rules.base_of(tag, vr);
             return self.act(element, base, by);
         }

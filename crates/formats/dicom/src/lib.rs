@@ -16,7 +16,7 @@
 //! - [`dictionary`]: attributes with their classes of identifying information and the actions of PS3.15; SOP classes,
 //! - [`CharacterSet`]: text in every character set of the standard; [`value`]: dates, times, numbers, names,
 //! - [`pixels`]: where the bytes of each frame are; [`json`]: the DICOM JSON model,
-//! - [`write`]: data sets to change and to write;
+//! - [`mod@write`]: data sets to change and to write;
 //! - [`dimse`]: associations, C-ECHO and C-STORE over anything that reads and writes,
 //! - [`Dicom`], [`Decoder`], [`Reader`] and [`tables`]: files as tables for the engine.
 //!

@@ -1,4 +1,4 @@
-//! Frames as samples: native, uncompressed or deflated in fragments here, the others by [`codec`](crate::codec).
+//! Frames as samples: native, uncompressed or deflated in fragments here, the others by [`codec`].
 
 use flate2::{Decompress, FlushDecompress, Status};
 
