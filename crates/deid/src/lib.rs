@@ -29,6 +29,7 @@
 //! ```
 //!
 //! - [`dicom`]: DICOM files by the profiles of PS3.15 annex E;
+//! - [`reencode`]: their pixels in another lossless coding;
 //! - [`text`]: short texts by an allow-list of words.
 //!
 //! What it is not: no files, no network; it measures no risk of re-identification.
@@ -36,6 +37,7 @@
 
 pub mod dicom;
 mod error;
+pub mod reencode;
 pub mod text;
 
 pub use error::DeidError;

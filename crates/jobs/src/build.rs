@@ -24,10 +24,11 @@ use crate::{
         nearest, step_inputs,
     },
     conversion::{self, Conversion},
+    documents::{self, Release},
     functions::{ages, categories, codes, dates, mapping, text},
     model::{
-        AgeStep, CategoriseStep, CodeMappingStep, ConvertStep, ExtractCodesStep, FhirEnrichStep, NormaliseTextStep, RenameStep, SqlStep,
-        StandardiseDatesStep, StepSection,
+        AgeStep, CategoriseStep, CodeMappingStep, ConvertStep, DeidentifyDocumentsStep, ExtractCodesStep, FhirEnrichStep,
+        NormaliseTextStep, RenameStep, SqlStep, StandardiseDatesStep, StepSection,
     },
     persons,
     privacy::Privacy,
@@ -43,8 +44,15 @@ pub(crate) struct Built {
     pub(crate) schema: Arc<Schema>,
     /// The de-identification on the way to it: step and plan, whose statistics count when the frame runs.
     pub(crate) treatments: Vec<(String, Arc<SchemaPlan>)>,
-    /// The conversions on the way to it, whose reports fill when the frame runs.
+    /// What else counts on the way to it.
+    pub(crate) counting: Counting,
+}
+
+/// The steps on the way to a table whose reports fill when the frame runs.
+#[derive(Debug, Default)]
+pub(crate) struct Counting {
     pub(crate) conversions: Vec<Arc<Conversion>>,
+    pub(crate) releases: Vec<Arc<Release>>,
 }
 
 /// What a step counts while it runs. Each consumer of a pass has its own counts.
@@ -52,6 +60,7 @@ pub(crate) struct Built {
 struct Counted {
     treatment: Option<Arc<SchemaPlan>>,
     conversion: Option<Arc<Conversion>>,
+    release: Option<Arc<Release>>,
 }
 
 /// What the steps have made so far.
@@ -79,7 +88,7 @@ pub(crate) struct Builder<'a> {
     order: Vec<usize>,
     /// Whether nothing will run, so that nobody needs statistics of their own.
     dry: bool,
-    /// By step: whether a step that counts (`deidentify`, `convert`) is on the way to it.
+    /// By step: whether a step that counts (`deidentify`, `deidentify_documents`, `convert`) is on the way to it.
     counted: Vec<bool>,
     /// What steps of type `fhir_enrich` know of persons; nothing while tables are only looked at.
     persons: Arc<PatientIndex>,
@@ -98,7 +107,7 @@ impl<'a> Builder<'a> {
         for &index in &order {
             let step = &job.spec.steps[index];
             let reads = &inputs[step.name()];
-            counted[index] = matches!(step, StepSection::Deidentify(_) | StepSection::Convert(_))
+            counted[index] = matches!(step, StepSection::Deidentify(_) | StepSection::DeidentifyDocuments(_) | StepSection::Convert(_))
                 || reads.iter().any(|input| counted_tables.contains(input.as_str()));
             if counted[index] {
                 counted_tables.extend(step.outputs());
@@ -119,9 +128,9 @@ impl<'a> Builder<'a> {
 
     /// The table of that name: of a source, or made by a step.
     pub(crate) async fn table(&self, name: &str) -> StepResult<Built> {
-        let (treatments, conversions) = self.make_all(name).await?;
+        let (treatments, counting) = self.make_all(name).await?;
         let frame = self.input(name, &[]).await?;
-        Ok(Built { schema: self.schema(name, &frame), frame, treatments, conversions })
+        Ok(Built { schema: self.schema(name, &frame), frame, treatments, counting })
     }
 
     /// Makes a table and all that it needs; answers the de-identification on the way to it.
@@ -129,11 +138,11 @@ impl<'a> Builder<'a> {
         self.make_all(name).await.map(|(treatments, _)| treatments)
     }
 
-    async fn make_all(&self, name: &str) -> StepResult<(Vec<(String, Arc<SchemaPlan>)>, Vec<Arc<Conversion>>)> {
+    async fn make_all(&self, name: &str) -> StepResult<(Vec<(String, Arc<SchemaPlan>)>, Counting)> {
         if !self.dry {
             self.made().steps.retain(|index, _| !self.counted[*index]);
         }
-        let (mut treatments, mut conversions) = (Vec::new(), Vec::new());
+        let (mut treatments, mut counting) = (Vec::new(), Counting::default());
         for index in self.needed(name) {
             let known = self.made().steps.get(&index).cloned();
             let counted = match known {
@@ -141,9 +150,10 @@ impl<'a> Builder<'a> {
                 None => self.make(index).await?,
             };
             treatments.extend(counted.treatment.map(|plan| (self.job.spec.steps[index].name().to_owned(), plan)));
-            conversions.extend(counted.conversion);
+            counting.conversions.extend(counted.conversion);
+            counting.releases.extend(counted.release);
         }
-        Ok((treatments, conversions))
+        Ok((treatments, counting))
     }
 
     /// The table a quality step checks: its input.
@@ -231,6 +241,11 @@ impl<'a> Builder<'a> {
             StepSection::Convert(step) => {
                 let (frame, conversion) = table.convert(step)?;
                 counted.conversion = Some(conversion);
+                frame
+            }
+            StepSection::DeidentifyDocuments(step) => {
+                let (frame, release) = table.release(self.privacy, step)?;
+                counted.release = Some(release);
                 frame
             }
             StepSection::Quality(step) => {
@@ -407,6 +422,17 @@ impl Table<'_> {
         let made = conversion::expressions(&conversion, &step.column, &identity);
         let frame = self.frame.clone().select(made.list).and_then(|frame| frame.unnest_columns(&[conversion::RESOURCE]));
         Ok((self.finish(frame.and_then(|frame| frame.select(made.columns)))?, conversion))
+    }
+
+    fn release(&self, privacy: Option<&Privacy>, step: &DeidentifyDocumentsStep) -> StepResult<(DataFrame, Arc<Release>)> {
+        self.field("column", &step.column)?;
+        let Some(privacy) = privacy else { return Err(self.problem("type", "the job has no [privacy] table".into())) };
+        let release = Release::new(step, &privacy.deidentifier).map_err(|(key, message)| self.problem(key, message))?;
+        let release = Arc::new(release);
+        let has_source = self.schema.field_with_name(sutura_core::record::COL_SOURCE).is_ok();
+        let (list, columns) = documents::expressions(&release, &step.column, has_source);
+        let frame = self.frame.clone().select(vec![list]).and_then(|frame| frame.unnest_columns(&[documents::DOCUMENT]));
+        Ok((self.finish(frame.and_then(|frame| frame.select(columns)))?, release))
     }
 
     fn age(&self, step: &AgeStep) -> StepResult<DataFrame> {

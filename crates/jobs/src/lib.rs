@@ -13,6 +13,7 @@
 mod build;
 pub mod config;
 mod conversion;
+mod documents;
 pub mod error;
 pub mod events;
 pub mod functions;
@@ -37,6 +38,7 @@ mod sourcenames;
 pub mod summary;
 
 pub use config::{ConfigProblem, Job, LoadOptions};
+pub use documents::text_finder;
 pub use error::{JobError, Result};
 pub use events::{EventHandler, JobEvent};
 pub use plan::JobPlan;

@@ -82,6 +82,9 @@ pub struct RunReport {
     /// What became of the records that steps of type `convert` took.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub conversion: Vec<ConversionRecord>,
+    /// What became of the files that steps of type `deidentify_documents` took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<DocumentsRecord>,
     /// What the quality steps measured.
     pub quality: Vec<QualityRecord>,
     /// Where the private file is that names the failed records of each check, when `quality` may not.
@@ -326,6 +329,48 @@ impl ConversionRecord {
         let codes: Vec<String> = self.refused.iter().map(|(code, count)| format!("{code} ({})", grouped(*count))).collect();
         let (step, input) = (&self.step, &self.input);
         (refused > 0).then(|| format!("step {step}: {} records of {input} could not be converted: {}", grouped(refused), codes.join(", ")))
+    }
+}
+
+/// What one step made of whole documents.
+#[derive(Debug, Clone, Serialize)]
+pub struct DocumentsRecord {
+    /// The step.
+    pub step: String,
+    /// The table it took them from.
+    pub input: String,
+    /// What they are: `dicom`.
+    pub format: &'static str,
+    /// The profile and options that were on.
+    pub options: Vec<&'static str>,
+    /// Documents that came in = released + refused.
+    pub documents: u64,
+    /// Documents that came out.
+    pub released: u64,
+    /// Documents that did not, by the code of the reason.
+    pub refused: BTreeMap<&'static str, u64>,
+    /// Where the private file is that names the refused ones.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub refused_documents: Option<String>,
+    /// Released ones whose pixels are in another coding than before.
+    pub encoded_anew: u64,
+    /// What was done to elements, by what it was.
+    pub actions: BTreeMap<&'static str, u64>,
+    /// Elements that stayed as they were, because nothing says that they identify anybody.
+    pub untouched: u64,
+    /// Areas of pixels that were painted over.
+    pub painted: u64,
+    /// What a person should look at, by documents that have it.
+    pub warnings: BTreeMap<&'static str, u64>,
+}
+
+impl DocumentsRecord {
+    /// What the operator should know.
+    pub(crate) fn warning(&self) -> Option<String> {
+        let refused: u64 = self.refused.values().sum();
+        let codes: Vec<String> = self.refused.iter().map(|(code, count)| format!("{code} ({})", grouped(*count))).collect();
+        let (step, input) = (&self.step, &self.input);
+        (refused > 0).then(|| format!("step {step}: {} documents of {input} were not released: {}", grouped(refused), codes.join(", ")))
     }
 }
 

@@ -23,8 +23,8 @@ use sutura_quality::QualityReport;
 
 use crate::{
     Job,
-    build::Builder,
-    conversion::{self, Conversion},
+    build::{Builder, Counting},
+    conversion, documents,
     error::{JobError, Result},
     events::{EventHandler, JobEvent},
     manifest::{Manifest, ManifestFile},
@@ -35,8 +35,8 @@ use crate::{
     publish::{self, MANIFEST, OutputLock, Staging, write_file},
     quality::{Checks, FAILURES_FILE, take_failures},
     record::{
-        Account, ColumnOrigin, ColumnRecord, ConversionRecord, FileRecord, Performance, PolicyRecord, QualityRecord, RunReport, RunStatus,
-        SinkRecord, SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
+        Account, ColumnOrigin, ColumnRecord, ConversionRecord, DocumentsRecord, FileRecord, Performance, PolicyRecord, QualityRecord,
+        RunReport, RunStatus, SinkRecord, SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
     },
     rejects, report,
     setup::{policy_record, sink_spec},
@@ -74,7 +74,7 @@ struct PlannedSink {
     classification: String,
     purpose: Option<String>,
     treatments: Vec<(String, Arc<SchemaPlan>)>,
-    conversions: Vec<Arc<Conversion>>,
+    counting: Counting,
     lineage: Vec<ColumnOrigin>,
 }
 
@@ -223,6 +223,7 @@ impl<'a> Run<'a> {
             sources: Vec::new(),
             deidentification: Vec::new(),
             conversion: Vec::new(),
+            documents: Vec::new(),
             quality: Vec::new(),
             quality_failures: None,
             sinks: Vec::new(),
@@ -263,6 +264,9 @@ impl<'a> Run<'a> {
 
         let (mut report, failures) = self.report(done, &mut planned, pass_seconds);
         report.quality_failures = self.write_failures(&report, &failures)?;
+        let releases = planned.iter().flat_map(|sink| &sink.counting.releases);
+        report.documents = documents::records(releases, self.spec, &self.output)?;
+        report.warnings.extend(report.documents.iter().filter_map(DocumentsRecord::warning));
         for source in &report.sources {
             if !source.account.balances() {
                 let Account { records, accepted, rejected, .. } = source.account;
@@ -327,7 +331,7 @@ impl<'a> Run<'a> {
                 continue;
             }
             let identifies = schema.fields().iter().any(|field| sutura_core::ColumnMeta::from_field(field).must_refuse());
-            let treated = !built.treatments.is_empty();
+            let treated = !built.treatments.is_empty() || !built.counting.releases.is_empty();
             let classification = self.classification(section.classification.as_deref(), section.allow_phi && identifies, treated);
             let legal_status = self.legal_status(identifies, treated);
             let metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
@@ -344,7 +348,7 @@ impl<'a> Run<'a> {
                 classification,
                 purpose: section.purpose.clone(),
                 treatments: built.treatments,
-                conversions: built.conversions,
+                counting: built.counting,
                 lineage: origins,
             });
         }
@@ -410,7 +414,7 @@ impl<'a> Run<'a> {
                 classification: rejects::CLASSIFICATION.into(),
                 purpose: Some(rejects::PURPOSE.into()),
                 treatments: Vec::new(),
-                conversions: Vec::new(),
+                counting: Counting::default(),
                 lineage: Vec::new(),
             });
         }
@@ -568,7 +572,7 @@ impl<'a> Run<'a> {
             });
         }
         report.deidentification = treatments(planned);
-        let conversions = planned.iter().flat_map(|sink| &sink.conversions);
+        let conversions = planned.iter().flat_map(|sink| &sink.counting.conversions);
         report.conversion = conversion::records(conversions, self.names.are_hidden());
         report.warnings.extend(report.conversion.iter().filter_map(ConversionRecord::warning));
         let rules = PictureRules {

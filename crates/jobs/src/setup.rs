@@ -142,6 +142,7 @@ pub(crate) fn sink_spec(section: &SinkSection, location: String, metadata: BTree
         model::SinkFormat::Csv => sink::SinkFormat::Csv,
         model::SinkFormat::Ndjson => sink::SinkFormat::Ndjson,
         model::SinkFormat::Arrow => sink::SinkFormat::Arrow,
+        model::SinkFormat::Files => sink::SinkFormat::Files,
     };
     SinkSpec {
         partition_by: section.partition_by.clone(),

@@ -1,40 +1,26 @@
 //! `sutura deidentify`.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::LazyLock};
 
-use clap::{Args, ValueEnum};
+use clap::{Args, ValueEnum, builder::PossibleValue};
+use sutura_deid::{dicom::Options, reencode::Coding};
 
 use super::SqlKeys;
 
-/// Options of PS3.15 beside the basic profile.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DeidOption {
-    /// The basic profile with nothing that is not named: dates go, too
-    Basic,
-    /// All that the policy implies: characteristics, device, institution and UIDs stay where it keeps these classes in tables
-    AsPolicy,
-    /// The face is taken off CT, MR and PET of the head; needs whole series
-    CleanRecognizableFeatures,
-    /// Graphics and overlays of regions stay, the texts in them cleaned
-    CleanGraphics,
-    /// The content of reports stays, cleaned
-    CleanStructuredContent,
-    /// Descriptions and comments stay, cleaned: only words of imaging are left
-    CleanDescriptors,
-    /// Dates and times stay
-    FullDates,
-    /// Dates as the policy treats them: moved by the patient's days, or the year alone
-    ModifiedDates,
-    /// Sex, age, size, weight and the like stay
-    RetainPatientCharacteristics,
-    /// Station names, serial numbers and the like stay
-    RetainDevice,
-    /// UIDs stay
-    RetainUids,
-    /// Private elements that are known to hold no identity stay
-    RetainSafePrivate,
-    /// Name and address of the institution stay
-    RetainInstitution,
+/// An option of PS3.15 beside the basic profile, by its word.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DeidOption(pub(crate) &'static str);
+
+impl ValueEnum for DeidOption {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<DeidOption>> = LazyLock::new(|| Options::WORDS.map(|(word, _)| DeidOption(word)).to_vec());
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = Options::WORDS.iter().find(|(word, _)| *word == self.0).map_or("", |(_, help)| help);
+        Some(PossibleValue::new(self.0).help(help))
+    }
 }
 
 /// What becomes of text in the pixels.
@@ -49,31 +35,25 @@ pub(crate) enum CleanPixelsBy {
 }
 
 /// How the pixels are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum EncodeAs {
-    /// As they come; painted images uncompressed
-    Keep,
-    /// Uncompressed, little endian
-    Native,
-    /// RLE Lossless
-    Rle,
-    /// JPEG-LS Lossless
-    JpegLs,
-    /// JPEG 2000 Lossless
-    #[value(name = "jpeg-2000")]
-    Jpeg2000,
-}
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct EncodeAs(pub(crate) Coding);
 
-impl EncodeAs {
-    /// The word of the command line.
-    pub(crate) fn word(self) -> &'static str {
-        match self {
-            Self::Keep => "keep",
-            Self::Native => "native",
-            Self::Rle => "rle",
-            Self::JpegLs => "jpeg-ls",
-            Self::Jpeg2000 => "jpeg-2000",
-        }
+impl ValueEnum for EncodeAs {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: [EncodeAs; 5] =
+            [EncodeAs(Coding::Keep), EncodeAs(Coding::Native), EncodeAs(Coding::Rle), EncodeAs(Coding::JpegLs), EncodeAs(Coding::Jpeg2000)];
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        let help = match self.0 {
+            Coding::Keep => "As they come; painted images uncompressed",
+            Coding::Native => "Uncompressed, little endian",
+            Coding::Rle => "RLE Lossless",
+            Coding::JpegLs => "JPEG-LS Lossless",
+            Coding::Jpeg2000 => "JPEG 2000 Lossless",
+        };
+        Some(PossibleValue::new(self.0.word()).help(help))
     }
 }
 

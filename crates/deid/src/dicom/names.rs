@@ -19,6 +19,25 @@ impl OutputName {
     /// The pattern that is used where none is given.
     pub const DEFAULT_PATTERN: &'static str = "{patient}/{study}/{series}/{sop}.dcm";
 
+    /// Whether a pattern names files apart and below their folder.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn check_pattern(pattern: &str) -> Result<(), &'static str> {
+        let mut rest = pattern.to_owned();
+        for known in ["{patient}", "{study}", "{series}", "{sop}"] {
+            rest = rest.replace(known, "x");
+        }
+        if rest.contains(['{', '}']) {
+            return Err("only {patient}, {study}, {series} and {sop} are replaced");
+        }
+        if !pattern.contains("{sop}") {
+            return Err("{sop} has to be in it: the names of two files would be the same");
+        }
+        let plain = rest.split('/').all(|part| !part.is_empty() && !part.starts_with('.') && !part.contains(['\\', ':', '\0']));
+        if plain { Ok(()) } else { Err("give a path below the output, without empty parts and parts that begin with a point") }
+    }
+
     /// Of a released data set.
     pub(crate) fn of(data_set: &OwnedDataSet) -> Self {
         let part = |tag| safe(&data_set.text(Tag(tag)));
@@ -46,6 +65,16 @@ fn safe(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn patterns_stay_below_the_folder() {
+        for good in ["{patient}/{study}/{series}/{sop}.dcm", "{sop}", "images/{sop}.dcm"] {
+            assert!(OutputName::check_pattern(good).is_ok(), "{good}");
+        }
+        for bad in ["/{sop}", "../{sop}", "{name}/{sop}", "{patient}.dcm", "a//{sop}", ".hidden/{sop}", "C:\\{sop}", "{sop}/"] {
+            assert!(OutputName::check_pattern(bad).is_err(), "{bad}");
+        }
+    }
 
     #[test]
     fn names_stay_in_their_folder() {

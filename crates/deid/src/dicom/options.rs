@@ -93,6 +93,64 @@ impl Options {
         }
     }
 
+    /// The words of [`Options::named`], with what they do.
+    pub const WORDS: [(&'static str, &'static str); 13] = [
+        ("basic", "The basic profile with nothing that is not named: dates go, too"),
+        (
+            "as-policy",
+            "All that the policy implies: characteristics, device, institution and UIDs stay where it keeps these classes in tables",
+        ),
+        ("clean-recognizable-features", "The face is taken off CT, MR and PET of the head; needs whole series"),
+        ("clean-graphics", "Graphics and overlays of regions stay, the texts in them cleaned"),
+        ("clean-structured-content", "The content of reports stays, cleaned"),
+        ("clean-descriptors", "Descriptions and comments stay, cleaned: only words of imaging are left"),
+        ("full-dates", "Dates and times stay"),
+        ("modified-dates", "Dates as the policy treats them: moved by the patient's days, or the year alone"),
+        ("retain-patient-characteristics", "Sex, age, size, weight and the like stay"),
+        ("retain-device", "Station names, serial numbers and the like stay"),
+        ("retain-uids", "UIDs stay"),
+        ("retain-safe-private", "Private elements that are known to hold no identity stay"),
+        ("retain-institution", "Name and address of the institution stay"),
+    ];
+
+    /// Dates as the policy treats them, and the options that are named by the words of [`Options::WORDS`].
+    ///
+    /// # Errors
+    /// When a word is none of them, or two exclude each other: what to say to who wrote them.
+    pub fn named(words: &[&str], policy: &Policy) -> Result<Self, String> {
+        if let Some(unknown) = words.iter().find(|word| !Self::WORDS.iter().any(|(known, _)| known == *word)) {
+            let known: Vec<&str> = Self::WORDS.iter().map(|(word, _)| *word).collect();
+            return Err(format!("{unknown:?} is no option; there are {}", known.join(", ")));
+        }
+        let is_named = |word: &str| words.contains(&word);
+        for (one, other) in [("basic", "as-policy"), ("full-dates", "modified-dates")] {
+            if is_named(one) && is_named(other) {
+                return Err(format!("the options {one} and {other} exclude each other"));
+            }
+        }
+        let implied = Self::of_policy(policy);
+        let base = if is_named("as-policy") { implied } else { Self { dates: implied.dates, ..Self::default() } };
+        let dates = match () {
+            () if is_named("full-dates") => Dates::Full,
+            () if is_named("modified-dates") => Dates::Modified,
+            () if is_named("basic") => Dates::Remove,
+            () => base.dates,
+        };
+        Ok(Self {
+            clean_pixels: base.clean_pixels,
+            clean_recognizable_features: is_named("clean-recognizable-features"),
+            clean_graphics: is_named("clean-graphics"),
+            clean_structured_content: is_named("clean-structured-content"),
+            clean_descriptors: is_named("clean-descriptors"),
+            dates,
+            retain_patient_characteristics: base.retain_patient_characteristics || is_named("retain-patient-characteristics"),
+            retain_device: base.retain_device || is_named("retain-device"),
+            retain_institution: base.retain_institution || is_named("retain-institution"),
+            retain_uids: base.retain_uids || is_named("retain-uids"),
+            retain_safe_private: is_named("retain-safe-private"),
+        })
+    }
+
     /// The names of those that are on, the profile first, in the order of CID 7050.
     pub(crate) fn names(&self) -> Vec<OptionName> {
         let all = [

@@ -25,7 +25,7 @@ use parquet::{
 use sutura_core::ColumnMeta;
 
 use super::{Compression, RefusedColumn, SinkFormat, SinkSpec, file::FileSink};
-use crate::Result;
+use crate::{EngineError, Result};
 
 /// What every file of an output has in common.
 pub(super) struct Encoding {
@@ -108,6 +108,7 @@ impl Encoding {
                 let bytes = Compressed::new(file, self.compression)?;
                 Encoder::Ndjson(Box::new(json::WriterBuilder::new().with_explicit_nulls(true).build(bytes)))
             }
+            SinkFormat::Files => return Err(EngineError::Task("files are written one for each row".to_owned())),
             SinkFormat::Arrow => {
                 let compression = (self.compression == Compression::Zstd).then_some(ipc::CompressionType::ZSTD);
                 let options = ipc::writer::IpcWriteOptions::default().try_with_compression(compression)?;

@@ -6,7 +6,7 @@ use arrow::datatypes::Schema;
 use serde::Serialize;
 use sutura_core::{ColumnMeta, PhiClass};
 
-use super::{Compression, Layout, SinkFormat, SinkSpec};
+use super::{Compression, Layout, SinkFormat, SinkSpec, documents};
 use crate::{EngineError, Result};
 
 /// A column that a sink refuses unless a purpose is stated.
@@ -81,11 +81,18 @@ fn check_settings(schema: &Schema, spec: &SinkSpec) -> Result<()> {
     if spec.layout == Layout::File && !spec.partition_by.is_empty() {
         return bad("a single file cannot be partitioned; give a folder".to_owned());
     }
+    if spec.format == SinkFormat::Files {
+        if spec.layout == Layout::File || !spec.partition_by.is_empty() {
+            return bad("the rows are files of their own: give a folder, and put folders into their names".to_owned());
+        }
+        documents::check(schema).or_else(bad)?;
+    }
     let compression = spec.effective_compression();
     let fits = match spec.format {
         SinkFormat::Parquet => compression != Compression::Gzip,
         SinkFormat::Csv | SinkFormat::Ndjson => compression != Compression::Snappy,
         SinkFormat::Arrow => matches!(compression, Compression::None | Compression::Zstd),
+        SinkFormat::Files => compression == Compression::None,
     };
     if !fits {
         return bad(format!("{:?} is no compression for {:?}; use zstd or none", compression, spec.format).to_lowercase());

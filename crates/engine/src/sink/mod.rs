@@ -16,6 +16,7 @@
 
 mod budget;
 mod display;
+mod documents;
 mod encode;
 mod file;
 mod guard;
@@ -37,6 +38,7 @@ use tokio::{sync::mpsc, task::JoinSet};
 use crate::{Engine, EngineError, Result, lineage};
 pub use budget::RowGroupBudget;
 pub use display::{DisplayFormat, Printer, mask_identifying};
+pub use documents::{CONTENT_COLUMN, FILE_COLUMN};
 pub use guard::RefusedColumn;
 pub use late::{LateFacts, LateFactsSender};
 pub use manifest::MANIFEST;
@@ -54,6 +56,9 @@ pub enum SinkFormat {
     Ndjson,
     /// Arrow IPC file.
     Arrow,
+    /// A file for each row: [`FILE_COLUMN`] names it, [`CONTENT_COLUMN`] is what is in it. Other columns are not written. In object stores
+    /// the names are as given, without the run in them; of two rows with the same name and content one is written.
+    Files,
 }
 
 impl SinkFormat {
@@ -64,6 +69,7 @@ impl SinkFormat {
             SinkFormat::Csv => "csv",
             SinkFormat::Ndjson => "ndjson",
             SinkFormat::Arrow => "arrow",
+            SinkFormat::Files => "",
         }
     }
 
@@ -269,6 +275,8 @@ struct Shared {
     /// What the encoders need to know.
     encoding: encode::Encoding,
     place: Place,
+    /// Of [`SinkFormat::Files`]: the names that were given.
+    names: documents::Names,
 }
 
 /// Where the bytes go.
@@ -329,13 +337,13 @@ impl Output {
             Place::Local(local::LocalStage::open(&spec)?)
         };
         let encoding = encode::Encoding::new(&schema, &spec, &allowed);
-        Ok(Self { shared: Arc::new(Shared { spec, schema, encoding, place }), allowed })
+        Ok(Self { shared: Arc::new(Shared { spec, schema, encoding, place, names: documents::Names::default() }), allowed })
     }
 
     async fn write(self, streams: Vec<SendableRecordBatchStream>) -> Result<SinkReport> {
         let explain = |error| self.shared.place.explain(error);
         let mut files = self.drain(streams).await.map_err(explain)?;
-        if files.is_empty() && self.shared.spec.partition_by.is_empty() {
+        if files.is_empty() && self.shared.spec.partition_by.is_empty() && self.shared.spec.format != SinkFormat::Files {
             let shared = Arc::clone(&self.shared);
             files = run_blocking(move || part::write_empty(&shared)).await.map_err(explain)?;
         }
@@ -364,7 +372,10 @@ impl Output {
             let (sender, receiver) = mpsc::channel(part::QUEUE);
             pumps.spawn(part::pump(stream, sender, self.shared.spec.late_metadata.clone()));
             let shared = Arc::clone(&self.shared);
-            encoders.spawn_blocking(move || part::encode(shared, index, receiver));
+            encoders.spawn_blocking(move || match shared.spec.format {
+                SinkFormat::Files => documents::encode(&shared, receiver),
+                _ => part::encode(shared, index, receiver),
+            });
         }
         let mut failed: Option<EngineError> = None;
         while let Some(done) = pumps.join_next().await {

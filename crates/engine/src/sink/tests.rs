@@ -477,3 +477,43 @@ async fn results_print_in_every_form_and_masked() {
     let table = print(DisplayFormat::Table, 2);
     assert!(table.contains("| ‹name› | 1     |") && table.contains("... 1 more rows"), "{table}");
 }
+
+#[tokio::test]
+async fn rows_become_files_of_their_own() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let engine = engine(90);
+    let query = "select id || '.txt' as file, 'content of ' || id as content, value from t";
+    let report = write(&engine, frame(&engine, query).await, spec(SinkFormat::Files, &out)).await.unwrap();
+    assert_eq!((report.rows, report.files.len()), (90, 90));
+    assert_eq!(fs::read_to_string(out.join("a long pseudonym 17.txt")).unwrap(), "content of a long pseudonym 17");
+    assert_eq!(tree(&out).len(), 91, "and the manifest");
+
+    // Names in folders; two rows of one name and content are one file.
+    let twice = "select 'a/' || id as file, 'x' as content from t where value < 5 union all select 'a/' || id, 'x' from t where value < 3";
+    let out = folder.path().join("twice");
+    let report = write(&engine, frame(&engine, twice).await, spec(SinkFormat::Files, &out)).await.unwrap();
+    assert_eq!((report.rows, tree(&out).len()), (4, 6));
+
+    let refused = [
+        ("select name as file, 'x' as content from t", "cannot name files"),
+        ("select id as file, value as content from t", "neither text nor bytes"),
+        ("select id as file from t", "no column"),
+        ("select 'same' as file, id as content from t", "same name"),
+        ("select '../' || id as file, id as content from t", "relative path"),
+        ("select kind as file, id as content from t where kind is null", "no file name"),
+    ];
+    for (query, why) in refused {
+        let out = folder.path().join("refused");
+        let error = write(&engine, frame(&engine, query).await, spec(SinkFormat::Files, &out)).await.unwrap_err();
+        assert!(error.to_string().contains(why), "{query}: {error}");
+        assert!(!out.exists(), "nothing is left of {query}");
+    }
+    let identifying = write(
+        &engine,
+        frame(&engine, "select id as file, name as content from t").await,
+        spec(SinkFormat::Files, &folder.path().join("no")),
+    )
+    .await;
+    assert!(matches!(identifying, Err(EngineError::IdentifyingColumns { .. })));
+}

@@ -152,4 +152,16 @@ async fn outputs(engine: &Engine) {
     let names: Vec<&str> = names.iter().map(|file| &*file.uri).collect();
     let written = format!("s3://feed-bucket/out/numbers/{}", report.files[0].path);
     assert_eq!(names, ["s3://feed-bucket/out/numbers/_manifest.json", &*written]);
+
+    // Rows as objects of their own, under the names they were given; a new run replaces those of the one before.
+    let mut files = SinkSpec::new(SinkFormat::Files, "s3://feed-bucket/out/files");
+    files.overwrite = true;
+    for rows in [40, 30] {
+        let query = format!("select 'p/' || value || '.txt' as file, 'row ' || value as content from generate_series(1, {rows})");
+        let report = sink::write(engine, engine.sql(&query).await.unwrap(), files.clone()).await.unwrap();
+        assert_eq!((report.rows, report.files.len()), (rows, rows as usize));
+        let key = object_store::path::Path::parse("out/files/p/7.txt").unwrap();
+        assert_eq!(store.get(&key).await.unwrap().bytes().await.unwrap(), "row 7");
+        assert_eq!(engine.files("s3://feed-bucket/out/files", &["txt"]).await.unwrap().len(), rows as usize);
+    }
 }

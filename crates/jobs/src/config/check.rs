@@ -134,6 +134,11 @@ fn check_steps(spec: &JobFile, problems: &mut Problems<'_>) {
                     problems.add(&at!["step", index, key], message, None);
                 }
             }
+            StepSection::DeidentifyDocuments(step) => {
+                for (key, message) in crate::documents::check(spec, step) {
+                    problems.add(&at!["step", index, key], message, None);
+                }
+            }
             StepSection::Quality(step) => check_quality(step, index, problems),
             _ => {}
         }
@@ -335,7 +340,7 @@ fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>)
         use crate::model::Compression::{None as Plain, Snappy, Zstd};
         let fits = match (sink.format, sink.compression) {
             (_, None | Some(Plain)) | (SinkFormat::Parquet, _) | (SinkFormat::Arrow, Some(Zstd)) => true,
-            (SinkFormat::Arrow, Some(Snappy)) | (SinkFormat::Csv | SinkFormat::Ndjson, Some(_)) => false,
+            (SinkFormat::Arrow, Some(Snappy)) | (SinkFormat::Csv | SinkFormat::Ndjson | SinkFormat::Files, Some(_)) => false,
         };
         if !fits {
             problems.add(
@@ -375,7 +380,8 @@ fn check_place(
 }
 
 fn check_privacy(spec: &JobFile, problems: &mut Problems<'_>) {
-    let first_deidentify = spec.steps.iter().position(|step| matches!(step, StepSection::Deidentify(_)));
+    let needs_policy = |step: &StepSection| matches!(step, StepSection::Deidentify(_) | StepSection::DeidentifyDocuments(_));
+    let first_deidentify = spec.steps.iter().position(needs_policy);
     let Some(privacy) = &spec.privacy else {
         if let Some(index) = first_deidentify {
             problems.add(&at!["step", index], "a deidentify step needs a [privacy] table with a policy and a key", None);

@@ -13,9 +13,9 @@ use serde::{Deserialize, Serialize};
 pub use privacy::{KeySpec, LegalSection, PrivacySection};
 pub use sinks::{Compression, RejectsSection, ReportSection, SinkFormat, SinkSection};
 pub use steps::{
-    AgeBands, AgeStep, CategoriseStep, CodeMappingStep, CodeSystem, ConvertFormat, ConvertStep, DateFormat, DeidentifyStep,
-    ExtractCodesStep, FhirEnrichStep, LetterCase, NormaliseTextStep, QualityStep, RenameStep, SqlStep, StandardiseDatesStep, StepSection,
-    Unmatched,
+    AgeBands, AgeStep, CategoriseStep, CodeMappingStep, CodeSystem, ConvertFormat, ConvertStep, DateFormat, DeidentifyDocumentsStep,
+    DeidentifyStep, ExtractCodesStep, FhirEnrichStep, LetterCase, NormaliseTextStep, PixelText, QualityStep, RenameStep, SqlStep,
+    StandardiseDatesStep, StepSection, Unmatched,
 };
 
 /// One job: what is read, what is done with it, where it goes, and under which policy.

@@ -21,7 +21,7 @@ pub struct SinkSection {
     /// Columns whose values become folders (`message_type=ADT/`). They must not hold identifying information: folder names are seen by everybody.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub partition_by: Vec<String>,
-    /// Compression. Parquet: zstd, snappy or none; Arrow: zstd or none; CSV and NDJSON: none.
+    /// Compression. Parquet: zstd, snappy or none; Arrow: zstd or none; CSV, NDJSON and files: none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub compression: Option<Compression>,
     /// Whether the sink may hold identifying columns. It then needs a purpose.
@@ -61,6 +61,9 @@ pub enum SinkFormat {
     Ndjson,
     /// Arrow IPC file.
     Arrow,
+    /// A file for each row: the column `file` is its path below the folder, the column `content` what is in it. Other columns are not written.
+    /// Names come from treated columns only. Of two rows with the same name and content one is written; with another content the run fails.
+    Files,
 }
 
 /// Compression of a sink.

@@ -36,6 +36,11 @@ pub enum StepSection {
     Quality(QualityStep),
     /// Applies the policy of `[privacy]` to every column.
     Deidentify(DeidentifyStep),
+    /// De-identifies whole files in their own format under the policy of `[privacy]`: DICOM by PS3.15. One row for each file that is released: `file` (its
+    /// name by the pattern), `content`, the new identifiers (`patient`, `study_instance_uid`, `series_instance_uid`, `sop_instance_uid`) and what was
+    /// done (`actions`, `untouched`, `painted`, `warnings`). A sink of format `files` writes them. What cannot be released gives no row; the run counts it and
+    /// names it in a private file.
+    DeidentifyDocuments(DeidentifyDocumentsStep),
 }
 
 /// A step of type `sql`.
@@ -377,6 +382,54 @@ pub struct DeidentifyStep {
     pub input: String,
 }
 
+/// A step of type `deidentify_documents`.
+#[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct DeidentifyDocumentsStep {
+    /// Name of the table the step makes.
+    pub name: String,
+    /// The table it starts from: `source.raw` of a source of format `dicom`, or one with its columns.
+    pub input: String,
+    /// The column with whole files.
+    #[serde(default = "default_content")]
+    pub column: String,
+    /// Names of the released files, of `{patient}`, `{study}`, `{series}` and `{sop}`: new identifiers, never the names of the inputs.
+    #[serde(default = "default_pattern")]
+    pub pattern: String,
+    /// Options of PS3.15 beside the basic profile, by the words of `sutura deidentify --option`, such as `clean-descriptors` or
+    /// `retain-patient-characteristics`. Dates are treated as the policy treats them unless an option says otherwise.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// What becomes of text in the pixels.
+    #[serde(default)]
+    pub pixels: PixelText,
+    /// How pixels are written: `keep`, `native`, `rle`, `jpeg-ls` or `jpeg-2000`, all without loss; what is encoded anew is decoded again and compared.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub encode: sutura_deid::reencode::Coding,
+}
+
+fn default_content() -> String {
+    "content".to_owned()
+}
+
+fn default_pattern() -> String {
+    sutura_deid::dicom::OutputName::DEFAULT_PATTERN.to_owned()
+}
+
+/// What becomes of text in pixels.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum PixelText {
+    /// What the rules of the devices say is painted over.
+    #[default]
+    Rules,
+    /// That, and areas of every frame that look like text.
+    Detect,
+    /// Pixels stay; files that are likely to hold text have a warning.
+    Off,
+}
+
 impl StepSection {
     /// Name of the table the step makes.
     pub fn name(&self) -> &str {
@@ -393,6 +446,7 @@ impl StepSection {
             StepSection::Convert(step) => &step.name,
             StepSection::Quality(step) => &step.name,
             StepSection::Deidentify(step) => &step.name,
+            StepSection::DeidentifyDocuments(step) => &step.name,
         }
     }
 
@@ -411,6 +465,7 @@ impl StepSection {
             StepSection::Convert(_) => "convert",
             StepSection::Quality(_) => "quality",
             StepSection::Deidentify(_) => "deidentify",
+            StepSection::DeidentifyDocuments(_) => "deidentify_documents",
         }
     }
 
@@ -429,6 +484,7 @@ impl StepSection {
             StepSection::Convert(step) => Some(&step.input),
             StepSection::Quality(step) => Some(&step.input),
             StepSection::Deidentify(step) => Some(&step.input),
+            StepSection::DeidentifyDocuments(step) => Some(&step.input),
         }
     }
 

@@ -4,7 +4,6 @@
 //! output does not depend on how many threads there were.
 
 mod account;
-mod encode;
 mod inputs;
 mod out;
 mod work;
@@ -23,7 +22,7 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use sutura_deid::dicom::{CleanPixels, Dates, DicomDeidentifier, Options, actions_schema, actions_table};
+use sutura_deid::dicom::{CleanPixels, DicomDeidentifier, Options, actions_schema, actions_table};
 use sutura_engine::{
     Engine, EngineError, EngineOptions,
     arrow::record_batch::RecordBatch,
@@ -45,7 +44,7 @@ use super::{
     read_text, sql,
 };
 use crate::{
-    args::deidentify::{CleanPixelsBy, DeidOption, DeidentifyArgs},
+    args::deidentify::{CleanPixelsBy, DeidentifyArgs},
     failure::{CLEAN, Failure, Outcome, TOO_MANY_REJECTS},
     output::{self, Console},
     progress,
@@ -62,7 +61,8 @@ pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     out::check_pattern(&args.pattern)?;
     let privacy = privacy(args)?;
     let options = options(args, privacy.policy())?;
-    let deidentifier = DicomDeidentifier::new(options, &privacy).map_err(Failure::configuration)?.with_text_finder(encode::text_finder());
+    let deidentifier =
+        DicomDeidentifier::new(options, &privacy).map_err(Failure::configuration)?.with_text_finder(sutura_jobs::text_finder());
     let files = inputs::files(&paths)?;
     for output in [Some(&out), args.rejects.as_ref()].into_iter().flatten() {
         inputs::refuse_output_in_input(&paths, &files, output)?;
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     let stopped = Arc::new(AtomicBool::new(false));
     let shop = Arc::new(Shop {
         deidentifier,
-        encode: args.encode,
+        encode: args.encode.0,
         limits,
         stage: Stage::open(&out)?,
         budget: Budget::new(limits.bytes as u64),
@@ -146,34 +146,8 @@ fn privacy(args: &DeidentifyArgs) -> Outcome<Deidentifier> {
 
 /// Dates as the policy treats them, and the options that are named.
 fn options(args: &DeidentifyArgs, policy: &Policy) -> Outcome<Options> {
-    let is_named = |option| args.options.contains(&option);
-    let implied = Options::of_policy(policy);
-    let mut options = if is_named(DeidOption::AsPolicy) { implied } else { Options { dates: implied.dates, ..Options::default() } };
-    if is_named(DeidOption::Basic) && is_named(DeidOption::AsPolicy) {
-        return Err(Failure::configuration("--option basic and as-policy exclude each other"));
-    }
-    if is_named(DeidOption::Basic) {
-        options.dates = Dates::Remove;
-    }
-    if is_named(DeidOption::FullDates) && is_named(DeidOption::ModifiedDates) {
-        return Err(Failure::configuration("--option full-dates and modified-dates exclude each other"));
-    }
-    for option in &args.options {
-        match option {
-            DeidOption::Basic | DeidOption::AsPolicy => {}
-            DeidOption::CleanRecognizableFeatures => options.clean_recognizable_features = true,
-            DeidOption::CleanGraphics => options.clean_graphics = true,
-            DeidOption::CleanStructuredContent => options.clean_structured_content = true,
-            DeidOption::CleanDescriptors => options.clean_descriptors = true,
-            DeidOption::FullDates => options.dates = Dates::Full,
-            DeidOption::ModifiedDates => options.dates = Dates::Modified,
-            DeidOption::RetainPatientCharacteristics => options.retain_patient_characteristics = true,
-            DeidOption::RetainDevice => options.retain_device = true,
-            DeidOption::RetainUids => options.retain_uids = true,
-            DeidOption::RetainSafePrivate => options.retain_safe_private = true,
-            DeidOption::RetainInstitution => options.retain_institution = true,
-        }
-    }
+    let words: Vec<&str> = args.options.iter().map(|option| option.0).collect();
+    let mut options = Options::named(&words, policy).map_err(|why| Failure::configuration(format!("--option: {why}")))?;
     options.clean_pixels = match args.pixels {
         CleanPixelsBy::Rules => CleanPixels::Regions,
         CleanPixelsBy::Detect => CleanPixels::Detect,
@@ -197,7 +171,7 @@ fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeid
         "standard": "PS3.15 2024",
         "options": deidentifier.options().words(),
         "pixels": deidentifier.options().clean_pixels,
-        "encode": args.encode.word(),
+        "encode": args.encode.0.word(),
         "pattern": args.pattern,
     })
 }

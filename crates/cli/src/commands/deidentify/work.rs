@@ -14,18 +14,15 @@ use std::{
 use sutura_deid::{
     DeidError,
     dicom::{DicomDeidentifier, OutputName, Proof, deface},
+    reencode::{self, Coding, Encoded},
 };
 use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag};
 
 use super::{
     account::Rejected,
-    encode::{self, Encoded},
     out::{Part, Stage},
 };
-use crate::{
-    args::deidentify::EncodeAs,
-    failure::{Failure, Outcome},
-};
+use crate::failure::{Failure, Outcome};
 
 /// So much of a file says whether it is DICOM.
 const HEAD: u64 = 16 << 10;
@@ -65,7 +62,7 @@ pub(super) struct Written {
 /// What all threads share.
 pub(super) struct Shop {
     pub(super) deidentifier: DicomDeidentifier,
-    pub(super) encode: EncodeAs,
+    pub(super) encode: Coding,
     pub(super) limits: Limits,
     pub(super) stage: Arc<Stage>,
     pub(super) budget: Budget,
@@ -197,7 +194,7 @@ impl Shop {
         drop(file);
         let sutura_deid::dicom::Deidentified { mut bytes, mut proof, name } = released;
         let mut is_encoded_anew = false;
-        match encode::encode(&bytes, self.encode, &self.limits) {
+        match reencode::encode(&bytes, self.encode, &self.limits) {
             Encoded::Anew(encoded) => (bytes, is_encoded_anew) = (encoded, true),
             Encoded::AsTheyWere => {}
             Encoded::NotPossible => proof.warnings.push("not-encoded-anew"),

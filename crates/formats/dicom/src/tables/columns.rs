@@ -3,7 +3,10 @@
 use std::{borrow::Cow, sync::Arc};
 
 use arrow::{
-    array::{ArrayRef, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions, TimestampMicrosecondBuilder},
+    array::{
+        ArrayRef, BinaryViewBuilder, BooleanBuilder, Float64Builder, Int64Builder, RecordBatch, RecordBatchOptions,
+        TimestampMicrosecondBuilder,
+    },
     datatypes::{DataType, SchemaRef},
     error::ArrowError,
 };
@@ -19,6 +22,7 @@ const FIRST_ROWS: usize = 256;
 /// What a column of a row holds.
 pub(super) enum Cell<'d> {
     Text(Option<Cow<'d, str>>),
+    Bytes(Option<&'d [u8]>),
     Tag(Option<Tag>),
     Integer(Option<i64>),
     Number(Option<f64>),
@@ -32,6 +36,7 @@ pub(super) enum Cell<'d> {
 #[derive(Debug)]
 enum Builder {
     Text(TextColumn),
+    Bytes(BinaryViewBuilder),
     Integer(Int64Builder),
     Number(Float64Builder),
     Flag(BooleanBuilder),
@@ -62,6 +67,7 @@ impl Columns {
                 DataType::Timestamp(_, _) => {
                     Builder::Instant(TimestampMicrosecondBuilder::with_capacity(room).with_data_type(field.data_type().clone()))
                 }
+                DataType::BinaryView => Builder::Bytes(BinaryViewBuilder::with_capacity(room)),
                 _ => Builder::Text(TextColumn::with_capacity(room)),
             })
             .collect();
@@ -80,11 +86,16 @@ impl Columns {
             (Some(Builder::Text(builder)), Cell::Tag(Some(tag))) => {
                 builder.append(std::str::from_utf8(&tag.to_hex()).unwrap_or_default());
             }
+            (Some(Builder::Bytes(builder)), Cell::Bytes(Some(bytes))) => {
+                self.bytes += bytes.len();
+                builder.append_value(bytes);
+            }
             (Some(Builder::Integer(builder)), Cell::Integer(value)) => builder.append_option(value),
             (Some(Builder::Number(builder)), Cell::Number(value)) => builder.append_option(value),
             (Some(Builder::Flag(builder)), Cell::Flag(value)) => builder.append_option(value),
             (Some(Builder::Instant(builder)), Cell::Instant(value)) => builder.append_option(value),
             (Some(Builder::Text(builder)), _) => builder.append_null(),
+            (Some(Builder::Bytes(builder)), _) => builder.append_null(),
             (Some(Builder::Integer(builder)), _) => builder.append_null(),
             (Some(Builder::Number(builder)), _) => builder.append_null(),
             (Some(Builder::Flag(builder)), _) => builder.append_null(),
@@ -108,6 +119,7 @@ impl Columns {
             .map(|builder| -> ArrayRef {
                 match builder {
                     Builder::Text(column) => Arc::new(column.finish()),
+                    Builder::Bytes(column) => Arc::new(column.finish()),
                     Builder::Number(column) => Arc::new(column.finish()),
                     Builder::Integer(column) => Arc::new(column.finish()),
                     Builder::Flag(column) => Arc::new(column.finish()),

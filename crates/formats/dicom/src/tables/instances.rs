@@ -45,6 +45,19 @@ pub(super) fn common() -> Vec<Column> {
     columns
 }
 
+/// The files themselves, for steps that treat them whole.
+pub(super) fn raw() -> Table {
+    // Of a file above the limit only the beginning is held, and a beginning is no file.
+    let whole = Read::Bytes(|row| (row.record.bytes.len() as u64 == row.record.length).then_some(row.record.bytes));
+    let doc = "the whole file as it was sent; null of one that is larger than the limit";
+    table(
+        "raw",
+        "one row for each instance: the file as a whole",
+        Rows::Instances,
+        vec![computed("content", "", PhiClass::FreeText, doc, whole)],
+    )
+}
+
 /// An element of the file meta information.
 fn meta<'d>(row: &Row<'d>, tag: u32) -> Option<Cow<'d, str>> {
     row.record.file.meta().text(Tag(tag))

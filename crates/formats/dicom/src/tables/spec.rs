@@ -122,6 +122,7 @@ pub(super) enum Read {
     /// An element of what is around the row's item.
     Parent(usize, Tag, Form),
     Text(for<'d> fn(&Row<'d>) -> Option<Cow<'d, str>>),
+    Bytes(for<'d> fn(&Row<'d>) -> Option<&'d [u8]>),
     /// A tag as eight hexadecimal digits.
     Tag(fn(&Row<'_>) -> Option<Tag>),
     Integer(for<'d> fn(&Row<'d>) -> Option<i64>),
@@ -136,6 +137,7 @@ impl Read {
         match self {
             Self::File(_, form) | Self::Item(_, form) | Self::Parent(_, _, form) => form.data_type(),
             Self::Text(_) | Self::Tag(_) => DataType::Utf8View,
+            Self::Bytes(_) => DataType::BinaryView,
             Self::Integer(_) => DataType::Int64,
             Self::Number(_) => DataType::Float64,
             Self::Flag(_) => DataType::Boolean,
@@ -153,6 +155,7 @@ impl Read {
                 form.cell(row.parents.get(*which).copied().flatten().and_then(|parent| parent.get(*tag)).as_ref())
             }
             Self::Text(read) => Cell::Text(read(row)),
+            Self::Bytes(read) => Cell::Bytes(read(row)),
             Self::Tag(read) => Cell::Tag(read(row)),
             Self::Integer(read) => Cell::Integer(read(row)),
             Self::Number(read) => Cell::Number(read(row)),
@@ -319,7 +322,7 @@ pub(super) fn tables() -> &'static [Table] {
     static TABLES: LazyLock<Vec<Table>> = LazyLock::new(|| {
         let mut tables = vec![instances::instances(), frames::frames(), elements::elements()];
         tables.extend(structured::tables());
-        tables.push(elements::findings());
+        tables.extend([elements::findings(), instances::raw()]);
         tables
     });
     &TABLES

@@ -1,24 +1,50 @@
 //! Pixels in another coding without loss, proved the same.
 
-use std::sync::Arc;
-
-use sutura_deid::dicom::TextFinder;
+use serde::{Deserialize, Serialize};
 use sutura_dicom::{
     DicomFile, Limits, Tag, TransferSyntax, Vr,
     codec::{self, Lossless},
-    pixels::{
-        FrameMap, PixelDescription, PixelError, SampleKind,
-        decode::{self, Frame},
-        lut::Modality,
-    },
+    pixels::{FrameMap, PixelDescription, PixelError, SampleKind, decode},
     write::OwnedFile,
 };
-use sutura_imaging::{Image, Rescale, burned};
 
-use crate::args::deidentify::EncodeAs;
+/// How pixels are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Coding {
+    /// As they come; painted images uncompressed.
+    #[default]
+    Keep,
+    /// Uncompressed, little endian.
+    Native,
+    /// RLE Lossless.
+    Rle,
+    /// JPEG-LS Lossless.
+    JpegLs,
+    /// JPEG 2000 Lossless.
+    #[serde(rename = "jpeg-2000")]
+    Jpeg2000,
+}
+
+impl Coding {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Keep, Self::Native, Self::Rle, Self::JpegLs, Self::Jpeg2000];
+
+    /// The word in options and accounts.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Keep => "keep",
+            Self::Native => "native",
+            Self::Rle => "rle",
+            Self::JpegLs => "jpeg-ls",
+            Self::Jpeg2000 => "jpeg-2000",
+        }
+    }
+}
 
 /// What became of pixels that were to be encoded anew.
-pub(super) enum Encoded {
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Encoded {
     /// They are in the coding that was asked for, and were decoded to the same.
     Anew(Vec<u8>),
     /// They are in that coding already, or there are none.
@@ -27,14 +53,14 @@ pub(super) enum Encoded {
     NotPossible,
 }
 
-/// Encodes the pixels of a released file.
-pub(super) fn encode(released: &[u8], into: EncodeAs, limits: &Limits) -> Encoded {
+/// Encodes the pixels of a file. What is encoded anew was decoded again, and every frame is the same.
+pub fn encode(released: &[u8], into: Coding, limits: &Limits) -> Encoded {
     let lossless = match into {
-        EncodeAs::Keep => return Encoded::AsTheyWere,
-        EncodeAs::Native => None,
-        EncodeAs::Rle => Some(Lossless::Rle),
-        EncodeAs::JpegLs => Some(Lossless::JpegLs),
-        EncodeAs::Jpeg2000 => Some(Lossless::Jpeg2000),
+        Coding::Keep => return Encoded::AsTheyWere,
+        Coding::Native => None,
+        Coding::Rle => Some(Lossless::Rle),
+        Coding::JpegLs => Some(Lossless::JpegLs),
+        Coding::Jpeg2000 => Some(Lossless::Jpeg2000),
     };
     let Ok(file) = DicomFile::parse(released.to_vec(), limits) else { return Encoded::NotPossible };
     let wanted = TransferSyntax::of(lossless.map_or("1.2.840.10008.1.2.1", Lossless::uid));
@@ -111,22 +137,4 @@ fn is_same(file: &DicomFile, description: &PixelDescription, map: &FrameMap, byt
             let after = decode::frame(&again, &described, &placed, number);
             before.is_ok() && before == after
         })
-}
-
-/// Text looked for by `sutura-imaging`. A frame that cannot be looked at is painted over as a whole.
-pub(super) fn text_finder() -> Arc<TextFinder> {
-    Arc::new(|description: &PixelDescription, frame: &Frame| {
-        let as_stored = Rescale { modality: Modality::Identity, is_hounsfield: false };
-        let Ok(image) = Image::of_frame(frame, description, &as_stored) else {
-            return vec![sutura_deid::dicom::PixelBox { x: 0, y: 0, width: frame.columns as u32, height: frame.rows as u32 }];
-        };
-        let found = burned::text_boxes(&image.to_8_bits());
-        let pixel_box = |area: burned::TextBox| sutura_deid::dicom::PixelBox {
-            x: area.left as u32,
-            y: area.top as u32,
-            width: area.width() as u32,
-            height: area.height() as u32,
-        };
-        found.into_iter().map(pixel_box).collect()
-    })
 }
