@@ -28,7 +28,7 @@ fn image(number: u32) -> OwnedDataSet {
     for (tag, value) in [(0x0002, 1), (0x0010, 16), (0x0011, 16), (0x0100, 8), (0x0101, 8), (0x0102, 7), (0x0103, 0)] {
         data_set.set_u16(Tag(0x0028_0000 | tag), &[value]);
     }
-    data_set.set_bytes(Tag(0x7FE0_0010), Vr::OB, (0..=255).collect());
+    data_set.set_bytes(Tag(0x7FE0_0010), Vr::OB, (0..=255u8).collect::<Vec<u8>>());
     data_set
 }
 

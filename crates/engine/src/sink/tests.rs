@@ -214,6 +214,7 @@ async fn every_format_and_compression_reads_back() {
         };
         let (rows, values): (usize, i64) = match format {
             SinkFormat::Parquet => sum(&read_parquet(&target)),
+            SinkFormat::Files => unreachable!("a folder, tested below"),
             SinkFormat::Arrow => {
                 let reader = arrow::ipc::reader::FileReader::try_new(std::io::Cursor::new(plain), None).unwrap();
                 assert_eq!(ColumnMeta::from_field(reader.schema().field(0)).phi, Some(PhiClass::Mrn));
