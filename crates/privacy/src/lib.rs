@@ -49,6 +49,7 @@ mod policy_toml;
 mod profile;
 mod seal;
 mod shape;
+pub mod text;
 mod transform;
 mod vault;
 

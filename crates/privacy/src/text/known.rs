@@ -1,0 +1,291 @@
+//! The patient of the record: names, numbers, addresses and relatives that are known before the text is read.
+
+use std::fmt;
+
+use chrono::NaiveDate;
+
+use super::{
+    RuleId, TextClass, lexicon,
+    scan::Found,
+    token::{Gap, Kind, Token, folded, hash_word},
+};
+
+/// What is known of the patient of a text. Every part is found in any order and case, without regard to marks of letters; names and
+/// streets also with one letter wrong, missing, added or swapped; numbers with any signs between their groups.
+#[derive(Default, Clone)]
+pub struct KnownPatient {
+    names: Vec<String>,
+    name_hashes: Vec<u64>,
+    ids: Vec<(String, TextClass)>,
+    addresses: Vec<Vec<String>>,
+    towns: Vec<u64>,
+    dates: Vec<NaiveDate>,
+    longest_id: usize,
+}
+
+impl fmt::Debug for KnownPatient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("KnownPatient")
+            .field("names", &self.names.len())
+            .field("ids", &self.ids.len())
+            .field("addresses", &self.addresses.len())
+            .field("dates", &self.dates.len())
+            .finish()
+    }
+}
+
+impl KnownPatient {
+    /// Nothing is known yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty() && self.ids.is_empty() && self.addresses.is_empty() && self.dates.is_empty()
+    }
+
+    /// A name or a part of one: `Shea`, `Shea, Rhonda M.`, `Rhonda^Shea`.
+    pub fn add_name(&mut self, name: &str) {
+        for word in name.split(|character: char| !(character.is_alphabetic() || ('\u{300}'..='\u{36f}').contains(&character))) {
+            let word = folded(word);
+            if word.chars().count() >= 2 && !self.names.contains(&word) {
+                self.name_hashes.push(hash_word(&word));
+                self.names.push(word);
+            }
+        }
+        self.name_hashes.sort_unstable();
+    }
+
+    /// The name of a relative or contact.
+    pub fn add_relative(&mut self, name: &str) {
+        self.add_name(name);
+    }
+
+    /// A number or code of any kind: medical record, account, insurance, national identity. Shorter than four letters and digits is
+    /// not looked for, because it would be found everywhere.
+    pub fn add_identifier(&mut self, identifier: &str, class: TextClass) {
+        let plain: String = identifier
+            .chars()
+            .filter(|character| character.is_ascii_alphanumeric())
+            .map(|character| character.to_ascii_lowercase())
+            .collect();
+        if plain.len() < 4 || plain.len() > 64 || self.ids.iter().any(|(known, _)| *known == plain) {
+            return;
+        }
+        self.longest_id = self.longest_id.max(plain.len());
+        self.ids.push((plain, class));
+    }
+
+    /// A telephone or fax number, with or without the country's code.
+    pub fn add_phone(&mut self, phone: &str) {
+        let digits: String = phone.chars().filter(char::is_ascii_digit).collect();
+        if digits.len() >= 7 {
+            self.add_identifier(&digits, TextClass::Phone);
+        }
+        // The same number as it is dialled at home.
+        if digits.len() > 10 {
+            self.add_identifier(&digits[digits.len() - 10..], TextClass::Phone);
+        }
+        if digits.len() >= 10 {
+            self.add_identifier(&digits[digits.len() - 7..], TextClass::Phone);
+        }
+    }
+
+    /// An address: street, town and code between commas or lines.
+    pub fn add_address(&mut self, address: &str) {
+        for (at, part) in address.split([',', '\n', '^', ';']).enumerate() {
+            let words: Vec<String> =
+                part.split(|character: char| !character.is_alphanumeric()).filter(|word| !word.is_empty()).map(folded).collect();
+            let digits = words.iter().any(|word| word.bytes().any(|byte| byte.is_ascii_digit()));
+            if words.len() == 1 && !digits && at > 0 && words[0].len() >= 4 {
+                self.towns.push(hash_word(&words[0]));
+            } else if words.len() == 1 && digits && words[0].len() >= 5 {
+                self.add_identifier(&words[0], TextClass::Zip);
+            } else if words.len() > 1 {
+                self.addresses.push(words);
+            }
+        }
+    }
+
+    /// A date of the patient, such as the birth date.
+    pub fn add_date(&mut self, date: NaiveDate) {
+        self.dates.push(date);
+    }
+
+    pub(super) fn find(&self, text: &str, tokens: &[Token], found: &mut Vec<Found>) {
+        for at in 0..tokens.len() {
+            let token = &tokens[at];
+            match token.kind {
+                Kind::Word => {
+                    if self.is_name(text, tokens, at) {
+                        push(found, tokens, at, at + 1, TextClass::Name, "known.name");
+                    }
+                    if self.towns.contains(&token.hash) && token.is_capital() {
+                        push(found, tokens, at, at + 1, TextClass::City, "known.town");
+                    }
+                }
+                Kind::Number => self.find_date(text, tokens, at, found),
+                _ => {}
+            }
+            if token.kind != Kind::Sign {
+                self.find_id(text, tokens, at, found);
+                self.find_address(text, tokens, at, found);
+            }
+        }
+    }
+
+    fn is_name(&self, text: &str, tokens: &[Token], at: usize) -> bool {
+        let token = &tokens[at];
+        let plain = token.flags & (lexicon::COMMON | lexicon::FUNCTION | lexicon::CLINICAL | lexicon::EPONYM) != 0;
+        if self.name_hashes.binary_search(&token.hash).is_ok() {
+            // A name that is a word ("May", "Long") needs a capital, or another known name beside it.
+            return !plain || token.is_capital() && !self.names_a_disease(tokens, at) || self.has_known_neighbour(tokens, at);
+        }
+        if plain || token.flags & lexicon::WORD != 0 || !(4..=40).contains(&token.chars) {
+            return false;
+        }
+        let length = usize::from(token.chars);
+        let near = |name: &&String| name.len() >= 4 && name.len().abs_diff(length) <= 1;
+        if !self.names.iter().any(|name| near(&name)) {
+            return false;
+        }
+        let word = folded(&text[token.start as usize..token.end as usize]);
+        self.names.iter().filter(near).any(|name| within_one_edit(name.as_bytes(), word.as_bytes()))
+    }
+
+    fn names_a_disease(&self, tokens: &[Token], at: usize) -> bool {
+        let skip = if tokens.get(at + 1).is_some_and(|sign| sign.is_sign(b'\'')) { 3 } else { 1 };
+        tokens.get(at + skip).is_some_and(|next| next.flags & lexicon::EPONYM_NOUN != 0)
+    }
+
+    fn has_known_neighbour(&self, tokens: &[Token], at: usize) -> bool {
+        let near = |place: Option<usize>| {
+            place.and_then(|place| tokens.get(place)).is_some_and(|token| self.name_hashes.binary_search(&token.hash).is_ok())
+        };
+        near(at.checked_sub(1))
+            || near(Some(at + 1))
+            || tokens.get(at + 1).is_some_and(|sign| sign.is_one_of(b",-.")) && near(Some(at + 2))
+            || at >= 2 && tokens[at - 1].is_one_of(b",-.") && near(at.checked_sub(2))
+    }
+
+    /// A number that starts at a token, over signs and single blanks.
+    fn find_id(&self, text: &str, tokens: &[Token], at: usize, found: &mut Vec<Found>) {
+        if self.ids.is_empty() {
+            return;
+        }
+        let mut plain = String::new();
+        for end in at..tokens.len().min(at + 24) {
+            let token = &tokens[end];
+            if end > at && token.gap > Gap::Space || plain.len() > self.longest_id {
+                return;
+            }
+            if token.kind == Kind::Sign {
+                if !token.is_one_of(b"-./()_#:+") {
+                    return;
+                }
+                continue;
+            }
+            plain.extend(text[token.start as usize..token.end as usize].chars().map(|character| character.to_ascii_lowercase()));
+            if !self.ids.iter().any(|(id, _)| id.starts_with(plain.as_str())) {
+                return;
+            }
+            if let Some((_, class)) = self.ids.iter().find(|(id, _)| *id == plain) {
+                push(found, tokens, at, end + 1, *class, "known.id");
+            }
+        }
+    }
+
+    /// Two or more words of an address side by side, one of them longer than three letters.
+    fn find_address(&self, text: &str, tokens: &[Token], at: usize, found: &mut Vec<Found>) {
+        for address in &self.addresses {
+            let mut end = at;
+            let (mut matched, mut telling) = (0, false);
+            let mut place = at;
+            while let Some(token) = tokens.get(place).filter(|token| place == at || token.gap <= Gap::Line) {
+                if token.kind == Kind::Sign {
+                    if place == at || !token.is_one_of(b".,#-'") {
+                        break;
+                    }
+                    place += 1;
+                    continue;
+                }
+                let word = folded(&text[token.start as usize..token.end as usize]);
+                let exact = address.iter().any(|known| *known == word);
+                let fits = exact
+                    || word.len() >= 5
+                        && token.kind == Kind::Word
+                        && address.iter().any(|known| known.len() >= 5 && within_one_edit(known.as_bytes(), word.as_bytes()));
+                if !fits {
+                    break;
+                }
+                matched += 1;
+                telling |= token.kind == Kind::Word && token.chars > 3 && token.flags & lexicon::FUNCTION == 0
+                    || token.kind != Kind::Word && token.chars > 1;
+                place += 1;
+                end = place;
+            }
+            if matched >= 2 && telling {
+                push(found, tokens, at, end, TextClass::Street, "known.address");
+            }
+        }
+    }
+
+    /// A known date without its year: `3/14`, `14.3.`
+    fn find_date(&self, text: &str, tokens: &[Token], at: usize, found: &mut Vec<Found>) {
+        if self.dates.is_empty() || at + 2 >= tokens.len() || !tokens[at + 1].is_one_of(b"/.-") || tokens[at + 1].gap != Gap::None {
+            return;
+        }
+        let number = |place: usize| text[tokens[place].start as usize..tokens[place].end as usize].parse::<u32>().unwrap_or(0);
+        let (a, b) = (number(at), number(at + 2));
+        use chrono::Datelike;
+        if self.dates.iter().any(|date| (date.month(), date.day()) == (a, b) || (date.day(), date.month()) == (a, b)) {
+            push(found, tokens, at, at + 3, TextClass::Date, "known.date");
+        }
+    }
+}
+
+fn push(found: &mut Vec<Found>, tokens: &[Token], first: usize, end: usize, class: TextClass, rule: &'static str) {
+    found.push(Found { start: tokens[first].start, end: tokens[end - 1].end, class: Some(class), rule: RuleId(rule), score: 0.98 });
+}
+
+/// Whether two words differ by at most one letter wrong, missing, added, or two neighbours swapped.
+fn within_one_edit(a: &[u8], b: &[u8]) -> bool {
+    let (short, long) = if a.len() <= b.len() { (a, b) } else { (b, a) };
+    let same_start = short.iter().zip(long).take_while(|(x, y)| x == y).count();
+    if long.len() - short.len() > 1 {
+        return false;
+    }
+    if short.len() == long.len() {
+        let rest = &short[same_start..];
+        let other = &long[same_start..];
+        return rest.is_empty()
+            || rest[1..] == other[1..]
+            || rest.len() >= 2 && rest[0] == other[1] && rest[1] == other[0] && rest[2..] == other[2..];
+    }
+    short[same_start..] == long[same_start + 1..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_letter_may_differ() {
+        for (a, b) in [("meyer", "meyer"), ("meyer", "meier"), ("meyer", "meyr"), ("meyer", "meyers"), ("meyer", "emyer")] {
+            assert!(within_one_edit(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+        for (a, b) in [("meyer", "maier"), ("meyer", "mey"), ("abcd", "badc")] {
+            assert!(!within_one_edit(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn debug_tells_no_value() {
+        let mut known = KnownPatient::new();
+        known.add_name("Rhonda Shea");
+        known.add_identifier("257475", TextClass::Mrn);
+        let told = format!("{known:?}");
+        assert!(!told.contains("shea") && !told.contains("257475"), "{told}");
+    }
+}

@@ -1,0 +1,732 @@
+//! Names of persons: after titles, labels, relatives and cues, before degrees, and by themselves where a name is likely.
+//!
+//! A capital word that no list knows is as likely a name as one of the census, so that names of every origin are found alike.
+
+use super::{Case, Gap, Letters, Scan, TextClass, Token, lexicon};
+use crate::text::rules::Trigger;
+
+/// Words that are something else than a name.
+const PLAIN: u16 = lexicon::COMMON | lexicon::FUNCTION | lexicon::CLINICAL | lexicon::HEADING | lexicon::UNIT | lexicon::EPONYM_NOUN;
+const NAMES: u16 = lexicon::GIVEN | lexicon::FAMILY;
+
+impl Scan<'_> {
+    /// The name after a title: `Dr. Daniel Pollard`, `Mrs. Week`.
+    pub(crate) fn title(&mut self, at: usize, len: usize) {
+        let mut place = at + len;
+        let point = self.get(place).is_some_and(|token| token.is_one_of(b".:") && token.gap == Gap::None);
+        if !self.tokens[at].is_capital() && !point && self.letters == Letters::Normal {
+            return;
+        }
+        place += usize::from(point);
+        // `Dr(a). Maria`, `Dr./Dra.`: signs and more titles.
+        for _ in 0..3 {
+            let Some(token) = self.get(place) else { return };
+            if token.is_one_of(b"./(:)") && token.gap == Gap::None {
+                place += 1;
+            } else if let Some(more) = self.phrase(place, Trigger::Title).filter(|_| token.gap <= Gap::Space) {
+                place += more;
+            } else {
+                break;
+            }
+        }
+        let Some(token) = self.get(place).filter(|token| token.gap <= Gap::Line && token.is_word()) else { return };
+        let small = !token.is_capital();
+        if small
+            && (token.flags & (lexicon::FUNCTION | lexicon::HEADING) != 0
+                || token.chars < 2
+                || self.letters == Letters::Normal && token.flags & PLAIN != 0)
+        {
+            let particle = self.phrase(place, Trigger::Particle).is_some() && token.flags & lexicon::FUNCTION == 0;
+            if !particle {
+                return;
+            }
+        }
+        if token.flags & (lexicon::FUNCTION | lexicon::HEADING) != 0 && token.flags & NAMES == 0 {
+            return;
+        }
+        let end = self.full_name(place, 5, true);
+        if end > place {
+            self.push(place, end, TextClass::Name, "name.title", 0.9);
+            self.learn(place, end);
+        }
+    }
+
+    /// The value of a label such as "Name" or "Patient".
+    pub(crate) fn name_value(&mut self, place: usize) {
+        if self.phrase(place, Trigger::Title).is_some_and(|_| self.get(place).is_some_and(Token::is_capital)) {
+            return;
+        }
+        let Some(token) = self.get(place).filter(|token| token.is_word() && token.gap <= Gap::Wide) else { return };
+        if self.label_with_colon(place) {
+            return;
+        }
+        let mut end = self.labelled_run(place);
+        if end == place {
+            return;
+        }
+        // `Shea, Rhonda M.`
+        if self.get(end).is_some_and(|sign| sign.is_sign(b',') && sign.gap <= Gap::Space)
+            && self.get(end + 1).is_some_and(|next| {
+                next.gap <= Gap::Space
+                    && next.is_word()
+                    && self.phrase(end + 1, Trigger::Credential).is_none_or(|_| next.case == Case::Title)
+            })
+        {
+            let more = self.labelled_run(end + 1);
+            if more > end + 1 {
+                end = more;
+            }
+        }
+        let words = self.tokens[place..end].iter().filter(|token| token.is_word());
+        let plain = words.clone().all(|token| token.flags & PLAIN != 0 && token.flags & NAMES == 0);
+        if plain && !token.is_initial() {
+            return;
+        }
+        self.push(place, end, TextClass::Name, "label.name", 0.93);
+        self.learn(place, end);
+    }
+
+    /// Words of a form field up to a sign, a column, or the next label; in any case of letters.
+    fn labelled_run(&self, first: usize) -> usize {
+        let mut place = first;
+        let mut end = first;
+        let mut words = 0;
+        let small_start = self.get(first).is_some_and(|token| token.case == Case::Lower);
+        while let Some(token) = self.get(place) {
+            if place > first && token.gap > Gap::Space || words >= 6 {
+                break;
+            }
+            if token.is_word() {
+                if words > 0 && (self.label_with_colon(place) || self.is_credential(place)) {
+                    break;
+                }
+                let particle = self.phrase(place, Trigger::Particle);
+                if token.case == Case::Lower && !small_start && particle.is_none() {
+                    break;
+                }
+                if token.flags & lexicon::FUNCTION != 0 && particle.is_none() && !token.is_initial()
+                    || words > 0 && token.flags & lexicon::HEADING != 0 && token.flags & NAMES == 0
+                {
+                    break;
+                }
+                if small_start && words > 0 && particle.is_none() && token.flags & PLAIN != 0 && token.flags & NAMES == 0 {
+                    break;
+                }
+                words += 1;
+                place += 1;
+                end = place;
+                if token.chars == 1 && self.get(place).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None) {
+                    place += 1;
+                    end = place;
+                }
+            } else if token.is_one_of(b"-'")
+                && token.gap == Gap::None
+                && place > first
+                && self.get(place + 1).is_some_and(|next| next.gap == Gap::None && next.is_word())
+            {
+                place += 1;
+            } else {
+                break;
+            }
+        }
+        end
+    }
+
+    /// The end of a name whose first word stands in a strong context.
+    fn full_name(&self, first: usize, most: usize, titled: bool) -> usize {
+        let mut place = first;
+        let mut end = first;
+        let mut words = 0;
+        let mut last_case = Case::None;
+        while let Some(token) = self.get(place) {
+            let line_ok = place == first;
+            if !line_ok && token.gap > Gap::Space || words >= most || self.taken[place] {
+                break;
+            }
+            if token.is_initial() {
+                if place > first && words > 0 && self.starts_new_sentence(place) {
+                    break;
+                }
+                place += 1;
+                if self.get(place).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None) {
+                    place += 1;
+                } else if self.get(place).is_some_and(|sign| sign.is_sign(b'\'') && sign.gap == Gap::None)
+                    && self.get(place + 1).is_some_and(|next| next.is_word() && next.gap == Gap::None && next.chars > 1)
+                {
+                    // O'Brien
+                    place += 2;
+                    last_case = Case::Title;
+                }
+                end = place;
+                words += 1;
+                continue;
+            }
+            if !token.is_word() {
+                let glued = token.is_one_of(b"-'")
+                    && token.gap == Gap::None
+                    && self.get(place + 1).is_some_and(|next| next.gap == Gap::None && next.is_word() && next.chars > 1);
+                if place > first && glued {
+                    place += 1;
+                    words = words.saturating_sub(1);
+                    continue;
+                }
+                break;
+            }
+            if words > 0 && (self.is_credential(place) || self.label_with_colon(place)) {
+                break;
+            }
+            if let Some(len) = self.phrase(place, Trigger::Particle) {
+                let next = self.get(place + len).filter(|next| next.gap <= Gap::Space && next.is_word());
+                let goes_on = next.is_some_and(|next| {
+                    next.is_capital() || self.letters == Letters::AllSmall && next.flags & (lexicon::FUNCTION | lexicon::COMMON) == 0
+                }) || next.is_some() && self.phrase(place + len, Trigger::Particle).is_some();
+                if goes_on && (words > 0 || titled) {
+                    place += len;
+                    continue;
+                }
+                if token.case == Case::Lower {
+                    break;
+                }
+            }
+            let after_first = words > 0;
+            let fits = if token.is_capital() {
+                let shouted = token.case == Case::Upper
+                    && last_case == Case::Title
+                    && token.chars > 1
+                    && self.phrase(place, Trigger::NameSuffix).is_none();
+                let plain = after_first
+                    && token.flags & (PLAIN | lexicon::GENERIC) != 0
+                    && (token.flags & NAMES == 0 || token.flags & (lexicon::FUNCTION | lexicon::HEADING | lexicon::CLINICAL) != 0);
+                let dated = after_first
+                    && self.phrase(place, Trigger::Month(1)).is_some()
+                    && self.get(place + 1).is_some_and(|next| next.kind != super::Kind::Word && next.kind != super::Kind::Sign);
+                !shouted && !plain && !dated
+            } else if after_first {
+                self.letters == Letters::AllSmall && token.chars > 1 && token.flags & (PLAIN | lexicon::WORD) == 0
+                    || self.letters == Letters::AllSmall
+                        && token.flags & lexicon::FAMILY != 0
+                        && token.flags & (lexicon::FUNCTION | lexicon::CLINICAL | lexicon::HEADING | lexicon::PERSON_VERB) == 0
+                        && words == 1
+                        && self.get(place + 1).is_none_or(|next| {
+                            next.kind == super::Kind::Sign || next.gap > Gap::Space || next.flags & lexicon::FUNCTION != 0
+                        })
+            } else {
+                token.case == Case::None || token.flags & lexicon::FUNCTION == 0
+            };
+            if !fits {
+                break;
+            }
+            words += 1;
+            last_case = token.case;
+            place += 1;
+            end = place;
+        }
+        end
+    }
+
+    fn starts_new_sentence(&self, at: usize) -> bool {
+        at > 0 && self.tokens[at - 1].is_sign(b'.') && at >= 2 && !self.tokens[at - 2].is_initial()
+    }
+
+    fn is_credential(&self, at: usize) -> bool {
+        let token = &self.tokens[at];
+        (token.case != Case::Title || token.chars > 3) && token.is_capital() && self.phrase(at, Trigger::Credential).is_some()
+    }
+
+    /// The name before a degree: `Michael Stevens, MD`.
+    pub(crate) fn credential(&mut self, at: usize) {
+        let token = self.tokens[at];
+        let is_degree = matches!(token.case, Case::Upper | Case::Mixed) || self.letters == Letters::AllSmall;
+        if !is_degree || at == 0 {
+            return;
+        }
+        let comma = self.tokens[at - 1].is_sign(b',') && token.gap <= Gap::Space;
+        let mut first = if comma { at - 1 } else { at };
+        let stop = first;
+        if !comma && token.gap != Gap::Space {
+            return;
+        }
+        let mut words = 0;
+        while first > 0 && words < 4 {
+            let before = &self.tokens[first - 1];
+            if self.tokens[first].gap > Gap::Space && first < stop {
+                break;
+            }
+            let is_part = before.is_word()
+                && (before.is_capital()
+                    || self.phrase(first - 1, Trigger::Particle).is_some() && words > 0
+                    || self.letters == Letters::AllSmall && before.flags & (PLAIN | lexicon::PERSON_CUE) == 0)
+                && before.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0;
+            let is_sign = before.is_one_of(b".-'")
+                && first < stop + 1
+                && (first >= 2 && (self.tokens[first - 2].is_initial() || before.gap == Gap::None && !before.is_sign(b'.')));
+            if !is_part && !is_sign {
+                break;
+            }
+            if is_part && before.flags & lexicon::CLINICAL != 0 && before.flags & NAMES == 0 {
+                break;
+            }
+            if is_part && self.phrase(first - 1, Trigger::Title).is_some() && words > 0 {
+                break;
+            }
+            words += u32::from(is_part);
+            first -= 1;
+        }
+        while first < stop && !self.tokens[first].is_word() {
+            first += 1;
+        }
+        // A sentence's first word before the name: "Discussed".
+        while first + 1 < stop
+            && self.tokens[first].is_word()
+            && self.tokens[first].flags & PLAIN != 0
+            && self.tokens[first].flags & lexicon::GIVEN == 0
+            && words > 1
+        {
+            first += 1;
+            words -= 1;
+        }
+        if first >= stop || words == 0 {
+            return;
+        }
+        let alone = words == 1;
+        let only = self.tokens[first];
+        if alone
+            && (!comma
+                || only.flags & PLAIN != 0 && only.flags & NAMES == 0
+                || only.chars < 2
+                || only.case == Case::Upper && self.letters == Letters::Normal
+                || self.is_place(first, stop))
+        {
+            return;
+        }
+        let plain = self.tokens[first..stop]
+            .iter()
+            .filter(|token| token.is_word())
+            .all(|token| token.flags & PLAIN != 0 && token.flags & NAMES == 0);
+        if plain || comma && self.is_place(first, stop) && self.phrase(at, Trigger::State).is_some() {
+            return;
+        }
+        self.push(first, stop, TextClass::Name, "name.degree", 0.88);
+        self.learn(first, stop);
+    }
+
+    /// The name of a relative: `Wife Tyler`, `daughter, Mary Jones`, `Mary Jones (daughter)`.
+    pub(crate) fn kin(&mut self, at: usize, len: usize) {
+        self.push(at, at + len, TextClass::Relative, "relative", 0.5);
+        if at > 1 && self.tokens[at - 1].is_one_of(b"(,") {
+            self.name_before_kin(at - 1);
+        }
+        let mut place = at + len;
+        let mut steps = 0;
+        while let Some(token) = self.get(place) {
+            let skip = token.is_one_of(b",(:-")
+                || token.is_word() && matches!(self.word(place), "is" | "named" | "name" | "was" | "called" | "llamada" | "llamado");
+            if !skip || steps >= 2 || token.gap > Gap::Space {
+                break;
+            }
+            place += 1;
+            steps += 1;
+        }
+        self.cued_name(place, "name.relative", 0.8);
+    }
+
+    fn name_before_kin(&mut self, sign: usize) {
+        let mut first = sign;
+        let mut words = 0;
+        while first > 0 && words < 4 {
+            let token = &self.tokens[first - 1];
+            let is_part = token.is_word() && token.is_capital() && token.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0;
+            if !is_part
+                && !(token.is_one_of(b".-'")
+                    && first >= 2
+                    && self.tokens[first - 2].is_word()
+                    && token.gap == Gap::None
+                    && (token.is_one_of(b"-'") || self.tokens[first - 2].is_initial()))
+                || first < sign && self.tokens[first].gap > Gap::Space
+            {
+                break;
+            }
+            words += usize::from(is_part);
+            first -= 1;
+        }
+        let has_name = self.tokens[first..sign]
+            .iter()
+            .any(|token| token.is_word() && (token.flags & NAMES != 0 || token.flags & (PLAIN | lexicon::WORD) == 0));
+        if words >= 1 && has_name && (words >= 2 || self.tokens[first].flags & (PLAIN | lexicon::EPONYM) == 0) {
+            self.push(first, sign, TextClass::Name, "name.relative", 0.78);
+            self.learn(first, sign);
+        }
+    }
+
+    /// "signed by", "spoke with": a name follows.
+    pub(crate) fn name_cue(&mut self, at: usize, len: usize) {
+        let mut place = at + len;
+        while self.get(place).is_some_and(|token| token.is_one_of(b":-\"'") && token.gap <= Gap::Space) && place < at + len + 2 {
+            place += 1;
+        }
+        self.cued_name(place, "name.cue", 0.76);
+    }
+
+    /// A capital name at a token after a cue, if its words are no plain words.
+    fn cued_name(&mut self, place: usize, rule: &'static str, score: f32) {
+        let Some(token) = self.get(place).filter(|token| token.is_word() && token.gap <= Gap::Line && !self.taken[place]) else { return };
+        let small = token.case == Case::Lower;
+        if small && !(self.letters == Letters::AllSmall && token.flags & lexicon::GIVEN != 0 && token.flags & PLAIN == 0) {
+            return;
+        }
+        if self.letters == Letters::AllLarge && (token.flags & NAMES == 0 || token.flags & PLAIN != 0) {
+            return;
+        }
+        if token.flags & (lexicon::FUNCTION | lexicon::HEADING | lexicon::CLINICAL | lexicon::PERSON_VERB) != 0
+            || token.flags & lexicon::COMMON != 0 && token.flags & lexicon::GIVEN == 0
+            || token.case == Case::Upper && token.chars > 1 && self.letters == Letters::Normal && token.flags & NAMES == 0
+            || self.phrase(place, Trigger::Month(1)).is_some_and(|_| {
+                token.flags & lexicon::GIVEN == 0 || self.get(place + 1).is_some_and(|next| next.kind == super::Kind::Number)
+            })
+            || self.phrase(place, Trigger::Weekday).is_some()
+            || self.phrase(place, Trigger::Title).is_some()
+        {
+            return;
+        }
+        let mut end = self.full_name(place, 4, false);
+        if end == place + 1 && token.is_initial() || end == place {
+            return;
+        }
+        if end == place + 2 && token.is_initial() && self.tokens[place + 1].is_sign(b'.') {
+            return;
+        }
+        if self.get(end).is_some_and(|sign| sign.is_sign(b','))
+            && self.get(end + 1).is_some_and(|next| {
+                next.is_capital() && next.flags & lexicon::GIVEN != 0 && next.flags & PLAIN == 0 && next.gap <= Gap::Space
+            })
+        {
+            end = self.full_name(end + 1, 3, false);
+        }
+        if self.eponym_follows(end) {
+            return;
+        }
+        self.push(place, end, TextClass::Name, rule, score);
+        self.learn(place, end);
+    }
+
+    /// Whether the word after a name (and a possible `'s`) says that the name stands for a disease, a sign or an instrument.
+    fn eponym_follows(&self, mut at: usize) -> bool {
+        if self.possessive(at) {
+            at += 2;
+        }
+        self.get(at).is_some_and(|next| next.gap <= Gap::Line && next.is_word() && next.flags & lexicon::EPONYM_NOUN != 0)
+    }
+
+    fn possessive(&self, at: usize) -> bool {
+        self.get(at).is_some_and(|sign| sign.is_sign(b'\'') && sign.gap == Gap::None)
+            && self.get(at + 1).is_some_and(|s| s.gap == Gap::None && matches!(self.word(at + 1), "s" | "S"))
+    }
+
+    /// A capital word without any cue.
+    pub(crate) fn name_without_cue(&mut self, at: usize) {
+        let token = self.tokens[at];
+        if !token.is_capital() || self.taken[at] || self.letters == Letters::AllSmall {
+            return self.small_name(at);
+        }
+        if token.is_initial() {
+            return self.initial_and_name(at);
+        }
+        if token.chars < 2 || token.flags & (lexicon::FUNCTION | lexicon::HEADING) != 0 && token.flags & lexicon::GIVEN == 0 {
+            return;
+        }
+        if self.listed_place(at) {
+            return;
+        }
+        if token.case == Case::Upper && self.letters == Letters::Normal {
+            return self.shouted_name(at);
+        }
+        if self.letters == Letters::AllLarge {
+            return self.shouted_name(at);
+        }
+        let sure_given = is_sure_given(&token);
+        let sure_family = is_sure_family(&token);
+        let unknown = is_unknown(&token);
+        let sentence = self.starts_sentence(at);
+        let Some(next) = self.get(at + 1) else {
+            if sure_given && !sentence {
+                self.push(at, at + 1, TextClass::Name, "name.given", 0.5);
+            }
+            return;
+        };
+        // `Shea, Rhonda`
+        if next.is_sign(b',') && next.gap == Gap::None && (sure_family || unknown && !sentence) {
+            let given = self.get(at + 2).filter(|given| given.gap == Gap::Space && given.case == Case::Title && is_sure_given(given));
+            if given.is_some()
+                && self.get(at + 2).is_some_and(|given| given.flags & lexicon::CITY == 0 || sure_family)
+                && !self.get(at + 3).is_some_and(|after| after.is_sign(b','))
+            {
+                let end = self.full_name(at + 2, 2, false);
+                self.push(at, end, TextClass::Name, "name.last-first", 0.62);
+                return;
+            }
+        }
+        let is_hyphen = next.is_sign(b'-')
+            && next.gap == Gap::None
+            && self.get(at + 2).is_some_and(|after| after.gap == Gap::None && after.case == Case::Title);
+        if next.is_word() && next.gap <= Gap::Space || is_hyphen {
+            self.name_of_words(at, sure_given, sure_family, unknown, sentence);
+        } else if sure_given || sure_family || token.flags & NAMES != 0 || unknown {
+            self.single_name(at, sure_given, sure_family, unknown, sentence);
+        }
+    }
+
+    fn name_of_words(&mut self, at: usize, sure_given: bool, sure_family: bool, unknown: bool, sentence: bool) {
+        let token = self.tokens[at];
+        let given = token.flags & lexicon::GIVEN != 0;
+        let mut second = at + 1;
+        if self.tokens[second].is_sign(b'-') {
+            second += 2;
+            if self.get(second).is_none_or(|next| !next.is_word() || next.gap > Gap::Space) {
+                return self.single_name(at, sure_given, sure_family, unknown, sentence);
+            }
+        }
+        // `Anna S.`, `Tara B. Cooper`
+        if self.tokens[second].is_initial() {
+            let point = self.get(second + 1).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None);
+            let after = second + 1 + usize::from(point);
+            let surname = self.get(after).filter(|next| {
+                next.gap <= Gap::Space
+                    && next.case == Case::Title
+                    && next.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0
+                    && (next.flags & PLAIN == 0 || next.flags & lexicon::FAMILY != 0 && next.flags & lexicon::CLINICAL == 0)
+            });
+            if let (Some(_), true) = (surname, given || sure_family || unknown) {
+                let end = self.full_name(after, 2, false);
+                if !self.eponym_follows(end) && !(sentence && token.flags & lexicon::COMMON != 0 && !given) {
+                    self.push(at, end, TextClass::Name, "name.middle-initial", if point { 0.68 } else { 0.58 });
+                    return;
+                }
+            }
+            if given && (point || sure_given) && !(sentence && token.flags & PLAIN != 0) && token.flags & lexicon::CLINICAL == 0 {
+                self.push(at, second + 1 + usize::from(point), TextClass::Name, "name.given-initial", 0.63);
+            }
+            return;
+        }
+        let mut place = second;
+        while let Some(len) = self.phrase(place, Trigger::Particle).filter(|_| self.tokens[place].gap <= Gap::Space) {
+            place += len;
+            if place > second + 3 || self.get(place).is_none() {
+                break;
+            }
+        }
+        let Some(last) = self.get(place).filter(|last| last.is_word() && last.gap <= Gap::Space) else {
+            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+        };
+        let capital = matches!(last.case, Case::Title | Case::Mixed);
+        if !capital || last.flags & (lexicon::FUNCTION | lexicon::HEADING | lexicon::EPONYM_NOUN) != 0 && last.flags & NAMES == 0 {
+            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+        }
+        let last_family = is_sure_family(last);
+        let last_name = last.flags & NAMES != 0;
+        let last_unknown = is_unknown(last);
+        let last_plain = last.flags & (lexicon::COMMON | lexicon::CLINICAL | lexicon::EPONYM_NOUN) != 0;
+        let medical = (token.flags | last.flags) & lexicon::CLINICAL != 0;
+        let accepted = if sure_given {
+            (last_family || last_unknown || last_name && !medical) && !(last_plain && last.flags & lexicon::FAMILY == 0)
+        } else if given && !medical {
+            last_family
+                || last_unknown && !(sentence && token.flags & lexicon::COMMON != 0)
+                || last_name && !last_plain
+                || !sentence && last.flags & lexicon::FAMILY != 0 && token.flags & lexicon::COMMON == 0
+        } else if unknown || sure_family {
+            (last_unknown || last_family || is_sure_given(last)) && !medical
+        } else {
+            false
+        };
+        if !accepted {
+            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+        }
+        let end = self.full_name(place, 2, false).max(place + 1);
+        if self.eponym_follows(end)
+            || self.is_place(at, end)
+            || self.trigger_of(place, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some() && !sure_given
+        {
+            return;
+        }
+        let score = if sure_given {
+            0.66
+        } else if given {
+            0.61
+        } else {
+            0.55
+        };
+        self.push(at, end, TextClass::Name, "name.words", score);
+    }
+
+    /// One capital word: a sure given name, or a family name that does what persons do.
+    fn single_name(&mut self, at: usize, sure_given: bool, sure_family: bool, unknown: bool, sentence: bool) {
+        let token = self.tokens[at];
+        if token.case != Case::Title
+            || token.chars < 3
+            || self.eponym_follows(at + 1)
+            || token.flags & (lexicon::EPONYM | lexicon::CLINICAL) != 0
+        {
+            return;
+        }
+        let glued = self.get(at + 1).is_some_and(|next| next.gap == Gap::None && next.is_one_of(b"-/_"))
+            || at > 0 && token.gap == Gap::None && self.tokens[at - 1].is_one_of(b"-/_");
+        if glued {
+            return;
+        }
+        let acts = self.get(at + 1).is_some_and(|next| next.gap == Gap::Space && next.is_word() && next.flags & lexicon::PERSON_VERB != 0);
+        let owns = self.possessive(at + 1);
+        let cued = at > 0
+            && token.gap <= Gap::Line
+            && self.tokens[at - 1].flags & lexicon::PERSON_CUE != 0
+            && self.tokens[at - 1].case == Case::Lower;
+        let place = token.flags & lexicon::CITY != 0;
+        if sure_given && (!sentence && !place || acts || owns || cued) {
+            self.push(at, at + 1, TextClass::Name, "name.given", if acts || owns || cued { 0.62 } else { 0.52 });
+        } else if (sure_family || unknown) && (acts || owns && !place && sure_family || cued && sure_family && !place) {
+            self.push(at, at + 1, TextClass::Name, "name.acts", 0.56);
+        } else if token.flags & NAMES != 0 && acts && !sentence && token.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0 {
+            self.push(at, at + 1, TextClass::Name, "name.acts", 0.5);
+        }
+    }
+
+    /// `J. Daniel`, `A. B. Carson`.
+    fn initial_and_name(&mut self, at: usize) {
+        let mut place = at;
+        let mut points = 0;
+        while self.get(place).is_some_and(|token| token.is_initial() && (place == at || token.gap <= Gap::Space))
+            && self.get(place + 1).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None)
+        {
+            place += 2;
+            points += 1;
+            if points > 3 {
+                return;
+            }
+        }
+        let Some(name) = self.get(place).filter(|name| {
+            points > 0 && name.is_word() && name.chars > 2 && name.gap <= Gap::Space && matches!(name.case, Case::Title | Case::Mixed)
+        }) else {
+            return;
+        };
+        let fits = is_sure_family(name)
+            || is_unknown(name)
+            || is_sure_given(name)
+            || name.flags & lexicon::FAMILY != 0 && name.flags & (lexicon::COMMON | lexicon::CLINICAL) == 0;
+        // A letter that ends a sentence: "vitamin D. Daniel".
+        let ends_sentence = at > 0 && self.tokens[at].gap == Gap::Space && self.tokens[at - 1].flags & lexicon::CLINICAL != 0;
+        if !fits || ends_sentence || self.eponym_follows(place + 1) {
+            return;
+        }
+        let end = self.full_name(place, 2, false);
+        self.push(at, end, TextClass::Name, "name.initial", 0.6);
+    }
+
+    /// Names in large letters: two words of the lists, or `SMITH, JOHN`.
+    fn shouted_name(&mut self, at: usize) {
+        let token = self.tokens[at];
+        if token.chars < 3 && token.flags & NAMES == 0 || token.flags & (lexicon::FUNCTION | lexicon::HEADING | lexicon::CLINICAL) != 0 {
+            return;
+        }
+        let Some(next) = self.get(at + 1) else { return };
+        if next.is_sign(b',') && next.gap == Gap::None && token.flags & lexicon::FAMILY != 0 && token.flags & lexicon::COMMON == 0 {
+            let given =
+                self.get(at + 2).filter(|given| given.gap == Gap::Space && given.is_capital() && is_sure_given(given) && given.chars > 2);
+            if given.is_some() && token.chars > 3 {
+                let end = self.full_name(at + 2, 2, false);
+                self.push(at, end, TextClass::Name, "name.last-first", 0.6);
+            }
+            return;
+        }
+        if next.gap != Gap::Space || !is_sure_given(&token) || token.chars < 3 {
+            return;
+        }
+        let initial =
+            usize::from(next.is_initial()) + usize::from(next.is_initial() && self.get(at + 2).is_some_and(|sign| sign.is_sign(b'.')));
+        let Some(last) = self
+            .get(at + 1 + initial)
+            .filter(|last| last.is_word() && last.gap <= Gap::Space && last.case == Case::Upper && last.chars > 2)
+        else {
+            return;
+        };
+        if is_sure_family(last)
+            || is_unknown(last) && last.chars > 4 && self.letters == Letters::AllLarge
+            || last.flags & lexicon::FAMILY != 0 && last.flags & (PLAIN | lexicon::EPONYM) == 0
+        {
+            self.push(at, at + 2 + initial, TextClass::Name, "name.words", 0.58);
+        }
+    }
+
+    /// Names in a note without capitals: a sure given name and a family name.
+    fn small_name(&mut self, at: usize) {
+        let token = self.tokens[at];
+        if self.letters != Letters::AllSmall
+            || !is_sure_given(&token)
+            || token.flags & (lexicon::WORD | lexicon::CITY) != 0
+            || token.chars < 3
+        {
+            return;
+        }
+        let Some(next) = self.get(at + 1).filter(|next| next.gap == Gap::Space && next.is_word() && next.chars > 2) else { return };
+        if is_sure_family(next) || next.flags & (PLAIN | lexicon::WORD | lexicon::EPONYM) == 0 && next.chars > 3 {
+            self.push(at, at + 2, TextClass::Name, "name.words", 0.54);
+        }
+    }
+
+    /// Remembers the words of a name that a strong context stated.
+    fn learn(&mut self, first: usize, end: usize) {
+        for at in first..end {
+            let token = self.tokens[at];
+            if token.is_word()
+                && token.chars >= 2
+                && token.flags & lexicon::FUNCTION == 0
+                && self.phrase(at, Trigger::Particle).is_none()
+                && (token.chars > 2 || !self.word(at).is_ascii() || token.flags & lexicon::FAMILY != 0)
+            {
+                self.learned.add(token.hash);
+            }
+        }
+    }
+
+    /// Bare repetitions of names that the note stated plainly.
+    pub(crate) fn learned_names(&mut self) {
+        if self.learned.is_empty() {
+            return;
+        }
+        for at in 0..self.tokens.len() {
+            let token = self.tokens[at];
+            if !token.is_word() || token.chars < 2 || !self.learned.contains(token.hash) || self.taken[at] {
+                continue;
+            }
+            let owns = self.possessive(at + 1);
+            let acts = owns || self.get(at + 1).is_some_and(|next| next.gap == Gap::Space && next.flags & lexicon::PERSON_VERB != 0);
+            let plain = token.flags & (PLAIN | lexicon::WORD) != 0;
+            let fits = match self.letters {
+                Letters::Normal => {
+                    token.is_capital()
+                        && (!plain || !self.starts_sentence(at) || acts)
+                        && !(token.case == Case::Upper && plain && token.chars < 5)
+                }
+                Letters::AllSmall | Letters::AllLarge => !plain || owns,
+            };
+            // "Wilson disease" stays, also in the note of a Mr Wilson.
+            if fits
+                && !self.eponym_follows(at + 1)
+                && !(token.is_capital() && self.phrase(at, Trigger::Clinical).is_some_and(|len| len > 1))
+            {
+                self.push(at, at + 1, TextClass::Name, "name.repeated", 0.74);
+            }
+        }
+    }
+}
+
+fn is_sure_given(token: &Token) -> bool {
+    token.flags & lexicon::GIVEN != 0 && token.flags & (PLAIN | lexicon::EPONYM) == 0
+}
+
+fn is_sure_family(token: &Token) -> bool {
+    token.flags & lexicon::FAMILY != 0 && token.flags & (PLAIN | lexicon::EPONYM | lexicon::WORD) == 0
+}
+
+/// A word that no list knows: as likely a name as any.
+fn is_unknown(token: &Token) -> bool {
+    token.flags & !lexicon::PHRASE == 0 && token.chars > 1 && (token.flags & lexicon::PHRASE == 0 || token.chars > 3)
+}
