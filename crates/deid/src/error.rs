@@ -38,6 +38,23 @@ pub enum DeidError {
     /// The result could not be written.
     #[error("the de-identified file cannot be written: {0}")]
     Write(#[from] WriteError),
+    /// The document is not one of its format.
+    #[error("the document is no {format}: {reason}; it is refused as a whole")]
+    NotRead {
+        /// What it should be.
+        format: &'static str,
+        /// Why it is not, without content.
+        reason: &'static str,
+    },
+    /// Something in the document changes the meaning of the rest and cannot be released.
+    #[error("{place} cannot be released and changes the meaning of what it stands in; take it out before, or leave the document out")]
+    Meaning {
+        /// Where it is.
+        place: &'static str,
+    },
+    /// The text stage failed.
+    #[error("free text could not be cleaned: {0}")]
+    Text(&'static str),
     /// Keys, vault or policy refused.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
@@ -55,6 +72,9 @@ impl DeidError {
             Self::NoTextFinder => "no-text-finder",
             Self::Face(_) => "face-not-found",
             Self::Write(_) => "not-written",
+            Self::NotRead { .. } => "not-read",
+            Self::Meaning { .. } => "modifier-not-released",
+            Self::Text(_) => "text-not-cleaned",
             Self::Privacy(_) => "privacy",
         }
     }

@@ -30,14 +30,20 @@
 //!
 //! - [`dicom`]: DICOM files by the profiles of PS3.15 annex E;
 //! - [`reencode`]: their pixels in another lossless coding;
+//! - [`hl7v2`]: HL7 v2 messages, every field by its class;
 //! - [`text`]: short texts by an allow-list of words.
 //!
 //! What it is not: no files, no network; it measures no risk of re-identification.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod dicom;
+mod document;
 mod error;
+pub mod hl7v2;
+mod ledger;
 pub mod reencode;
 pub mod text;
 
+pub use document::{DocumentDeidentifier, Known, Role, TextStage, Treatment};
 pub use error::DeidError;
+pub use ledger::{Ledger, LedgerRow, Outcome, Place};

@@ -51,6 +51,7 @@ mod seal;
 mod shape;
 pub mod text;
 mod transform;
+mod value;
 mod vault;
 
 pub use canonical::canonical;
@@ -64,4 +65,5 @@ pub use profile::{Profile, Refusal};
 pub use seal::{SealedInfo, sealed_info};
 pub use shape::{CodeShape, has_verhoeff_digit};
 pub use transform::MASKED;
+pub use value::{Treated, ValueKind, ValuePlace, ValuePlan, column_name, is_age_code};
 pub use vault::{FileVault, MemoryVault, Vault};

@@ -35,7 +35,7 @@ use crate::{
 pub struct Deidentifier {
     policy: Arc<Policy>,
     context: Arc<PrivacyContext>,
-    reference: NaiveDate,
+    pub(crate) reference: NaiveDate,
 }
 
 impl Deidentifier {
@@ -126,7 +126,7 @@ impl Deidentifier {
         }
     }
 
-    fn plan_column(
+    pub(crate) fn plan_column(
         &self,
         table: Option<&str>,
         position: usize,
@@ -342,7 +342,7 @@ fn holds_classes(field: &Field) -> bool {
 }
 
 impl Treatment {
-    fn needs_patient(&self) -> bool {
+    pub(crate) fn needs_patient(&self) -> bool {
         match self {
             Treatment::ShiftDate { .. } => true,
             Treatment::Items(inner) => inner.needs_patient(),
@@ -425,7 +425,7 @@ pub struct ColumnPlan {
     class: PhiClass,
     method: Method,
     treated: bool,
-    treatment: Option<Treatment>,
+    pub(crate) treatment: Option<Treatment>,
     output: Option<Field>,
     patient: Option<usize>,
     /// Under Safe Harbor, of a column of numbers: the columns whose codes say that it is an age.

@@ -84,7 +84,7 @@ impl Place {
         defs::r4().type_of(self.ty).is_abstract
     }
 
-    fn below(&self, element: &ElementDef, ty: TypeId) -> Self {
+    pub(super) fn below(&self, element: &ElementDef, ty: TypeId) -> Self {
         let within = match self.within {
             _ if types::is_resource(ty) => Within::Plain,
             Within::Plain => entered(types::name(self.ty), element),
@@ -92,6 +92,17 @@ impl Place {
             within => within,
         };
         Self { ty, at: Some((self.ty, element.name)), within }
+    }
+
+    /// An extension of that URL below it.
+    pub(super) fn extension(&self, url: &str) -> Self {
+        let within = match self.within {
+            Within::Demographic if known_part(url) => Within::Demographic,
+            Within::Demographic | Within::Part => Within::Part,
+            _ if known_extension(url) => Within::Demographic,
+            _ => Within::Open,
+        };
+        Self { ty: types::known().extension, at: Some((self.ty, "extension")), within }
     }
 
     /// A single value that can be equal to a constant.

@@ -45,6 +45,37 @@ pub(crate) use rows::{Batch, Cells};
 pub use rows::{Give, Rows};
 pub(crate) use shape::Shape;
 
+/// An element of R4 by where it stands, for those who treat elements by their class: what the elements above say of it counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ElementPlace(class_element::Place);
+
+impl ElementPlace {
+    /// A resource.
+    pub fn resource(ty: crate::defs::TypeId) -> Self {
+        Self(class_element::Place::root(ty))
+    }
+
+    /// An element of it, of that type.
+    pub fn child(&self, element: &crate::defs::ElementDef, ty: crate::defs::TypeId) -> Self {
+        Self(self.0.below(element, ty))
+    }
+
+    /// An extension of that URL on it.
+    pub fn extension(&self, url: &str) -> Self {
+        Self(self.0.extension(url))
+    }
+
+    /// Its type.
+    pub fn type_id(&self) -> crate::defs::TypeId {
+        self.0.ty
+    }
+
+    /// The class of its values. What is not known to be harmless is free text.
+    pub fn class(&self) -> sutura_core::PhiClass {
+        self.0.class()
+    }
+}
+
 /// A compiled ViewDefinition. Immutable; share it between threads.
 #[derive(Debug)]
 pub struct View {

@@ -18,8 +18,7 @@ use sutura_core::PhiClass;
 use automaton::Automaton;
 pub(crate) use grammar::is_never_missing;
 pub use grammar::{Grammar, Node, NodeKind};
-pub(crate) use phi::subcomponent_class;
-pub use phi::{observation_value_class, phi_class};
+pub use phi::{observation_value_class, phi_class, subcomponent_class};
 pub use version::{Version, VersionSet};
 
 /// One segment of the standard.

@@ -33,7 +33,7 @@ pub fn phi_class(segment_name: &str, field: usize, component: usize) -> PhiClass
 ///
 /// An identifying component stays what it is; a component without identifying content may have parts that have some (the original
 /// text of a code), and parts that no definition knows.
-pub(crate) fn subcomponent_class(component_type: &str, subcomponent: usize, outer: &PhiClass) -> PhiClass {
+pub fn subcomponent_class(component_type: &str, subcomponent: usize, outer: &PhiClass) -> PhiClass {
     if outer.is_identifying() || subcomponent <= 1 && datatype(component_type).is_none() {
         return outer.clone();
     }
