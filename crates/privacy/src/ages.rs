@@ -27,10 +27,16 @@ pub fn top_coded(age: i64) -> Option<i64> {
     (0..=i64::from(OLDEST_AGE)).contains(&age).then(|| age.min(i64::from(OLDEST_SHOWN_AGE) + 1))
 }
 
-/// The age that a text states: whole or decimal years (`47`, `47.5`), or `90+`.
+/// The age that a text states: whole or decimal years (`47`, `47.5`), `90+`, or as DICOM writes it (`047Y`, `011M`, `003W`, `010D`).
 pub fn parse_age(text: &str) -> Option<u32> {
     let text = text.trim();
     let text = text.strip_suffix('+').unwrap_or(text);
+    if let (4, Some((number, unit))) = (text.len(), text.split_at_checked(3)) {
+        let in_a_year = [("Y", 1), ("M", 12), ("W", 52), ("D", 365)].into_iter().find(|(known, _)| *known == unit);
+        if let (Some((_, count)), true) = (in_a_year, number.bytes().all(|byte| byte.is_ascii_digit())) {
+            return number.parse::<u32>().ok().map(|number| number / count);
+        }
+    }
     let (years, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
     (digits(years) && digits(fraction)).then(|| years.parse().ok()).flatten()
@@ -73,7 +79,8 @@ mod tests {
     #[test]
     fn ages_in_text() {
         assert_eq!((parse_age(" 47 "), parse_age("47.9"), parse_age("90+"), parse_age("0")), (Some(47), Some(47), Some(90), Some(0)));
-        for bad in ["", "-1", "4 7", "47.", "forty", "+", "047Y", "99999999999"] {
+        assert_eq!((parse_age("047Y"), parse_age("026M"), parse_age("060W"), parse_age("010D")), (Some(47), Some(2), Some(1), Some(0)));
+        for bad in ["", "-1", "4 7", "47.", "forty", "+", "47Y", "047X", "0477Y", "99999999999"] {
             assert_eq!(parse_age(bad), None, "{bad}");
         }
     }

@@ -51,6 +51,7 @@ mod seal;
 mod shape;
 pub mod text;
 mod transform;
+mod uid;
 mod value;
 mod vault;
 
@@ -65,5 +66,6 @@ pub use profile::{Profile, Refusal};
 pub use seal::{SealedInfo, sealed_info};
 pub use shape::{CodeShape, has_verhoeff_digit};
 pub use transform::MASKED;
+pub use uid::uid_of_code;
 pub use value::{Treated, ValueKind, ValuePlace, ValuePlan, column_name, is_age_code};
 pub use vault::{FileVault, MemoryVault, Vault};

@@ -309,7 +309,13 @@ impl Deidentifier {
         if matches!(method, Method::VaultCode { .. }) && self.context.vault().is_none() {
             return Err("vault-code needs a vault, and none is open; name a vault file".into());
         }
-        Ok(Some((Treatment::of(method, &class.as_str(), column), output)))
+        let treatment = Treatment::of(method, &class.as_str(), column);
+        let is_code = matches!(treatment, Treatment::Pseudonym { .. } | Treatment::VaultCode { .. });
+        let is_uid = is_code
+            && *class == PhiClass::OtherId
+            && column.ends_with("_uid")
+            && meta.path.as_deref().is_some_and(|path| path.starts_with('('));
+        Ok(Some((if is_uid { Treatment::AsUid(Box::new(treatment)) } else { treatment }, output)))
     }
 
     fn output_field(

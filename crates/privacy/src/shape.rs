@@ -65,6 +65,11 @@ pub enum CodeShape {
     Canonical,
     /// The version of a definition or program: short numbers and letters.
     Release,
+    /// A UID that the standard or a manufacturer gave to something technical (SOP class, transfer syntax, program): short parts. Those of
+    /// instances have long numbers in them.
+    RegisteredUid,
+    /// Code strings of DICOM: up to 16 capital letters, digits, spaces and underscores each.
+    CodeString,
     /// The text of a code: no long number, no date, no address of any kind, no form of address. A name passes, because many tests and drugs look like one.
     Display,
 }
@@ -105,6 +110,9 @@ impl CodeShape {
         if path.is_empty() || of_v2 {
             return None;
         }
+        if path.starts_with('(') {
+            return Some(Self::of_dicom(path));
+        }
         Some(match path.rsplit('.').find(|part| !part.contains(['(', ')'])).unwrap_or_default() {
             // The reader takes no others than those of FHIR.
             "resourceType" => return None,
@@ -116,6 +124,19 @@ impl CodeShape {
             "value" | "version" | "versionNumber" | "extension" => CodeShape::Release,
             _ => CodeShape::Keyword,
         })
+    }
+
+    /// Operational columns of DICOM, whose paths are tags: `(0008,0016)`, or several of them from the outermost sequence on.
+    fn of_dicom(path: &str) -> Self {
+        match path.rsplit(" > ").next().unwrap_or_default() {
+            // SOP class, transfer syntax, class of the program; the SOP class of what is referred to and of the file.
+            "(0008,0016)" | "(0002,0010)" | "(0002,0012)" | "(0008,1150)" | "(0002,0002)" | "(0008,001A)" | "(0004,1510)"
+            | "(0004,1512)" => CodeShape::RegisteredUid,
+            "(0008,0005)" => CodeShape::CharacterSet,
+            // Manufacturer, model, software, program.
+            "(0008,0070)" | "(0008,1090)" | "(0018,1020)" | "(0002,0013)" => CodeShape::Display,
+            _ => CodeShape::CodeString,
+        }
     }
 
     /// Columns that describe the patient or the care, of FHIR or made by a query: the last element of the path says what it is.
@@ -216,6 +237,8 @@ impl CodeShape {
             CodeShape::Range => range(value),
             CodeShape::Comparator => matches!(value, "<" | ">" | "<=" | ">=" | "=" | "<>"),
             CodeShape::Keyword => keyword(value),
+            CodeShape::RegisteredUid => registered_uid(value),
+            CodeShape::CodeString => value.split('\\').all(|part| code_string(part.trim())),
             CodeShape::Canonical => value.split_whitespace().all(canonical),
             CodeShape::Release => {
                 value.len() <= 20
@@ -268,7 +291,7 @@ fn character_set(name: &str) -> bool {
         return true;
     }
     let plain = plain.strip_suffix("LE").or_else(|| plain.strip_suffix("BE")).unwrap_or(&plain);
-    const WORDS: [&str; 21] = [
+    const WORDS: [&str; 22] = [
         "UNICODEUTF",
         "UNICODE",
         "UTF",
@@ -278,6 +301,7 @@ fn character_set(name: &str) -> bool {
         "8859",
         "ISOIR",
         "IR",
+        "ISO2022IR",
         "ISO2022JP",
         "ISO2022KR",
         "ISO2022",
@@ -395,6 +419,18 @@ fn range_part(part: &str) -> bool {
     }
     let unit_behind = bare.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
     is_one_of(&RESULT_WORDS, bare) || known_words(bare) || (bare.len() - unit_behind.len() <= 7 && unit(unit_behind))
+}
+
+/// A UID of something technical: of the standard, or with parts of at most seven digits that are no day.
+fn registered_uid(value: &str) -> bool {
+    let parts = || value.trim_end_matches('\0').split('.');
+    let longest = if value.starts_with("1.2.840.10008.") { 5 } else { 7 };
+    value.len() <= 64 && (3..=14).contains(&parts().count()) && parts().all(|part| (1..=longest).contains(&part.len()) && digits(part))
+}
+
+fn code_string(part: &str) -> bool {
+    let plain = |byte: u8| is_capital(byte) || matches!(byte, b' ' | b'_');
+    part.is_empty() || (part.len() <= 16 && part.bytes().all(plain) && longest_number(part) <= 4) || keyword(part)
 }
 
 /// A word of a standard. FHIR writes them in small letters, code lists of ISO and HL7 in capital ones, types of content with a `/`.

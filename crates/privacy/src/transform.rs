@@ -29,6 +29,7 @@ use crate::{
     method::{AgeScheme, Method},
     places::{NO_ZIP3, zip3},
     shape::{CodeShape, has_more_digits},
+    uid::uid_of_code,
 };
 
 /// What a masked value looks like.
@@ -63,6 +64,8 @@ pub(crate) enum Treatment {
         scheme: AgeScheme,
     },
     Zip3,
+    /// The codes of another treatment as UIDs.
+    AsUid(Box<Treatment>),
     /// Each item of a list.
     Items(Box<Treatment>),
     /// Each child of a struct, by position; children not named are dropped.
@@ -217,6 +220,12 @@ impl Treatment {
             Treatment::Year => year(values, around.reference.year(), &mut tally)?,
             Treatment::AgeBand { scheme } => age(values, *scheme, around.reference, &mut tally)?,
             Treatment::Zip3 => zip(values, &mut tally)?,
+            Treatment::AsUid(inner) => {
+                let (codes, inner_tally) = inner.apply(values, around)?;
+                tally = inner_tally;
+                let codes = as_text(&codes)?;
+                Arc::new(codes.iter().map(|code| code.map(uid_of_code)).collect::<StringViewArray>())
+            }
             Treatment::Items(inner) => items(inner, values, around, &mut tally)?,
             Treatment::Children(children, fields) => children_of(children, fields, values, around, &mut tally)?,
         };

@@ -339,6 +339,33 @@ fn operational_columns_of_fhir_are_held_to_a_form() {
 }
 
 #[test]
+fn columns_of_images_are_held_to_a_form_and_uids_stay_uids() {
+    let values = |rows: &[&str]| text(&rows.iter().map(|row| Some(*row)).collect::<Vec<_>>());
+    let of = |name: &str, path: &str, class: PhiClass| {
+        let meta = ColumnMeta { path: Some(path.to_owned()), ..ColumnMeta::of(class) };
+        meta.apply(Field::new(name, DataType::Utf8View, true))
+    };
+    let (technical, id) = (PhiClass::Operational, PhiClass::OtherId);
+    let columns = [
+        ("sop_class_uid", "(0008,0016)", technical.clone(), ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.113619.2.55.3.2831178355.9"]),
+        ("implementation_class_uid", "(0002,0012)", technical.clone(), ["1.2.276.0.7230010.3.0.3.6.4", "1.2.3.19611224.1"]),
+        ("manufacturer_model_name", "(0008,1090)", technical.clone(), ["Discovery MR750w", "scanner of 24.12.1961"]),
+        ("specific_character_set", "(0008,0005)", technical.clone(), ["ISO_IR 100\\ISO 2022 IR 87", "Jane Doe"]),
+        ("image_flag", "(0028,0006)", technical, ["ORIGINAL\\PRIMARY", "Jane Doe was here"]),
+        ("sop_instance_uid", "(0008,0018)", id, ["1.2.3", "1.2.4"]),
+    ];
+    let schema = Schema::new(columns.iter().map(|(name, path, class, _)| of(name, path, class.clone())).collect::<Vec<_>>());
+    let batch = RecordBatch::try_new(Arc::new(schema), columns.iter().map(|(.., rows)| values(rows)).collect()).unwrap();
+    let deidentifier = builtin("gdpr-pseudonymised");
+    let released = apply(&deidentifier, &batch);
+    for (name, _, _, rows) in &columns[..5] {
+        assert_eq!(column(&released, name), [Some(rows[0].to_owned()), None], "{name}");
+    }
+    let code = |uid: &str| deidentifier.context().pseudonym("other-id", uid).map(|code| sutura_privacy::uid_of_code(&code));
+    assert_eq!(column(&released, "sop_instance_uid"), [code("1.2.3"), code("1.2.4")]);
+}
+
+#[test]
 fn columns_that_cannot_be_released_are_all_named() {
     let number: ArrayRef = Arc::new(Float64Array::from(vec![1.0]));
     let batch = table(vec![
