@@ -35,14 +35,14 @@ pub(crate) enum Trigger {
     Weekday,
     /// "on", "since": a date follows.
     DateCue,
-    /// Street, Avenue: after the name of the street.
-    StreetTail,
+    /// Street, Avenue: after the name of the street; whether it needs no house number.
+    StreetTail(bool),
     /// Calle, Avenida: before it.
     StreetHead,
-    /// Apt, Suite.
-    Unit,
-    /// Hospital, Medical Center: after the name of the organisation.
-    OrgTail,
+    /// Apt, Suite (true), floor, room (false).
+    Unit(bool),
+    /// Hospital, Medical Center: after the name of the organisation; whether it may be written small.
+    OrgTail(bool),
     /// Hospital, Clinica: before it.
     OrgHead,
     /// An organisation by its whole name.
@@ -67,6 +67,8 @@ pub(crate) enum Trigger {
     Profession,
     /// ICD-10, LOINC: a code of a terminology follows.
     Code,
+    /// "year" before a year.
+    YearWord,
     /// A phrase of medicine that holds words which look like names or places.
     Clinical,
 }
@@ -115,6 +117,8 @@ pub(crate) struct Compiled {
     /// `3/4/2020` is the third of April.
     pub day_first: bool,
     pub surrogates: Surrogates,
+    /// Endings of words that name a street by themselves: `Ziegelgasse`.
+    pub street_endings: Vec<String>,
     languages: Vec<String>,
 }
 
@@ -208,6 +212,7 @@ impl Rules {
             labels: Vec::new(),
             day_first: false,
             surrogates: Surrogates { months: vec![Vec::new(); 12], ..Surrogates::default() },
+            street_endings: Vec::new(),
             languages: Vec::new(),
         };
         for list in lists {
@@ -247,6 +252,10 @@ impl Compiled {
             }
         }
         for (name, list) in &source.phrases {
+            if name == "street-ending" {
+                self.street_endings.extend(split_phrases(list).map(str::to_owned));
+                continue;
+            }
             let trigger = trigger_of(name).ok_or_else(|| TextError::UnknownKey(format!("phrases.{name}")))?;
             for phrase in split_phrases(list) {
                 add_phrase(phrase, trigger, phrases);
@@ -340,10 +349,14 @@ fn trigger_of(name: &str) -> Option<Trigger> {
         "name-cue" => Trigger::NameCue,
         "weekday" => Trigger::Weekday,
         "date-cue" => Trigger::DateCue,
-        "street-tail" => Trigger::StreetTail,
+        "street-tail" => Trigger::StreetTail(true),
+        "street-tail-numbered" => Trigger::StreetTail(false),
         "street-head" => Trigger::StreetHead,
-        "unit" => Trigger::Unit,
-        "org-tail" => Trigger::OrgTail,
+        "flat" => Trigger::Unit(true),
+        "unit" => Trigger::Unit(false),
+        "year-word" => Trigger::YearWord,
+        "org-tail" => Trigger::OrgTail(true),
+        "org-tail-capital" => Trigger::OrgTail(false),
         "org-head" => Trigger::OrgHead,
         "org-known" => Trigger::OrgKnown,
         "visit-cue" => Trigger::VisitCue,
@@ -368,6 +381,10 @@ pub(crate) fn flag_words(lexicon: &Lexicon, tokens: &mut [Token]) {
     for token in tokens {
         if token.kind != Kind::Sign {
             token.flags = lexicon.flags(token.hash);
+            // `ADA` is an association, `Ada` a daughter.
+            if token.case == super::token::Case::Title && token.chars <= 4 && token.flags & lexicon::GIVEN != 0 {
+                token.flags &= !lexicon::CLINICAL;
+            }
         }
     }
 }

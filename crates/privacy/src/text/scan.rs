@@ -9,6 +9,8 @@ mod names;
 mod phones;
 mod places;
 
+use std::collections::BTreeMap;
+
 use super::{
     ClassSet, RuleId, Span, TextClass,
     known::KnownPatient,
@@ -84,7 +86,7 @@ pub(crate) fn scan_block<'s>(
         let (start, end) = (span.start as u32, span.end as u32);
         scratch.found.push(Found { start, end, class: Some(span.class), rule: span.rule, score: span.score });
     }
-    choose(&mut scratch.found, &mut scratch.chosen);
+    choose(text, &mut scratch.found, &mut scratch.chosen);
     scratch.chosen.retain(|found| found.class.is_some_and(|class| classes.contains(class)));
     &scratch.chosen
 }
@@ -108,39 +110,66 @@ fn letters_of(tokens: &[Token]) -> Letters {
     }
 }
 
-/// Keeps the best candidates that do not overlap. Overlapping candidates of one class become one.
-fn choose(found: &mut [Found], chosen: &mut Vec<Found>) {
+/// Keeps the best candidates. What a better one of another kind covers is cut from a candidate and the rest stays, so that nothing
+/// that was found is lost; pieces of one kind that touch become one.
+fn choose(text: &str, found: &mut [Found], chosen: &mut Vec<Found>) {
     chosen.clear();
     found.sort_by(|a, b| {
         b.score.total_cmp(&a.score).then_with(|| (b.end - b.start).cmp(&(a.end - a.start))).then_with(|| a.start.cmp(&b.start))
     });
-    let mut kept: std::collections::BTreeMap<u32, Found> = std::collections::BTreeMap::new();
-    'candidates: for candidate in found.iter().filter(|candidate| candidate.start < candidate.end) {
-        let mut grown = *candidate;
-        let mut swallowed: Vec<u32> = Vec::new();
-        let first = kept.range(..=candidate.start).next_back().filter(|(_, other)| other.end > candidate.start).map(|(start, _)| *start);
-        for (start, other) in kept.range(first.unwrap_or(candidate.start)..candidate.end) {
-            if other.class.is_none() || candidate.class.is_none() || !same_kind(other.class, candidate.class) {
-                continue 'candidates;
+    let mut kept: BTreeMap<u32, Found> = BTreeMap::new();
+    let mut free: Vec<(u32, u32)> = Vec::new();
+    for candidate in found.iter().filter(|candidate| candidate.start < candidate.end) {
+        free.clear();
+        let mut from = candidate.start;
+        let first = kept.range(..=candidate.start).next_back().map_or(candidate.start, |(start, _)| *start);
+        for (start, other) in kept.range(first..candidate.end).filter(|(_, other)| other.end > candidate.start) {
+            if *start > from {
+                free.push((from, *start));
             }
-            swallowed.push(*start);
-            grown.start = grown.start.min(other.start);
-            grown.end = grown.end.max(other.end);
-            if other.score >= grown.score {
-                (grown.class, grown.rule, grown.score) = (other.class, other.rule, other.score);
+            from = from.max(other.end);
+        }
+        if from < candidate.end {
+            free.push((from, candidate.end));
+        }
+        for (start, end) in free.drain(..) {
+            if start == candidate.start && end == candidate.end {
+                kept.insert(start, *candidate);
+            } else if let Some((start, end)) = telling_part(text, start, end) {
+                kept.insert(start, Found { start, end, ..*candidate });
             }
         }
-        for start in swallowed {
-            kept.remove(&start);
-        }
-        kept.insert(grown.start, grown);
     }
-    chosen.extend(kept.into_values());
+    for found in kept.into_values().filter(|found| found.class.is_some()) {
+        match chosen.last_mut() {
+            Some(last) if joined(text, last, &found) => {
+                if found.score > last.score {
+                    (last.class, last.rule, last.score) = (found.class, found.rule, found.score);
+                }
+                last.end = found.end;
+            }
+            _ => chosen.push(found),
+        }
+    }
 }
 
-/// Whether two overlapping candidates may become one.
-fn same_kind(a: Option<TextClass>, b: Option<TextClass>) -> bool {
-    a == b || matches!((a, b), (Some(a), Some(b)) if a.phi() == b.phi())
+/// The stretch without the blanks and signs at its ends, if letters or digits are left.
+fn telling_part(text: &str, start: u32, end: u32) -> Option<(u32, u32)> {
+    let part = text.get(start as usize..end as usize)?;
+    let first = part.find(char::is_alphanumeric)?;
+    let last = part.rfind(char::is_alphanumeric)?;
+    let length = part[last..].chars().next().map_or(1, char::len_utf8);
+    Some((start + first as u32, start + (last + length) as u32))
+}
+
+/// Whether two neighbours are one: of one class of identifying information, with nothing or one blank between, names also over the
+/// point of an initial.
+fn joined(text: &str, a: &Found, b: &Found) -> bool {
+    let same = a.class == b.class || matches!((a.class, b.class), (Some(x), Some(y)) if x.phi() == y.phi() && a.end == b.start);
+    let between = text.get(a.end as usize..b.start as usize).unwrap_or("-- --");
+    same && (between.is_empty()
+        || a.class == Some(TextClass::Name) && matches!(between, " " | ". " | "-" | "'")
+        || matches!(a.class, Some(TextClass::Street | TextClass::AgeUnder90)) && matches!(between, " " | ", "))
 }
 
 impl<'a> Scan<'a> {
@@ -167,7 +196,10 @@ impl<'a> Scan<'a> {
                     self.phone(at);
                 }
             }
-            Kind::Word => self.name_without_cue(at),
+            Kind::Word => {
+                self.street_by_ending(at);
+                self.name_without_cue(at);
+            }
         }
     }
 
@@ -185,18 +217,20 @@ impl<'a> Scan<'a> {
         self.loose_id(at);
     }
 
+    /// The longest phrase of each kind; of labels every one of the longest.
     fn phrases(&mut self, at: usize) {
         let rules = self.rules;
         let tokens = self.tokens;
-        let mut seen: [Option<std::mem::Discriminant<Trigger>>; 8] = [None; 8];
+        let mut seen = [(std::mem::discriminant(&Trigger::Title), 0usize); 8];
         let mut count = 0;
         for (trigger, len) in rules.phrases_at(&tokens[at..]) {
             let kind = std::mem::discriminant(&trigger);
-            if seen[..count].contains(&Some(kind)) {
-                continue;
-            }
-            if count < seen.len() {
-                seen[count] = Some(kind);
+            if let Some((_, longest)) = seen[..count].iter().find(|(other, _)| *other == kind) {
+                if !matches!(trigger, Trigger::Label(_)) || len < *longest {
+                    continue;
+                }
+            } else if count < seen.len() {
+                seen[count] = (kind, len);
                 count += 1;
             }
             self.trigger(trigger, at, len);
@@ -212,9 +246,9 @@ impl<'a> Scan<'a> {
             Trigger::NameCue => self.name_cue(at, len),
             Trigger::Month(month) => self.month(at, month),
             Trigger::Weekday => self.weekday(at),
-            Trigger::StreetTail => self.street_tail(at, len),
+            Trigger::StreetTail(plain) => self.street_tail(at, len, plain),
             Trigger::StreetHead => self.street_head(at, len),
-            Trigger::OrgTail => self.organisation_tail(at, len),
+            Trigger::OrgTail(small) => self.organisation_tail(at, len, small),
             Trigger::OrgHead => self.organisation_head(at, len),
             Trigger::OrgKnown => self.organisation_known(at, len),
             Trigger::VisitCue => self.visit_cue(at, len),
@@ -227,8 +261,9 @@ impl<'a> Scan<'a> {
             Trigger::Sex => self.push(at, at + len, TextClass::Sex, "sex", 0.5),
             Trigger::Profession => self.push(at, at + len, TextClass::Profession, "profession", 0.5),
             Trigger::Code => self.code(at, len),
+            Trigger::Unit(flat) => self.flat(at, flat),
             Trigger::Clinical => self.block(at, at + len, "clinical", 0.72),
-            Trigger::Particle | Trigger::NameSuffix | Trigger::DateCue | Trigger::Unit | Trigger::PlaceHead | Trigger::AgeUnit => {}
+            Trigger::Particle | Trigger::NameSuffix | Trigger::DateCue | Trigger::YearWord | Trigger::PlaceHead | Trigger::AgeUnit => {}
         }
     }
 
@@ -328,7 +363,9 @@ impl<'a> Scan<'a> {
     /// Whether a unit of measure or a per cent sign follows the token before `at`.
     pub(crate) fn unit_follows(&self, at: usize) -> bool {
         self.get(at).is_some_and(|token| {
-            token.gap <= Gap::Space && (token.is_sign(b'%') || token.kind != Kind::Sign && token.flags & lexicon::UNIT != 0)
+            token.gap <= Gap::Space
+                && (token.is_sign(b'%')
+                    || token.kind != Kind::Sign && token.flags & lexicon::UNIT != 0 && token.flags & lexicon::FUNCTION == 0)
         })
     }
 }
@@ -342,17 +379,17 @@ mod tests {
     }
 
     #[test]
-    fn the_better_candidate_wins_and_one_class_grows_together() {
+    fn the_better_candidate_wins_and_the_rest_of_the_other_stays() {
         let mut chosen = Vec::new();
         let mut all = vec![
             found(0, 5, Some(TextClass::Name), 0.9),
-            found(3, 9, Some(TextClass::Name), 0.6),
-            found(8, 12, Some(TextClass::Date), 0.95),
-            found(20, 24, None, 0.8),
-            found(20, 24, Some(TextClass::Name), 0.6),
+            found(3, 8, Some(TextClass::Name), 0.6),
+            found(10, 14, Some(TextClass::Date), 0.95),
+            found(16, 22, None, 0.8),
+            found(16, 22, Some(TextClass::Name), 0.6),
         ];
-        choose(&mut all, &mut chosen);
+        choose("Smith Jo: 2020; Wilson ab", &mut all, &mut chosen);
         let got: Vec<_> = chosen.iter().map(|f| (f.start, f.end, f.class)).collect();
-        assert_eq!(got, vec![(0, 5, Some(TextClass::Name)), (8, 12, Some(TextClass::Date)), (20, 24, None)]);
+        assert_eq!(got, vec![(0, 8, Some(TextClass::Name)), (10, 14, Some(TextClass::Date))]);
     }
 }

@@ -239,7 +239,8 @@ impl Scan<'_> {
     fn year(&mut self, at: usize) {
         let glued = self.get(at + 1).is_some_and(|token| token.gap == Gap::None && token.kind != Kind::Sign);
         if !glued && !self.unit_follows(at + 1) {
-            self.push(at, at + 1, TextClass::Year, "date.year", 0.4);
+            let first = self.phrase_before(at, Trigger::YearWord).unwrap_or(at);
+            self.push(first, at + 1, TextClass::Year, "date.year", 0.4);
         }
     }
 
@@ -367,7 +368,9 @@ impl Scan<'_> {
                 token.gap <= Gap::Space
                     && (token.is_one_of(b",-/'.")
                         || token.is_word()
-                            && (self.phrase(place, Trigger::Particle).is_some() || self.word(place).eq_ignore_ascii_case("of")))
+                            && (self.phrase(place, Trigger::Particle).is_some()
+                                || self.phrase(place, Trigger::YearWord).is_some()
+                                || self.word(place).eq_ignore_ascii_case("of")))
             });
             if !glue {
                 break;

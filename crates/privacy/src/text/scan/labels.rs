@@ -71,7 +71,7 @@ impl Scan<'_> {
                         break;
                     }
                     // Another label takes the number.
-                    if words > 0 && self.trigger_of(place, |trigger| matches!(trigger, Trigger::Label(_))).is_some() {
+                    if words > 0 && self.takes_number(place) {
                         return;
                     }
                     words += 1;
@@ -111,6 +111,17 @@ impl Scan<'_> {
             return;
         }
         self.push(first, end, class, "label.id", if words == 0 { 0.96 } else { 0.92 });
+    }
+
+    /// Whether a label of a number starts at a token.
+    fn takes_number(&self, at: usize) -> bool {
+        self.trigger_of(at, |trigger| {
+            matches!(trigger, Trigger::Label(label) if {
+                let label = &self.rules.labels[usize::from(label)];
+                !label.colon && matches!(label.value, Value::Id | Value::IdGroups | Value::Phone | Value::Age)
+            })
+        })
+        .is_some()
     }
 
     /// `ST-998877`, `nhc-739146`, `UCSF 12345`: letters glued to digits.
@@ -224,6 +235,13 @@ impl Scan<'_> {
 
     /// Words up to the end of the line, a point, or a column.
     fn place_value(&mut self, place: usize, class: TextClass) {
+        let mut place = place;
+        while self
+            .get(place)
+            .is_some_and(|token| token.is_word() && token.flags & lexicon::FUNCTION != 0 && !token.is_capital() && class == TextClass::Zip)
+        {
+            place += 1;
+        }
         if class == TextClass::Zip {
             let end = self.chunk(place);
             let text = self.slice(place, end);

@@ -31,10 +31,16 @@ impl Scan<'_> {
         }
         let Some(token) = self.get(place).filter(|token| token.gap <= Gap::Line && token.is_word()) else { return };
         let small = !token.is_capital();
+        if token.chars == 1 && self.get(place + 1).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None) || token.is_initial() {
+            // `Dr. A. Rush`, `dr. p. pennington`
+            return self.title_and_initial(place);
+        }
         if small
             && (token.flags & (lexicon::FUNCTION | lexicon::HEADING) != 0
                 || token.chars < 2
-                || self.letters == Letters::Normal && token.flags & PLAIN != 0)
+                || self.letters == Letters::Normal
+                    && token.flags & PLAIN != 0
+                    && (token.flags & NAMES == 0 || token.flags & (lexicon::PERSON_VERB | lexicon::UNIT) != 0))
         {
             let particle = self.phrase(place, Trigger::Particle).is_some() && token.flags & lexicon::FUNCTION == 0;
             if !particle {
@@ -49,6 +55,33 @@ impl Scan<'_> {
             self.push(place, end, TextClass::Name, "name.title", 0.9);
             self.learn(place, end);
         }
+    }
+
+    fn title_and_initial(&mut self, place: usize) {
+        let mut name = place;
+        while self.get(name).is_some_and(|token| token.is_word() && token.chars == 1 && token.gap <= Gap::Line)
+            && self.get(name + 1).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None)
+        {
+            name += 2;
+        }
+        if name == place {
+            name += 1;
+        }
+        let small = self.tokens[place].case == Case::Lower;
+        let mut end = name;
+        if self.get(name).is_some_and(|token| {
+            token.is_word()
+                && token.chars > 1
+                && token.gap <= Gap::Space
+                && (token.is_capital() || small && token.flags & (lexicon::FUNCTION | lexicon::PERSON_VERB) == 0)
+                && token.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0
+        }) {
+            end = self.full_name(name, 3, true).max(name + 1);
+        } else if small {
+            return;
+        }
+        self.push(place, end, TextClass::Name, "name.title", 0.9);
+        self.learn(place, end);
     }
 
     /// The value of a label such as "Name" or "Patient".
@@ -78,7 +111,7 @@ impl Scan<'_> {
             }
         }
         let words = self.tokens[place..end].iter().filter(|token| token.is_word());
-        let plain = words.clone().all(|token| token.flags & PLAIN != 0 && token.flags & NAMES == 0);
+        let plain = words.clone().all(|token| token.flags & PLAIN != 0 && token.flags & NAMES == 0 || token.flags & lexicon::FUNCTION != 0);
         if plain && !token.is_initial() {
             return;
         }
@@ -93,11 +126,17 @@ impl Scan<'_> {
         let mut words = 0;
         let small_start = self.get(first).is_some_and(|token| token.case == Case::Lower);
         while let Some(token) = self.get(place) {
-            if place > first && token.gap > Gap::Space || words >= 6 {
+            let column = token.gap > Gap::Space
+                && !(token.gap == Gap::Wide
+                    && token.case == Case::Title
+                    && token.flags & NAMES != 0
+                    && token.flags & lexicon::HEADING == 0
+                    && !self.text[..token.start as usize].ends_with("   "));
+            if place > first && column || words >= 6 {
                 break;
             }
             if token.is_word() {
-                if words > 0 && (self.label_with_colon(place) || self.is_credential(place)) {
+                if words > 0 && (self.label_with_colon(place) || self.is_credential(place) || self.street_starts(place)) {
                     break;
                 }
                 let particle = self.phrase(place, Trigger::Particle);
@@ -109,7 +148,8 @@ impl Scan<'_> {
                 {
                     break;
                 }
-                if small_start && words > 0 && particle.is_none() && token.flags & PLAIN != 0 && token.flags & NAMES == 0 {
+                if small_start && words > 0 && particle.is_none() && token.chars > 1 && token.flags & PLAIN != 0 && token.flags & NAMES == 0
+                {
                     break;
                 }
                 words += 1;
@@ -144,7 +184,7 @@ impl Scan<'_> {
                 break;
             }
             if token.is_initial() {
-                if place > first && words > 0 && self.starts_new_sentence(place) {
+                if place > first && words > 0 && (self.starts_new_sentence(place) || self.street_starts(place)) {
                     break;
                 }
                 place += 1;
@@ -156,6 +196,10 @@ impl Scan<'_> {
                     // O'Brien
                     place += 2;
                     last_case = Case::Title;
+                }
+                if self.get(place).is_some_and(|mark| mark.gap == Gap::None && mark.is_word() && mark.chars == 1 && !mark.is_capital()) {
+                    // `M.ª Teresa`
+                    place += 1;
                 }
                 end = place;
                 words += 1;
@@ -172,7 +216,7 @@ impl Scan<'_> {
                 }
                 break;
             }
-            if words > 0 && (self.is_credential(place) || self.label_with_colon(place)) {
+            if words > 0 && (self.is_credential(place) || self.label_with_colon(place) || self.street_starts(place)) {
                 break;
             }
             if let Some(len) = self.phrase(place, Trigger::Particle) {
@@ -335,7 +379,9 @@ impl Scan<'_> {
         let mut words = 0;
         while first > 0 && words < 4 {
             let token = &self.tokens[first - 1];
-            let is_part = token.is_word() && token.is_capital() && token.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0;
+            let small = words > 0 && small_name(token) && token.flags & lexicon::GIVEN != 0
+                || words == 0 && token.case == Case::Lower && token.flags & (PLAIN | lexicon::WORD) == 0;
+            let is_part = token.is_word() && (token.is_capital() || small) && token.flags & (lexicon::FUNCTION | lexicon::HEADING) == 0;
             if !is_part
                 && !(token.is_one_of(b".-'")
                     && first >= 2
@@ -371,7 +417,7 @@ impl Scan<'_> {
     fn cued_name(&mut self, place: usize, rule: &'static str, score: f32) {
         let Some(token) = self.get(place).filter(|token| token.is_word() && token.gap <= Gap::Line && !self.taken[place]) else { return };
         let small = token.case == Case::Lower;
-        if small && !(self.letters == Letters::AllSmall && token.flags & lexicon::GIVEN != 0 && token.flags & PLAIN == 0) {
+        if small && !(small_name(token) && (self.letters == Letters::AllSmall || rule == "name.relative")) {
             return;
         }
         if self.letters == Letters::AllLarge && (token.flags & NAMES == 0 || token.flags & PLAIN != 0) {
@@ -425,7 +471,10 @@ impl Scan<'_> {
     /// A capital word without any cue.
     pub(crate) fn name_without_cue(&mut self, at: usize) {
         let token = self.tokens[at];
-        if !token.is_capital() || self.taken[at] || self.letters == Letters::AllSmall {
+        if self.taken[at] {
+            return;
+        }
+        if !token.is_capital() || self.letters == Letters::AllSmall {
             return self.small_name(at);
         }
         if token.is_initial() {
@@ -542,8 +591,11 @@ impl Scan<'_> {
             return self.single_name(at, sure_given, sure_family, unknown, sentence);
         }
         let end = self.full_name(place, 2, false).max(place + 1);
+        let located = at > 0 && matches!(self.word(at - 1), "in" | "from" | "near" | "at" | "to" | "en" | "de");
+        let branded = self.get(end).is_some_and(|sign| sign.kind == super::Kind::Sign && matches!(sign.hash, 0xae | 0x2122));
         if self.eponym_follows(end)
-            || self.is_place(at, end)
+            || branded
+            || self.is_place(at, end) && (!sure_given || located)
             || self.trigger_of(place, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some() && !sure_given
         {
             return;
@@ -579,8 +631,19 @@ impl Scan<'_> {
             && token.gap <= Gap::Line
             && self.tokens[at - 1].flags & lexicon::PERSON_CUE != 0
             && self.tokens[at - 1].case == Case::Lower;
-        let place = token.flags & lexicon::CITY != 0;
-        if sure_given && (!sentence && !place || acts || owns || cued) {
+        let located = at > 0
+            && token.gap <= Gap::Line
+            && matches!(self.word(at - 1), "in" | "from" | "near" | "at" | "to" | "of" | "en" | "de" | "desde");
+        let place = token.flags & lexicon::CITY != 0
+            && (located
+                || self.get(at + 1).is_some_and(|sign| sign.is_sign(b','))
+                    && self.trigger_of(at + 2, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some());
+        let branded = self.get(at + 1).is_some_and(|sign| sign.kind == super::Kind::Sign && matches!(sign.hash, 0xae | 0x2122));
+        if branded {
+            return;
+        }
+        let alone = !sentence || token.flags & (lexicon::WORD | lexicon::CITY) == 0;
+        if sure_given && (alone && !place || acts || owns || cued) {
             self.push(at, at + 1, TextClass::Name, "name.given", if acts || owns || cued { 0.62 } else { 0.52 });
         } else if (sure_family || unknown) && (acts || owns && !place && sure_family || cued && sure_family && !place) {
             self.push(at, at + 1, TextClass::Name, "name.acts", 0.56);
@@ -658,15 +721,16 @@ impl Scan<'_> {
     /// Names in a note without capitals: a sure given name and a family name.
     fn small_name(&mut self, at: usize) {
         let token = self.tokens[at];
-        if self.letters != Letters::AllSmall
+        if token.case != Case::Lower && self.letters != Letters::AllSmall
             || !is_sure_given(&token)
-            || token.flags & (lexicon::WORD | lexicon::CITY) != 0
+            || token.flags & lexicon::WORD != 0
             || token.chars < 3
         {
             return;
         }
         let Some(next) = self.get(at + 1).filter(|next| next.gap == Gap::Space && next.is_word() && next.chars > 2) else { return };
-        if is_sure_family(next) || next.flags & (PLAIN | lexicon::WORD | lexicon::EPONYM) == 0 && next.chars > 3 {
+        let unknown = self.letters == Letters::AllSmall && next.flags & (PLAIN | lexicon::WORD | lexicon::EPONYM) == 0 && next.chars > 3;
+        if is_sure_family(next) && next.case == token.case || unknown {
             self.push(at, at + 2, TextClass::Name, "name.words", 0.54);
         }
     }
@@ -700,6 +764,7 @@ impl Scan<'_> {
             let acts = owns || self.get(at + 1).is_some_and(|next| next.gap == Gap::Space && next.flags & lexicon::PERSON_VERB != 0);
             let plain = token.flags & (PLAIN | lexicon::WORD) != 0;
             let fits = match self.letters {
+                Letters::Normal if token.case == Case::Lower => !plain && token.chars > 3 && token.flags & NAMES != 0,
                 Letters::Normal => {
                     token.is_capital()
                         && (!plain || !self.starts_sentence(at) || acts)
@@ -724,6 +789,11 @@ fn is_sure_given(token: &Token) -> bool {
 
 fn is_sure_family(token: &Token) -> bool {
     token.flags & lexicon::FAMILY != 0 && token.flags & (PLAIN | lexicon::EPONYM | lexicon::WORD) == 0
+}
+
+/// A given name in small letters that is no other word.
+fn small_name(token: &Token) -> bool {
+    token.case == Case::Lower && is_sure_given(token) && token.flags & lexicon::WORD == 0 && token.chars > 2
 }
 
 /// A word that no list knows: as likely a name as any.

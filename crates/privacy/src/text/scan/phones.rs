@@ -26,7 +26,9 @@ impl Scan<'_> {
                 // The number goes on as something else.
                 let goes_on = next.is_some_and(|token| token.gap == Gap::None && token.kind != Kind::Sign)
                     || next.is_some_and(|token| token.gap == Gap::None && token.is_one_of(b"-/"))
-                        && self.get(end + 1).is_some_and(|token| token.gap == Gap::None && token.kind != Kind::Sign);
+                        && self
+                            .get(end + 1)
+                            .is_some_and(|token| token.gap == Gap::None && matches!(token.kind, Kind::Number | Kind::Mixed));
                 if goes_on || self.unit_follows(end) {
                     continue;
                 }
@@ -59,6 +61,24 @@ impl Scan<'_> {
                     groups.end[groups.count] = place + 1;
                     groups.count += 1;
                     separator = 0;
+                }
+                // `3560x4587`: the last group with its extension.
+                Kind::Mixed if groups.count > 0 && separator != 0 => {
+                    let word = self.word(place);
+                    let digits = word.bytes().take_while(u8::is_ascii_digit).count();
+                    let extension = word.get(digits + 1..).unwrap_or_default();
+                    if !(2..=4).contains(&digits)
+                        || !word[digits..].starts_with(['x', 'X'])
+                        || extension.is_empty()
+                        || !extension.bytes().all(|byte| byte.is_ascii_digit())
+                    {
+                        break;
+                    }
+                    groups.digits[groups.count] = digits as u8;
+                    groups.before[groups.count] = separator;
+                    groups.end[groups.count] = place + 1;
+                    groups.count += 1;
+                    break;
                 }
                 Kind::Sign if token.is_sign(b'+') && place == at => groups.plus = true,
                 Kind::Sign if token.is_sign(b'(') && !open && (groups.count <= 1) => {

@@ -5,7 +5,7 @@ use crate::text::rules::Trigger;
 
 impl Scan<'_> {
     /// Street names that end with the word for the street: `7083 Benjamin Lane Apt. 4`, `5th Avenue`.
-    pub(crate) fn street_tail(&mut self, at: usize, len: usize) {
+    pub(crate) fn street_tail(&mut self, at: usize, len: usize, plain: bool) {
         let tail = self.tokens[at];
         if at == 0 || tail.gap > Gap::Space {
             return;
@@ -70,7 +70,14 @@ impl Scan<'_> {
             return self.after_address(end);
         }
         // Without a number only the plain words for a street, and only with a capital of their own.
-        if tail.is_capital() && capitals > 0 && self.tokens[at].chars >= 4 && !self.starts_sentence(first) && self.all_letters_normal() {
+        if plain
+            && tail.is_capital()
+            && capitals > 0
+            && self.tokens[first..at].iter().any(|token| token.kind != Kind::Sign && token.chars > 1)
+            && self.tokens[at].chars >= 4
+            && !self.starts_sentence(first)
+            && self.all_letters_normal()
+        {
             let end = self.after_street(at + len);
             self.push(first, end, TextClass::Street, "street.name", 0.66);
             self.after_address(end);
@@ -109,7 +116,7 @@ impl Scan<'_> {
     /// The end of "Apt. 12", "# 4", "Suite B", where one starts at a token.
     fn unit_at(&self, at: usize) -> Option<usize> {
         let token = self.get(at).filter(|token| token.gap <= Gap::Line)?;
-        let mut place = if token.is_sign(b'#') { at + 1 } else { at + self.phrase(at, Trigger::Unit)? };
+        let mut place = if token.is_sign(b'#') { at + 1 } else { at + self.phrase(at, Trigger::Unit(true))? };
         while self.get(place).is_some_and(|token| token.is_one_of(b".#:")) {
             place += 1;
         }
@@ -151,6 +158,14 @@ impl Scan<'_> {
         if self.get(first).is_none_or(|token| token.gap >= Gap::Blank || token.gap == Gap::Wide) {
             return;
         }
+        let token = self.tokens[first];
+        let headed = self.phrase(first, Trigger::PlaceHead).is_some();
+        let other = lexicon::FUNCTION | lexicon::HEADING | lexicon::PERSON_VERB | lexicon::EPONYM | lexicon::UNIT;
+        let ordinary = token.flags & (lexicon::COMMON | lexicon::CLINICAL) != 0 && token.flags & lexicon::CITY == 0;
+        let plain = !headed && (token.flags & other != 0 || ordinary && (self.starts_sentence(first) || self.letters != Letters::Normal));
+        if plain || self.label_with_colon(first) {
+            return self.after_town(first);
+        }
         let end = self.capital_run(first, 5);
         if end == first
             || self.trigger_of(first, |trigger| matches!(trigger, Trigger::Label(_) | Trigger::Title)).is_some() && end == first + 1
@@ -183,6 +198,58 @@ impl Scan<'_> {
         }
     }
 
+    /// Whether the word for a street, abbreviated or in more words, starts at a token: `Avda.`, `C/`, `Gran Via`.
+    pub(crate) fn street_starts(&self, at: usize) -> bool {
+        self.trigger_of(at, |trigger| matches!(trigger, Trigger::StreetHead)).is_some_and(|(_, len)| {
+            let sign = self.get(at + len).is_some_and(|sign| sign.is_one_of(b"./") && sign.gap == Gap::None);
+            len > 1
+                || sign && !self.tokens[at].is_initial()
+                || sign && self.get(at + 1).is_some_and(|sign| sign.is_sign(b'/'))
+                || self.tokens[at].flags & (lexicon::FAMILY | lexicon::GIVEN) == 0 && self.tokens[at].chars > 1
+        })
+    }
+
+    /// A word that names a street by its ending, before a number: `Ziegelgasse 19`.
+    pub(crate) fn street_by_ending(&mut self, at: usize) {
+        let token = self.tokens[at];
+        let number = self
+            .get(at + 1)
+            .is_some_and(|next| next.gap == Gap::Space && matches!(next.kind, Kind::Number | Kind::Mixed) && next.chars <= 5);
+        if !number || token.chars < 6 || token.flags & lexicon::COMMON != 0 || !token.is_capital() && self.letters == Letters::Normal {
+            return;
+        }
+        let word = crate::text::token::folded(self.word(at));
+        if self.rules.street_endings.iter().any(|ending| word.len() > ending.len() + 2 && word.ends_with(ending.as_str())) {
+            let first = if at > 0 && self.tokens[at - 1].kind == Kind::Number && token.gap == Gap::Space { at - 1 } else { at };
+            let end = self.after_street(self.chunk(at + 1));
+            self.push(first, end, TextClass::Street, "street.ending", 0.8);
+            self.after_address(end);
+        }
+    }
+
+    /// `Apt. 656` by itself.
+    pub(crate) fn flat(&mut self, at: usize, flat: bool) {
+        if flat
+            && self.tokens[at].is_capital()
+            && let Some(end) = self.unit_at(at)
+        {
+            // `19902 Dobrovskeho 1394 Apt. 066`: numbers and capital words before it belong to the address.
+            let mut first = at;
+            while first > 0 && at - first < 6 && self.tokens[first].gap <= Gap::Space {
+                let before = &self.tokens[first - 1];
+                let fits = before.kind == Kind::Number && before.chars <= 5
+                    || before.is_word() && before.is_capital() && before.flags & (lexicon::HEADING | lexicon::FUNCTION) == 0;
+                if !fits {
+                    break;
+                }
+                first -= 1;
+            }
+            let numbered = first < at && self.tokens[first..at].iter().any(|token| token.kind == Kind::Number);
+            self.push(if numbered { first } else { at }, end, TextClass::Street, "street.flat", 0.6);
+            self.after_address(end);
+        }
+    }
+
     /// The end of the capital words from a token: `San Juan de la Cruz`, `St. Ann's`, at most `most` words.
     pub(crate) fn capital_run(&self, first: usize, most: usize) -> usize {
         let mut end = first;
@@ -193,7 +260,7 @@ impl Scan<'_> {
                 break;
             }
             if token.is_word() && (token.is_capital() || self.letters == Letters::AllSmall && token.flags & lexicon::FUNCTION == 0) {
-                if place > first && self.label_with_colon(place) {
+                if place > first && (self.label_with_colon(place) || self.street_starts(place)) {
                     break;
                 }
                 words += 1;
@@ -234,11 +301,16 @@ impl Scan<'_> {
 
     /// `Calle Carmen Romero, 23, 1D`, `Avda. de la Paz s/n`: the word for the street comes first.
     pub(crate) fn street_head(&mut self, at: usize, len: usize) {
-        if !self.tokens[at].is_capital() && self.letters == Letters::Normal {
-            return;
-        }
+        let small = !self.tokens[at].is_capital() && self.letters == Letters::Normal;
+        let short = self.tokens[at].chars <= 3 && len == 1;
         let mut end = at + len;
+        while self.get(end).is_some_and(|sign| sign.is_one_of(b"./") && sign.gap == Gap::None) {
+            end += 1;
+        }
+        let after_head = end;
+        let abbreviated = end > at + len;
         let mut place = end;
+        let mut capitals = 0;
         let mut words = 0;
         let mut numbers = 0;
         while let Some(token) = self.get(place) {
@@ -260,7 +332,7 @@ impl Scan<'_> {
                     end = place + 1;
                 }
                 Kind::Word => {
-                    let unit = self.phrase(place, Trigger::Unit);
+                    let unit = self.phrase(place, Trigger::Unit(true));
                     let particle = self.phrase(place, Trigger::Particle);
                     if numbers > 0 && unit.is_none() && token.chars > 3 && !self.is_flat_word(place) {
                         break;
@@ -278,6 +350,10 @@ impl Scan<'_> {
                         break;
                     }
                     words += 1;
+                    capitals += usize::from(token.is_capital() && particle.is_none());
+                    if small && words > 0 && capitals == 0 && particle.is_none() {
+                        return;
+                    }
                     if particle.is_none() || numbers > 0 {
                         end = place + 1;
                     }
@@ -298,7 +374,15 @@ impl Scan<'_> {
             }
             place += 1;
         }
-        if words + numbers == 0 || end == at + len {
+        // A short head (`AV`, `C`) needs a name, and a name in small letters a number.
+        let named = capitals > 0
+            || numbers > 0 && words > 0 && !short
+            || numbers > 0 && (!short || abbreviated) && self.tokens[at].case != Case::Upper;
+        if end <= after_head
+            || !named
+            || small && capitals == 0
+            || short && !abbreviated && numbers == 0 && self.tokens[at].case == Case::Upper
+        {
             return;
         }
         self.push(at, end, TextClass::Street, "street.head", 0.87);
@@ -306,7 +390,7 @@ impl Scan<'_> {
     }
 
     fn is_flat_word(&self, at: usize) -> bool {
-        self.phrase(at, Trigger::Unit).is_some()
+        self.phrase(at, Trigger::Unit(true)).is_some()
     }
 
     /// US ZIP after a state, UK and Canadian postcodes.
@@ -320,6 +404,24 @@ impl Scan<'_> {
             });
             if state && token.gap <= Gap::Wide {
                 self.push(at, self.chunk(at), TextClass::Zip, "zip.state", 0.93);
+            } else if self.get(at + 1).is_some_and(|next| {
+                next.case == Case::Title
+                    && next.gap == Gap::Space
+                    && next.flags & (lexicon::COMMON | lexicon::GIVEN | lexicon::FUNCTION) == 0
+                    || next.is_sign(b'-') && next.gap == Gap::Space
+            }) {
+                // `28036 Madrid`
+                let town = if self.tokens[at + 1].is_sign(b'-') { at + 2 } else { at + 1 };
+                let run = self.capital_run(town, 4);
+                if (town + 1..=run).any(|end| self.is_place(town, end)) {
+                    self.push(at, at + 1, TextClass::Zip, "zip.town", 0.74);
+                    self.town(town, "city.zip", 0.74);
+                }
+            } else if token.gap <= Gap::Space
+                && (1..=3)
+                    .any(|back| at >= back && self.phrase(at - back, Trigger::Country) == Some(back) && self.tokens[at - back].is_capital())
+            {
+                self.push(at, at + 1, TextClass::Zip, "zip.country", 0.7);
             }
             return;
         }
@@ -385,8 +487,8 @@ impl Scan<'_> {
             first -= 1;
             // The word for a street or an organisation ends the address before the town.
             if first < comma - 1
-                && (self.phrase(first, Trigger::StreetTail).is_some() && self.tokens[first].chars != 2
-                    || self.phrase(first, Trigger::OrgTail).is_some())
+                && (self.phrase(first, Trigger::StreetTail(true)).is_some() && self.tokens[first].chars != 2
+                    || self.phrase(first, Trigger::OrgTail(true)).is_some())
             {
                 first += 1;
                 break;
@@ -474,7 +576,10 @@ impl Scan<'_> {
     }
 
     /// `Henry Memorial Hospital`, `Dallas clinic`, `Children's Hospital Los Angeles`.
-    pub(crate) fn organisation_tail(&mut self, at: usize, len: usize) {
+    pub(crate) fn organisation_tail(&mut self, at: usize, len: usize, small: bool) {
+        if !small && !self.tokens[at].is_capital() && self.letters == Letters::Normal {
+            return;
+        }
         let mut first = at;
         let mut named = 0;
         let mut generic_only = true;
@@ -502,7 +607,12 @@ impl Scan<'_> {
             } else if token.is_one_of(b"'.&-")
                 || token.is_word() && token.chars == 1 && self.word(first - 1) == "s" && first >= 2 && self.tokens[first - 2].is_sign(b'\'')
             {
-                if token.is_sign(b'.') && (first < 2 || self.tokens[first - 2].chars > 4) {
+                if token.is_sign(b'.')
+                    && (first < 2
+                        || self.tokens[first - 2].chars > 3
+                        || !matches!(self.tokens[first - 2].case, Case::Title | Case::Upper)
+                        || self.tokens[first - 2].flags & (lexicon::CLINICAL | lexicon::UNIT) != 0)
+                {
                     break;
                 }
             } else if token.is_word()
@@ -515,7 +625,7 @@ impl Scan<'_> {
             {
                 // `Brigham and Women's Hospital`; not `Dr. Smith of the Mercy Clinic`.
                 if matches!(self.word(first - 1), "of" | "the")
-                    && self.trigger_of(first - 2, |trigger| matches!(trigger, Trigger::OrgTail)).is_none()
+                    && self.trigger_of(first - 2, |trigger| matches!(trigger, Trigger::OrgTail(_))).is_none()
                     && !matches!(self.word(first - 2), "Sisters" | "University" | "Lady" | "House" | "Bank")
                 {
                     break;
@@ -565,8 +675,10 @@ impl Scan<'_> {
     fn organisation_rest(&self, end: usize) -> usize {
         let mut rest = end;
         // `Medical Center Hospital`, `Hospital Clinic`.
-        while let Some(len) =
-            self.get(rest).filter(|token| token.gap == Gap::Space && token.is_capital()).and_then(|_| self.phrase(rest, Trigger::OrgTail))
+        while let Some(len) = self
+            .get(rest)
+            .filter(|token| token.gap == Gap::Space && token.is_capital())
+            .and_then(|_| self.phrase(rest, Trigger::OrgTail(true)))
         {
             rest += len;
         }
@@ -613,6 +725,9 @@ impl Scan<'_> {
             if self.get(first).is_none_or(|token| token.gap > Gap::Space) {
                 break;
             }
+            if self.get(first).is_some_and(|sign| sign.is_one_of(b"\"'")) {
+                first += 1;
+            }
             let run = self.capital_run(first, 7);
             if run == first {
                 // `Hospital 12 de Octubre`, `Hospital universitario La Paz`.
@@ -631,7 +746,18 @@ impl Scan<'_> {
                 continue;
             }
             end = run;
+            // `Hospital Clinico Univ. de Santiago`
+            if self.get(run).is_some_and(|sign| sign.is_sign(b'.') && sign.gap == Gap::None)
+                && self.tokens[run - 1].chars <= 4
+                && self.get(run + 1).is_some_and(|next| next.gap == Gap::Space)
+                && let Some(particle) = self.phrase(run + 1, Trigger::Particle)
+            {
+                end = self.capital_run(run + 1 + particle, 4).max(run);
+            }
             break;
+        }
+        if end <= at + len && len >= 2 && self.tokens[at + len - 1].is_capital() && self.tokens[at].is_capital() {
+            self.push(at, at + len, TextClass::Hospital, "hospital.head", 0.6);
         }
         if end > at + len {
             self.push(at, end, TextClass::Hospital, "hospital.head", 0.83);
@@ -669,6 +795,9 @@ impl Scan<'_> {
         let titled = self.phrase(first, Trigger::Title).is_some() && !matches!(self.word(first), "St" | "Saint" | "Mt");
         if end == first || plain || dated || titled {
             return;
+        }
+        if self.is_place(first, end) && self.tokens[first].flags & lexicon::GIVEN == 0 {
+            return self.push(first, end, TextClass::City, "city.cue", 0.66);
         }
         self.push(first, end, TextClass::Hospital, "hospital.cue", 0.71);
     }
