@@ -34,6 +34,13 @@ fn ct(port: u16) -> Association<TcpStream> {
     connect(port, "SENDER", vec![(CT, &[EXPLICIT])]).unwrap()
 }
 
+/// Waits until what was answered has its file and its line: the next message of an association is read behind that.
+fn settled(association: &mut Association<TcpStream>) {
+    association.send_command(1, &Command::store(10, CT, "no UID")).unwrap();
+    association.send_data(1, 0, &[][..]).unwrap();
+    assert!(matches!(association.next_message().unwrap(), Incoming::Command(1, answer) if answer.message_id == 10));
+}
+
 /// Sends a data set, gives the status of the answer.
 fn store(association: &mut Association<TcpStream>, instance: &str, bytes: &[u8]) -> Status {
     association.send_command(1, &Command::store(9, CT, instance)).unwrap();
@@ -191,6 +198,7 @@ fn large_instances_go_through_little_memory() {
         let instance = format!("1.2.{number}");
         let bytes = data_set(&instance, "DOE^JANE", pixels);
         assert_eq!(store(&mut association, &instance, &bytes), Status::SUCCESS, "{pixels}");
+        settled(&mut association);
         let line = listener.journal().pop().unwrap();
         let stored = fs::read(folder.path().join(&line.path)).unwrap();
         assert!(behind_meta(&stored) == bytes, "{pixels}");

@@ -1,7 +1,8 @@
 //! A receiver of C-ECHO and C-STORE (Storage SCP).
 //!
-//! An instance is answered with success only when it is durable: its file is written under another name and renamed; content, name and its line in the
-//! journal are synced. Whatever happens before that, the sender still has it and knows that we do not.
+//! An instance is answered with success only when it is durable: content and journal line are in a log on the disk. Then its file is written under another
+//! name and renamed, and its line is added to the journal; both are synced in the background, before the log forgets it. After a crash the log is done again.
+//! Whatever happens before an instance is in the log, the sender still has it and knows that we do not.
 //!
 //! ```text
 //! folder/
@@ -10,20 +11,25 @@
 //!   received.ndjson     the journal: one line for every instance that was answered as stored
 //!   rejects/            data sets that cannot be understood, by the SHA-256 of the file, with rejects.ndjson
 //!   incoming/           files that are being written
+//!   log/                what was answered and is not settled; empty when the receiver has ended
 //! ```
 //!
 //! The journal holds UIDs, which identify: it stays in the folder, and none of it is in a log.
 
 mod buffer;
-mod commit;
 mod config;
+mod filing;
 mod journal;
+mod log;
 mod metrics;
+mod record;
 mod recover;
+mod segment;
 mod serve;
 mod store;
 
 use std::{
+    fs, io,
     net::{SocketAddr, TcpListener, TcpStream},
     sync::{
         Arc,
@@ -45,7 +51,7 @@ use crate::{
     error::StreamError,
     stop::StopToken,
 };
-use commit::Committer;
+use filing::{Filing, Journals};
 use store::Store;
 
 /// Connections beyond the limit of associations that are told so at the same time; those beyond are closed without a word.
@@ -87,13 +93,15 @@ impl Listener {
         let tls = config.tls.as_ref().map(crate::ServerTls::config).transpose()?;
         let store = Store::open(&config)?;
         let failed = |error| StreamError::Folder(config.folder.clone(), error);
-        let withdrawn = if store.crashed { recover::withdraw_unfinished(&store).map_err(failed)? } else { 0 };
+        let store = Arc::new(store);
+        let (replayed, withdrawn) = finish_earlier(&store).map_err(failed)?;
         let socket = TcpListener::bind(&config.address).map_err(StreamError::Bind)?;
         let address = socket.local_addr().map_err(StreamError::Bind)?;
         let metrics = Arc::new(Metrics::default());
         metrics.unfinished.store(store.unfinished, Ordering::Relaxed);
+        metrics.replayed.store(replayed, Ordering::Relaxed);
         metrics.withdrawn.store(withdrawn, Ordering::Relaxed);
-        Ok(Self { config, socket, address, store: Arc::new(store), tls, policy: Arc::new(policy), metrics, told: None })
+        Ok(Self { config, socket, address, store, tls, policy: Arc::new(policy), metrics, told: None })
     }
 
     /// Has somebody told of every instance that was stored.
@@ -119,7 +127,8 @@ impl Listener {
     /// When connections cannot be accepted any more. What goes wrong on one association is counted and logged, not an error.
     pub fn run(self, stop: &StopToken) -> Result<Snapshot, StreamError> {
         let wakes = self.wake_on_stop(stop);
-        let committer = Arc::new(Committer::start(&self.store)?);
+        let filing = Filing::start(&self.store, self.config.max_log_bytes);
+        let filing = Arc::new(filing.map_err(|error| StreamError::Folder(self.config.folder.clone(), error))?);
         let (open, refusing) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
         let mut threads: Vec<thread::JoinHandle<()>> = Vec::new();
         let mut failures = 0;
@@ -148,7 +157,7 @@ impl Listener {
                 continue;
             }
             let counted = Counted::new(&open);
-            let served = self.served(stop, &committer);
+            let served = self.served(stop, &filing);
             let spawned = thread::Builder::new().name("dicom-association".to_owned()).spawn(move || {
                 let _counted = counted;
                 served.serve(socket);
@@ -162,16 +171,19 @@ impl Listener {
             let _ = thread.join();
         }
         let _ = wakes.join();
-        drop(committer);
+        let commits = filing.settlements();
+        // Nobody else has it any more: what is in the log is settled.
+        drop(filing);
+        self.metrics.commits.fetch_max(commits, Ordering::Relaxed);
         Ok(self.metrics.snapshot())
     }
 
-    fn served(&self, stop: &StopToken, committer: &Arc<Committer>) -> serve::Served {
+    fn served(&self, stop: &StopToken, filing: &Arc<Filing>) -> serve::Served {
         serve::Served {
             config: self.config.clone(),
             policy: Arc::clone(&self.policy),
             store: Arc::clone(&self.store),
-            committer: Arc::clone(committer),
+            filing: Arc::clone(filing),
             tls: self.tls.clone(),
             metrics: Arc::clone(&self.metrics),
             told: self.told.clone(),
@@ -211,6 +223,30 @@ impl Listener {
             let _ = TcpStream::connect_timeout(&address, Duration::from_secs(1));
         })
     }
+}
+
+/// Does what is in the log of an earlier run, and withdraws what is not whole. Gives the number of each.
+fn finish_earlier(store: &Arc<Store>) -> io::Result<(u64, u64)> {
+    let folder = store.folder.join(store::LOG);
+    let segments = log::segments(&folder)?;
+    if store.crashed {
+        recover::cut_zeros(&store.folder.join(store::JOURNAL))?;
+        recover::cut_zeros(&store.folder.join(store::REJECTS).join(store::REJECTS_JOURNAL))?;
+    }
+    let mut replayed = 0;
+    if store.crashed || !segments.is_empty() {
+        let journals = Journals::open(store)?;
+        let paths;
+        (replayed, paths) = recover::replay(store, &segments, &journals)?;
+        journals.sync()?;
+        // Also what the earlier run named and did not sync: from here on it would be taken for settled.
+        log::sync(&store.folder, &paths)?;
+    }
+    for segment in &segments {
+        fs::remove_file(segment)?;
+    }
+    let withdrawn = if store.crashed { recover::withdraw_unfinished(store)? } else { 0 };
+    Ok((replayed, withdrawn))
 }
 
 /// One more while it lives.

@@ -73,6 +73,7 @@ pub fn config(folder: &Path) -> ListenerConfig {
         called_ae_titles: vec!["SUTURA".to_owned()],
         calling_ae_titles: vec!["SENDER".to_owned()],
         min_free_bytes: 0,
+        max_log_bytes: 32 << 20,
         stop_grace_s: 2,
         ..ListenerConfig::default()
     }

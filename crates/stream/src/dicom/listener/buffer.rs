@@ -3,7 +3,7 @@
 //! It is aligned and padded as writing past the system's page cache needs it, is used again, and is lent to the reader of data sets without a copy.
 
 /// Alignment and granularity of direct writes; no disk has more.
-const BLOCK: usize = 4096;
+pub(super) const BLOCK: usize = 4096;
 
 /// Bytes that grow at their end.
 pub(super) struct Buffer {

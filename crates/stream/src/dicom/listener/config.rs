@@ -44,6 +44,8 @@ pub struct ListenerConfig {
     pub max_object_bytes: u64,
     /// Bytes of an instance that are held in memory, for each association. Of a larger one, what stands before its pixel data has to fit. Default 64 MiB.
     pub max_memory_bytes: usize,
+    /// Bytes of the disk that the log takes at most, 16 MiB to 64 GiB. Instances up to a 64th of it go through it. Default 512 MiB.
+    pub max_log_bytes: u64,
     /// Bytes that stay free on the disk; below, instances are answered A700. Default 1 GiB.
     pub min_free_bytes: u64,
     /// Seconds without a byte before an association is given up. Default 60.
@@ -85,6 +87,7 @@ impl Default for ListenerConfig {
             max_pdu_bytes: 256 << 10,
             max_object_bytes: 4 << 30,
             max_memory_bytes: 64 << 20,
+            max_log_bytes: 512 << 20,
             min_free_bytes: 1 << 30,
             idle_timeout_s: 60,
             association_timeout_s: 30,
@@ -104,6 +107,7 @@ impl ListenerConfig {
             ("max_associations", self.max_associations as u64, 1, 1024),
             ("max_pdu_bytes", u64::from(self.max_pdu_bytes), 4096, 4 << 20),
             ("max_memory_bytes", self.max_memory_bytes as u64, 1 << 20, 2 << 30),
+            ("max_log_bytes", self.max_log_bytes, 16 << 20, 64 << 30),
             ("idle_timeout_s", self.idle_timeout_s, 1, 86_400),
             ("association_timeout_s", self.association_timeout_s, 1, 86_400),
             ("object_timeout_s", self.object_timeout_s, 1, 86_400),

@@ -52,10 +52,12 @@ metrics! {
     cut_off,
     /// Messages that are not spoken here.
     unrecognized,
-    /// Times that folders and journal were synced; each served one instance or several.
+    /// Times that files, folders and journals were synced together, in the background.
     commits,
     /// Files of an earlier run that were never finished, and never answered; they were removed.
     unfinished,
+    /// Instances of an earlier run that were answered and in the log, and got their file or their line at this start.
+    replayed,
     /// Instances of an earlier run that have a line in the journal and are not whole; they were never answered, and another line says so.
     withdrawn,
 }

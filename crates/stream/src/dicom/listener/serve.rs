@@ -19,11 +19,11 @@ use sutura_dicom::{
 use super::{
     OnStored,
     buffer::Buffer,
-    commit::{Change, Committed, Committer},
     config::ListenerConfig,
+    filing::{Content, Filing, Logged},
     journal::{Outcome, Received},
     metrics::Metrics,
-    store::{Store, Temporary, hex, path_of, place_of, same_data_set},
+    store::{Store, Temporary, hex},
 };
 use crate::connection::{Connection, Patience};
 
@@ -32,15 +32,13 @@ const ROOM: usize = 1 << 20;
 const MOST_KEPT: usize = 8 << 20;
 /// Bytes of a large instance between two looks at the space of the disk.
 const BETWEEN_LOOKS: u64 = 64 << 20;
-/// Data sets with the same UID that are kept beside one another; a sender that makes more is broken.
-const MOST_DIFFERING: u32 = 1000;
 
 /// What an association needs.
 pub(super) struct Served {
     pub(super) config: ListenerConfig,
     pub(super) policy: Arc<AcceptPolicy>,
     pub(super) store: Arc<Store>,
-    pub(super) committer: Arc<Committer>,
+    pub(super) filing: Arc<Filing>,
     pub(super) tls: Option<Arc<ServerConfig>>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) told: Option<Arc<dyn OnStored>>,
@@ -99,7 +97,7 @@ impl Served {
         Metrics::add(&self.metrics.associations);
         tracing::debug!(peer, contexts = association.accepted(), "association");
         let ended = self.messages(&mut association);
-        self.metrics.commits.store(self.committer.commits(), Ordering::Relaxed);
+        self.metrics.commits.fetch_max(self.filing.settlements(), Ordering::Relaxed);
         match ended {
             Ok(()) => association.into_stream().close(),
             Err(error) => {
@@ -146,18 +144,22 @@ impl Served {
         }
     }
 
-    /// Receives an instance, makes it durable, answers. Gives the memory back.
+    /// Receives an instance, makes it durable, answers, gives it its file. Gives the memory back.
     fn store(&self, association: &mut Peer, context: u8, command: &Command, buffer: Buffer) -> Result<Buffer, DimseError> {
-        let (mut buffer, answer, stored) = self.take(association, context, command, buffer)?;
+        let (mut buffer, (status, comment), logged) = self.take(association, context, command, buffer)?;
+        // While the sender goes on.
+        let sent = association.send_command(context, &command.response(status, comment));
+        if let Some(logged) = logged {
+            let received = self.filing.place(logged, &mut buffer);
+            self.count(&received);
+            if let Some(told) = self.told.as_ref().filter(|_| received.outcome != Outcome::Rejected) {
+                told.on_stored(&received);
+            }
+        }
         if buffer.room() > MOST_KEPT {
             buffer = Buffer::with_room(ROOM);
         }
-        let (status, comment) = answer;
-        association.send_command(context, &command.response(status, comment))?;
-        if let (Some(received), Some(told)) = (stored, &self.told) {
-            told.on_stored(&received);
-        }
-        Ok(buffer)
+        sent.map(|()| buffer)
     }
 
     fn take(
@@ -166,7 +168,7 @@ impl Served {
         context: u8,
         command: &Command,
         buffer: Buffer,
-    ) -> Result<(Buffer, Answer, Option<Received>), DimseError> {
+    ) -> Result<(Buffer, Answer, Option<Logged>), DimseError> {
         let Some((sop_class, syntax)) = association.context(context) else { return Err(DimseError::NoContext(context)) };
         let (sop_class, syntax) = (sop_class.to_owned(), syntax.to_owned());
         let refusal = if !command.has_data_set {
@@ -219,24 +221,24 @@ impl Served {
             reason: None,
             status: 0,
         };
-        let (buffer, temporary) = match self.write(whole) {
-            Ok(written) => written,
-            Err((buffer, error)) => {
-                let answer = io_answer(&error);
-                self.count_refusal(answer.0);
-                return Ok((buffer, answer, None));
-            }
+        let mut content = match whole.temporary {
+            Some(temporary) => Content::File(whole.buffer, temporary),
+            None => Content::Memory(whole.buffer),
         };
-        let committed = match said.broken {
-            Some((code, reason)) => self.reject(temporary, received, code, reason),
-            None => self.file(temporary, received),
-        };
-        match committed {
-            Ok((received, answer)) => {
-                self.count(&received);
-                let told = (received.outcome != Outcome::Rejected).then_some(received);
-                Ok((buffer, answer, told))
+        let (logged, answer) = match said.broken {
+            Some((code, reason)) => {
+                let answer = reject_answer(code);
+                let mut codes = received.codes.clone();
+                codes.retain(|other| other != code);
+                codes.insert(0, code.to_owned());
+                let received = Received { codes, reason: Some(reason), status: answer.0.0, ..received };
+                (self.filing.reject(&mut content, received), answer)
             }
+            None => (self.filing.file(&mut content, received), (Status::SUCCESS, "")),
+        };
+        let buffer = content.into_buffer();
+        match logged {
+            Ok(logged) => Ok((buffer, answer, Some(logged))),
             Err(error) => {
                 let answer = io_answer(&error);
                 self.count_refusal(answer.0);
@@ -313,57 +315,6 @@ impl Served {
         }
     }
 
-    /// Writes what is not written yet.
-    fn write(&self, whole: Whole) -> Result<(Buffer, Temporary), (Buffer, io::Error)> {
-        let mut buffer = whole.buffer;
-        let written = match whole.temporary {
-            Some(temporary) => Ok(temporary),
-            None => self.store.create().and_then(|mut temporary| temporary.write(&mut buffer).map(|()| temporary)),
-        };
-        match written.and_then(|mut temporary| temporary.finish().map(|()| temporary)) {
-            Ok(temporary) => Ok((buffer, temporary)),
-            Err(error) => Err((buffer, error)),
-        }
-    }
-
-    fn reject(&self, temporary: Temporary, received: Received, code: &'static str, reason: String) -> io::Result<(Received, Answer)> {
-        let answer = match code {
-            "sop-class-mismatch" | "sop-instance-mismatch" => (Status::DOES_NOT_MATCH, "the data set is not what the message says"),
-            _ => (Status::CANNOT_UNDERSTAND, "the data set cannot be read"),
-        };
-        let mut codes = received.codes.clone();
-        codes.retain(|other| other != code);
-        codes.insert(0, code.to_owned());
-        let received = Received { outcome: Outcome::Rejected, codes, reason: Some(reason), status: answer.0.0, ..received };
-        match self.committer.commit(Change::Reject { temporary }, received)? {
-            Committed::Done(received) => Ok((received, answer)),
-            Committed::Taken(..) => Err(io::ErrorKind::AlreadyExists.into()),
-        }
-    }
-
-    /// Gives an instance its name. One that is there already with the same data set is kept; with another one, both are.
-    fn file(&self, mut temporary: Temporary, mut received: Received) -> io::Result<(Received, Answer)> {
-        let place = place_of(&received.sop_instance_uid);
-        for number in 1..=MOST_DIFFERING {
-            received.outcome = if number == 1 { Outcome::Stored } else { Outcome::Differs };
-            match self.committer.commit(Change::Instance { temporary, place: place.clone(), number }, received)? {
-                Committed::Done(received) => return Ok((received, (Status::SUCCESS, ""))),
-                Committed::Taken(back, line) => (temporary, received) = (back, line),
-            }
-            let there = path_of(&place, number);
-            let own = temporary.path().ok_or(io::ErrorKind::NotFound)?;
-            // One that cannot be compared, for it is damaged, is not the same.
-            if same_data_set(own, &self.store.folder.join(&there)).unwrap_or(false) {
-                let line = Received { outcome: Outcome::Duplicate, path: there, ..received };
-                return match self.committer.commit(Change::Known, line)? {
-                    Committed::Done(received) => Ok((received, (Status::SUCCESS, ""))),
-                    Committed::Taken(..) => Err(io::ErrorKind::AlreadyExists.into()),
-                };
-            }
-        }
-        Err(io::ErrorKind::AlreadyExists.into())
-    }
-
     fn count_refusal(&self, status: Status) {
         Metrics::add(match status {
             Status::OUT_OF_RESOURCES => &self.metrics.out_of_resources,
@@ -417,6 +368,13 @@ fn understand(whole: Whole, command: &Command) -> (Whole, Said) {
         }
     }
     (Whole { buffer, temporary, bytes, sha256 }, said)
+}
+
+fn reject_answer(code: &str) -> Answer {
+    match code {
+        "sop-class-mismatch" | "sop-instance-mismatch" => (Status::DOES_NOT_MATCH, "the data set is not what the message says"),
+        _ => (Status::CANNOT_UNDERSTAND, "the data set cannot be read"),
+    }
 }
 
 fn io_answer(error: &io::Error) -> Answer {

@@ -4,7 +4,7 @@ use std::{
     fs::{self, File, OpenOptions, TryLockError},
     io::{self, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::atomic::{AtomicBool, AtomicU64, Ordering},
 };
 
 use rustix::fs::statvfs;
@@ -17,6 +17,8 @@ use crate::error::StreamError;
 const INCOMING: &str = "incoming";
 /// Data sets that could not be understood, from the folder.
 pub(super) const REJECTS: &str = "rejects";
+/// The log, from the folder.
+pub(super) const LOG: &str = "log";
 /// The journal, from the folder.
 pub(super) const JOURNAL: &str = "received.ndjson";
 /// The journal of rejects, from their folder.
@@ -32,6 +34,8 @@ pub(super) struct Store {
     pub(super) unfinished: u64,
     /// Whether the program ended without closing the store.
     pub(super) crashed: bool,
+    /// Whether something is left in the log, so that the next start has to look at it.
+    stays_open: AtomicBool,
     /// Held as long as the store is: one listener a folder. It has a word in it as long as the store is open.
     lock: File,
 }
@@ -52,6 +56,7 @@ impl Store {
         let incoming = config.folder.join(INCOMING);
         make_folder(&incoming).map_err(failed)?;
         make_folder(&config.folder.join(REJECTS)).map_err(failed)?;
+        make_folder(&config.folder.join(LOG)).map_err(failed)?;
         // All at once, so that no instance waits for its folder to be synced into this one.
         for number in 0..4096 {
             make_folder(&config.folder.join(format!("{number:03x}"))).map_err(failed)?;
@@ -59,13 +64,19 @@ impl Store {
         let unfinished = clean(&incoming).map_err(failed)?;
         sync_folder(&config.folder).map_err(failed)?;
         let (folder, min_free, next) = (config.folder.clone(), config.min_free_bytes, AtomicU64::new(0));
-        Ok(Self { folder, incoming, min_free, next, unfinished, crashed, lock })
+        let stays_open = AtomicBool::new(false);
+        Ok(Self { folder, incoming, min_free, next, unfinished, crashed, stays_open, lock })
     }
 
     /// Whether so many more bytes leave enough space on the disk.
     pub(super) fn has_space(&self, bytes: u64) -> io::Result<bool> {
         let disk = statvfs(&self.folder)?;
         Ok(disk.f_bavail.saturating_mul(disk.f_frsize) >= self.min_free.saturating_add(bytes))
+    }
+
+    /// Has the next start do what is in the log.
+    pub(super) fn stays_open(&self) {
+        self.stays_open.store(true, Ordering::Release);
     }
 
     /// A file to write to.
@@ -78,8 +89,10 @@ impl Store {
 
 impl Drop for Store {
     fn drop(&mut self) {
-        // Where this fails, the next start looks at more than it has to.
-        let _ = self.lock.set_len(0);
+        if !self.stays_open.load(Ordering::Acquire) {
+            // Where this fails, the next start looks at more than it has to.
+            let _ = self.lock.set_len(0);
+        }
     }
 }
 
@@ -217,9 +230,8 @@ fn clean(folder: &Path) -> io::Result<u64> {
 }
 
 /// Whether two files have the same transfer syntax and data set. The rest of the meta information says how the file came here.
-pub(super) fn same_data_set(one: &Path, other: &Path) -> io::Result<bool> {
-    let (mut one, mut other) =
-        (io::BufReader::with_capacity(256 << 10, File::open(one)?), io::BufReader::with_capacity(256 << 10, File::open(other)?));
+pub(super) fn same_data_set(one: impl Read, other: impl Read) -> io::Result<bool> {
+    let (mut one, mut other) = (io::BufReader::with_capacity(256 << 10, one), io::BufReader::with_capacity(256 << 10, other));
     if syntax_before_data_set(&mut one)? != syntax_before_data_set(&mut other)? {
         return Ok(false);
     }
