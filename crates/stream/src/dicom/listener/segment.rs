@@ -53,7 +53,7 @@ impl Segment {
     fn create_with(opened: io::Result<(File, bool)>, path: &Path, size: usize) -> io::Result<Self> {
         let (mut file, is_synchronous) = opened?;
         let mut zeros = Buffer::with_room(ZEROS);
-        zeros.push(&[0; ZEROS]);
+        zeros.advance(ZEROS);
         let mut left = size;
         while left > 0 {
             let now = left.min(ZEROS);
@@ -134,7 +134,7 @@ impl Segment {
     /// Forgets its records, durably.
     pub(super) fn reset(&mut self) -> io::Result<()> {
         let mut zeros = Buffer::with_room(BLOCK);
-        zeros.push(&[0; BLOCK]);
+        zeros.advance(BLOCK);
         self.file.seek(SeekFrom::Start(0))?;
         self.file.write_all(zeros.padded())?;
         self.file.sync_data()?;
@@ -199,7 +199,7 @@ mod tests {
             }
             assert_eq!(sizes(), (1..=10).map(|length| length * 500).collect::<Vec<_>>());
             let mut file = Buffer::with_room(60 << 10);
-            file.push(&[1; 60 << 10]);
+            file.advance(60 << 10);
             assert!(segment.append(round * 100 + 50, b"x", Some(&mut file)).is_err());
             assert_eq!(sizes().len(), 10);
             segment.reset().unwrap();
