@@ -632,10 +632,11 @@ Examples:
   sutura tables hl7v2 observations
   sutura tables fhir patients
   sutura tables ccda entries
+  sutura tables dicom image_quality
   sutura tables hl7v2 --format json | jq '.[].name'")]
 pub(crate) struct TablesArgs {
     /// The format
-    #[arg(value_parser = ["hl7v2", "fhir", "ccda"], default_value = "hl7v2")]
+    #[arg(value_parser = ["hl7v2", "fhir", "ccda", "dicom"], default_value = "hl7v2")]
     pub(crate) format_name: String,
     /// Only this table, with its columns
     pub(crate) table: Option<String>,

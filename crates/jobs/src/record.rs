@@ -90,6 +90,9 @@ pub struct RunReport {
     /// Where the private file is that names the failed records of each check, when `quality` may not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quality_failures: Option<String>,
+    /// The first rows of the sinks that `[report] tables` names.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub tables: Vec<ShownTable>,
     /// What was written.
     pub sinks: Vec<SinkRecord>,
     /// What the operator should look at, in sentences.
@@ -330,6 +333,19 @@ impl ConversionRecord {
         let (step, input) = (&self.step, &self.input);
         (refused > 0).then(|| format!("step {step}: {} records of {input} could not be converted: {}", grouped(refused), codes.join(", ")))
     }
+}
+
+/// The first rows of a sink, as the report shows them.
+#[derive(Debug, Clone, Serialize)]
+pub struct ShownTable {
+    /// The sink.
+    pub sink: String,
+    /// Its columns.
+    pub columns: Vec<String>,
+    /// The rows as text; empty text for null.
+    pub rows: Vec<Vec<String>>,
+    /// Rows of the sink in all.
+    pub all: u64,
 }
 
 /// What one step made of whole documents.

@@ -8,7 +8,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use arrow::datatypes::Schema;
+use arrow::{
+    datatypes::Schema,
+    util::display::{ArrayFormatter, FormatOptions},
+};
 use chrono::{SecondsFormat, Utc};
 use futures::StreamExt;
 use sutura_core::Sha256Hash;
@@ -36,7 +39,7 @@ use crate::{
     quality::{Checks, FAILURES_FILE, take_failures},
     record::{
         Account, ColumnOrigin, ColumnRecord, ConversionRecord, DocumentsRecord, FileRecord, Performance, PolicyRecord, QualityRecord,
-        RunReport, RunStatus, SinkRecord, SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
+        RunReport, RunStatus, ShownTable, SinkRecord, SourceRecord, TreatmentRecord, WrittenFileRecord, peak_memory_bytes,
     },
     rejects, report,
     setup::{policy_record, sink_spec},
@@ -63,6 +66,7 @@ enum Output {
     Rejects { report: SinkReport },
     Quality { index: usize, report: QualityReport },
     Summary(Box<Summary>),
+    Shown(ShownTable),
 }
 
 /// A sink with what is known of it before it runs.
@@ -118,6 +122,30 @@ impl Job {
         }
         std::path::absolute(self.output()).map_err(|error| JobError::io(Path::new(self.output()), error))
     }
+}
+
+/// Rows of a table that the report shows.
+const SHOWN_ROWS: usize = 50;
+
+/// Takes the first rows of a sink's table, and counts the others.
+fn shown_consumer(name: &str, frame: DataFrame) -> Consumer<Output> {
+    let columns: Vec<String> = frame.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let mut shown = ShownTable { sink: name.to_owned(), columns, rows: Vec::new(), all: 0 };
+    Consumer::new(format!("rows of {name}"), frame, move |stream| async move {
+        each(stream, |batch| {
+            shown.all += batch.num_rows() as u64;
+            let options = FormatOptions::default().with_null("");
+            let columns: Vec<_> = batch.columns().iter().map(|column| ArrayFormatter::try_new(column, &options).ok()).collect();
+            for row in 0..batch.num_rows().min(SHOWN_ROWS - shown.rows.len()) {
+                let text =
+                    |column: &Option<ArrayFormatter<'_>>| column.as_ref().map_or_else(String::new, |column| column.value(row).to_string());
+                shown.rows.push(columns.iter().map(text).collect());
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(Output::Shown(shown))
+    })
 }
 
 struct Run<'a> {
@@ -224,6 +252,7 @@ impl<'a> Run<'a> {
             deidentification: Vec::new(),
             conversion: Vec::new(),
             documents: Vec::new(),
+            tables: Vec::new(),
             quality: Vec::new(),
             quality_failures: None,
             sinks: Vec::new(),
@@ -286,6 +315,7 @@ impl<'a> Run<'a> {
             drop(staging);
             held.abandon().await;
             report.sinks.clear();
+            report.tables.clear();
         }
         report.finished = now();
         report.performance = self.performance(&report.totals, pass_seconds);
@@ -355,6 +385,12 @@ impl<'a> Run<'a> {
         if !problems.is_empty() {
             problems.dedup();
             return Err(JobError::Problems(problems));
+        }
+        for name in &self.spec.report.tables {
+            if let Some(section) = self.spec.sinks.iter().find(|section| section.name() == *name) {
+                let built = builder.table(&section.input).await.map_err(|problem| JobError::Problems(vec![problem]))?;
+                consumers.push(shown_consumer(name, built.frame));
+            }
         }
         self.add_rejects(staging, export_time, facts, &mut planned, &mut consumers).await?;
         for (index, step) in self.spec.steps.iter().enumerate() {
@@ -549,6 +585,10 @@ impl<'a> Run<'a> {
                 Output::Quality { index, report: mut measured } => {
                     failures.extend(take_failures(self.spec.steps[index].name(), &mut measured, &self.names));
                     report.quality.push(self.quality_record(index, measured));
+                    continue;
+                }
+                Output::Shown(table) => {
+                    report.tables.push(table);
                     continue;
                 }
                 Output::Summary(part) => {

@@ -112,7 +112,7 @@ async fn files_are_released_under_their_new_identifiers_and_every_one_is_account
     sources(folder.path());
     let step = format!("{STEP}pixels = \"detect\"\nencode = \"jpeg-ls\"\n");
     let table = "[[step]]\ntype = \"sql\"\nname = \"what\"\nquery = \"select patient, sop_instance_uid, actions, warnings from released\"\n\
-                 [[sink]]\ninput = \"what\"\nformat = \"ndjson\"\n";
+                 [[sink]]\ninput = \"what\"\nformat = \"ndjson\"\n[report]\ntables = [\"what\"]\n";
     let report = run(folder.path(), &key(&format!("{HEAD}{step}{table}{SINKS}"))).await.unwrap();
     assert_eq!(report.status, RunStatus::Clean);
     // Eight files: one is no DICOM (a reject of the source), one has pixels that cannot be looked at (refused), one is there twice (one file).
@@ -149,7 +149,9 @@ async fn files_are_released_under_their_new_identifiers_and_every_one_is_account
     }
     let refused = documents.refused_documents.as_ref().unwrap();
     assert!(fs::read_to_string(refused).unwrap().contains("6.dcm"));
-    assert!(fs::read_to_string(out.join("report.html")).unwrap().contains("Documents de-identified whole"));
+    let page = fs::read_to_string(out.join("report.html")).unwrap();
+    assert!(page.contains("Documents de-identified whole") && page.contains("6 of 6 rows"));
+    assert!(patients.iter().all(|patient| page.contains(patient.as_str())), "the table that the job names is shown");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -11,7 +11,7 @@ use super::AllowPhi;
 /// Reads files and folders of DICOM (dcm, dicom, dic, no extension), decodes every frame and measures it: signal and noise, sharpness,
 /// uniformity, artifacts, saturation, burned-in text, and a score from 0 to 100. A gate says what becomes of an image whose quality is too low: warn,
 /// quarantine, stop. Writes report.html with its pictures (SVG and PNG), images.json with statistics by modality, flagged.ndjson with the
-/// images that the gate did not let pass, and rejects.ndjson. All numbers of every image are the tables image_quality and image_metrics of read_dicom.
+/// images that the gate did not let pass, and rejects.ndjson with the files that cannot be read or decoded. All numbers of every image are the tables image_quality and image_metrics of read_dicom.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Exit codes:
@@ -48,6 +48,9 @@ pub(crate) struct ImagesArgs {
     /// Files measured at the same time; default: one for each processor
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
+    /// The largest file that is read, in MiB, unpacked; each file that is measured at the same time may have so many
+    #[arg(long, value_name = "MIB", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..=4095))]
+    pub(crate) max_file: u32,
     /// Replace the results of an earlier run
     #[arg(long)]
     pub(crate) overwrite: bool,

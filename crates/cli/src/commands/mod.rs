@@ -10,12 +10,14 @@ mod inspect;
 mod job;
 mod keys;
 mod listen;
+mod lock;
 mod policy;
 mod send;
 mod sql;
 mod summary;
 mod tables;
 mod terminology;
+mod whole;
 
 use std::{fs::File, future::Future, io::Read, path::PathBuf, sync::Arc, time::Duration};
 

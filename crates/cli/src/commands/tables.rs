@@ -7,6 +7,7 @@ use sutura_ccda::Ccda;
 use sutura_core::{ColumnDef, Format, TableDef};
 use sutura_fhir::read::Fhir;
 use sutura_hl7v2::Hl7v2;
+use sutura_imaging::Images;
 
 use crate::{
     args::{ListFormat, TablesArgs},
@@ -19,6 +20,7 @@ pub(crate) fn run(args: &TablesArgs) -> Outcome {
     let format: &dyn Format = match args.format_name.as_str() {
         "fhir" => &Fhir,
         "ccda" => &Ccda,
+        "dicom" => &Images,
         _ => &Hl7v2,
     };
     let tables: Vec<&TableDef> = match &args.table {
@@ -139,7 +141,7 @@ mod tests {
 
     #[test]
     fn the_reference_pages_are_current() {
-        for format in [&Hl7v2 as &dyn Format, &Fhir, &Ccda] {
+        for format in [&Hl7v2 as &dyn Format, &Fhir, &Ccda, &Images] {
             let file = format!("../../docs/src/reference/{}-tables.md", format.name());
             let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file);
             let wanted = markdown(format, &format.tables().iter().collect::<Vec<_>>());

@@ -9,7 +9,7 @@ use std::{
 };
 
 use arrow::{
-    array::{Array, ArrayRef, RecordBatch, StringArray},
+    array::{Array, ArrayRef, AsArray, RecordBatch, StringArray},
     csv,
     datatypes::{DataType, Field, Schema, SchemaRef},
     json,
@@ -92,6 +92,7 @@ impl<W: Write> Printer<W> {
                     batches.push(RecordBatch::new_empty(self.schema));
                 }
                 let options = FormatOptions::default().with_null("").with_display_error(true);
+                let batches = batches.iter().map(visible).collect::<Result<Vec<_>>>()?;
                 let table = pretty_format_batches_with_options(&batches, &options)?;
                 print_table(&mut writer, &table.to_string(), self.rows, self.shown)?;
             }
@@ -109,6 +110,40 @@ impl<W: Write> Printer<W> {
         }
         Ok(self.rows)
     }
+}
+
+/// The batch with signs in place of control characters in texts: a terminal would act on them, and a line break would look like another row.
+fn visible(batch: &RecordBatch) -> Result<RecordBatch> {
+    let shown = |text: &str| -> String {
+        let sign = |letter: char| match letter {
+            '\0'..='\u{1F}' => char::from_u32(0x2400 + letter as u32).unwrap_or('?'),
+            '\u{7F}'..='\u{9F}' => '?',
+            other => other,
+        };
+        text.chars().map(sign).collect()
+    };
+    let mut fields = Vec::with_capacity(batch.num_columns());
+    let mut columns: Vec<ArrayRef> = Vec::with_capacity(batch.num_columns());
+    for (field, column) in batch.schema().fields().iter().zip(batch.columns()) {
+        let is_text = matches!(column.data_type(), DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View);
+        if !is_text {
+            fields.push(field.as_ref().clone());
+            columns.push(Arc::clone(column));
+            continue;
+        }
+        let texts = arrow::compute::cast(column, &DataType::Utf8View)?;
+        let texts = texts.as_string_view();
+        let is_plain = texts.iter().flatten().all(|text| !text.contains(char::is_control));
+        if is_plain {
+            fields.push(field.as_ref().clone());
+            columns.push(Arc::clone(column));
+        } else {
+            fields.push(Field::new(field.name(), DataType::Utf8, true));
+            columns.push(Arc::new(texts.iter().map(|text| text.map(shown)).collect::<StringArray>()));
+        }
+    }
+    let options = arrow::array::RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    Ok(RecordBatch::try_new_with_options(Arc::new(Schema::new(fields)), columns, &options)?)
 }
 
 fn print_table(out: &mut impl Write, table: &str, rows: u64, shown: usize) -> io::Result<()> {

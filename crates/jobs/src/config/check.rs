@@ -350,6 +350,19 @@ fn check_sinks(spec: &JobFile, tables: &Tables<'_>, problems: &mut Problems<'_>)
             );
         }
     }
+    for (index, table) in spec.report.tables.iter().enumerate() {
+        let path = at!["report", "tables", index];
+        match spec.sinks.iter().find(|sink| sink.name() == *table) {
+            None => problems.add(&path, format!("no sink is called {table:?}"), nearest(table, names.keys().map(String::as_str))),
+            Some(sink) if sink.allow_phi || sink.format == SinkFormat::Files => {
+                problems.add(&path, "the report shows rows of sinks that hold no identifying columns, and no files", None);
+            }
+            Some(_) => {}
+        }
+    }
+    if spec.report.tables.len() > 20 {
+        problems.add(&at!["report", "tables"], "the report shows at most 20 tables", None);
+    }
     if spec.sinks.is_empty() {
         problems.add(&[], "the job writes nothing: add a [[sink]]", None);
     }

@@ -115,6 +115,10 @@ pub struct ReportSection {
     /// Counts below this are not shown when the policy is a release profile (cell suppression). Default: 11.
     #[serde(default = "default_small_cell")]
     pub smallest_cell: u64,
+    /// Sinks whose rows the report shows, the first 50 of each: small tables of results. They must hold no identifying columns.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 20))]
+    pub tables: Vec<String>,
     /// The laboratory tests shown, the most frequent first; at most 1,000.
     #[serde(default = "default_top")]
     #[schemars(range(min = 0, max = 1000))]
@@ -131,6 +135,6 @@ fn default_top() -> usize {
 
 impl Default for ReportSection {
     fn default() -> Self {
-        Self { html: true, lineage: true, title: None, smallest_cell: default_small_cell(), lab_tests: default_top() }
+        Self { html: true, lineage: true, title: None, smallest_cell: default_small_cell(), tables: Vec::new(), lab_tests: default_top() }
     }
 }

@@ -32,6 +32,10 @@ impl Stage {
     pub(super) fn open(out: &Path) -> Outcome<Arc<Self>> {
         let folder = out.join(STAGE);
         let failed = |error: io::Error| Failure::io(&folder.display().to_string(), &error);
+        if fs::symlink_metadata(&folder).is_ok_and(|found| !found.is_dir()) {
+            let message = format!("{}: is in the way; take it away, or give another folder", folder.display());
+            return Err(Failure::configuration(message));
+        }
         let mut builder = fs::DirBuilder::new();
         #[cfg(unix)]
         std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
@@ -45,7 +49,10 @@ impl Stage {
         }
         for entry in fs::read_dir(&folder).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            if entry.file_name() != "lock" {
+            // What is not ours stays.
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_part = name.strip_suffix(".part").is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()));
+            if is_part && entry.file_type().map_err(failed)?.is_file() {
                 fs::remove_file(entry.path()).map_err(failed)?;
             }
         }
@@ -64,7 +71,9 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.folder);
+        // Parts remove themselves; a folder that holds anything else stays.
+        let _ = fs::remove_file(self.folder.join("lock"));
+        let _ = fs::remove_dir(&self.folder);
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is done with a file, on one of many threads.
 
 use std::{
-    fs::File,
+    fs::{self, File},
     io::{self, Read},
     panic::{AssertUnwindSafe, catch_unwind},
     path::{Path, PathBuf},
@@ -13,11 +13,12 @@ use std::{
 
 use sutura_deid::{
     DeidError,
-    dicom::{DicomDeidentifier, OutputName, Proof, deface},
+    dicom::{CleanPixels, DicomDeidentifier, OutputName, Proof, deface},
     reencode::{self, Coding, Encoded},
 };
-use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag};
+use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag, pixels::PixelDescription};
 
+use super::super::whole;
 use super::{
     account::Rejected,
     out::{Part, Stage},
@@ -214,8 +215,8 @@ impl Shop {
 
     /// A file as a whole, with its size and the room that it takes.
     fn read(&self, path: &Path) -> Result<(DicomFile, u64, Taken<'_>), Not> {
-        let mut opened = File::open(path).map_err(|error| unreadable(&error))?;
-        let size = opened.metadata().map_err(|error| unreadable(&error))?.len();
+        let size = fs::metadata(path).map_err(|error| unreadable(&error))?.len();
+        let mut opened = whole::open(path).map_err(|error| unreadable(&error))?;
         let mut bytes = Vec::new();
         (&mut opened).take(HEAD).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         if matches!(DicomFile::parse_beginning(bytes.clone(), &self.limits), Err(error) if error.kind == DicomErrorKind::NotDicom) {
@@ -223,17 +224,41 @@ impl Shop {
             return Err(if is_called_dicom(path) { not_dicom().into() } else { Not::Skipped("not-dicom") });
         }
         let most = self.limits.bytes as u64;
+        let too_large =
+            |what: &str| Not::from(Refused::new(DicomErrorKind::TooLarge.code(), &format!("{what}, more than --max-file allows")));
         if size > most {
-            let reason = format!("the file has {size} bytes, more than --max-file allows");
-            return Err(Refused::new(DicomErrorKind::TooLarge.code(), &reason).into());
+            return Err(too_large(&format!("the file has {size} bytes")));
         }
         let taken = self.budget.take(size);
-        bytes.reserve_exact(size.saturating_sub(bytes.len() as u64) as usize);
-        // A file that grows meanwhile is not read for ever.
-        opened.take(most + 1 - bytes.len() as u64).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
+        // A file that grows meanwhile, or that is much larger unpacked, is not read for ever.
+        if !whole::read_on(&mut opened, &mut bytes, self.limits.bytes).map_err(|error| unreadable(&error))? {
+            return Err(too_large(&format!("the file has more than {most} bytes")));
+        }
         let read = bytes.len() as u64;
         let file = DicomFile::parse(bytes, &self.limits).map_err(Refused::from)?;
-        Ok((file, read, taken))
+        let decoded = self.decoded_bytes(&file);
+        if decoded > most {
+            return Err(too_large(&format!("its pixels are {decoded} bytes once they are decoded")));
+        }
+        // Given back before more is taken, so that no two files wait for each other.
+        drop(taken);
+        Ok((file, read, self.budget.take(read + decoded)))
+    }
+
+    /// What is held beside the file while its pixels are worked on: all frames where they are encoded anew, else one.
+    fn decoded_bytes(&self, file: &DicomFile) -> u64 {
+        let looks_at_pixels = self.deidentifier.options().clean_pixels != CleanPixels::No;
+        let Ok(image) = PixelDescription::of(file) else { return 0 };
+        let frame = [image.rows, image.columns, image.samples, image.bits_allocated.div_ceil(8)];
+        let frame = frame.iter().fold(1u64, |product, factor| product.saturating_mul(*factor as u64));
+        // Frames that are not there are not decoded. A frame has its place among a few dozen bytes.
+        let held = file.pixel_data().map_or(0, |pixels| pixels.bytes().len()) as u64;
+        let frames = if image.frames as u64 > held { held } else { image.frames as u64 };
+        match self.encode {
+            Coding::Keep if looks_at_pixels => frame,
+            Coding::Keep => 0,
+            _ => frames.saturating_mul(frame.saturating_mul(2).saturating_add(64)),
+        }
     }
 
     /// The face of a series.
@@ -282,5 +307,7 @@ fn unreadable(error: &io::Error) -> Not {
 }
 
 fn is_called_dicom(path: &Path) -> bool {
+    let packed = path.extension().is_some_and(|end| ["gz", "zst", "zstd"].iter().any(|known| end.eq_ignore_ascii_case(known)));
+    let path = if packed { path.with_extension("") } else { path.to_owned() };
     path.extension().is_some_and(|end| ["dcm", "dicom", "dic"].iter().any(|known| end.eq_ignore_ascii_case(known)))
 }

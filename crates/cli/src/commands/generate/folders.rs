@@ -14,6 +14,7 @@ use indicatif::ProgressBar;
 use sutura_synthetic::SyntheticError;
 
 use super::Staging;
+use crate::commands::lock::FolderLock;
 use crate::failure::{Failure, Outcome};
 
 /// Told how many patients or studies are written; says whether to go on.
@@ -26,6 +27,7 @@ pub(super) async fn write<T: Send + 'static>(
     bar: ProgressBar,
     export: impl FnOnce(&Path, Written<'_>) -> Result<T, SyntheticError> + Send + 'static,
 ) -> Outcome<T> {
+    let _lock = FolderLock::take(&folder)?;
     let shown = folder.display().to_string();
     let failed = |error: io::Error| Failure::io(&shown, &error);
     if let Some(path) = taken(&folder, parts).map_err(failed)? {

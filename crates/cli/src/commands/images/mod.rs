@@ -7,7 +7,6 @@ mod report;
 
 use std::{
     collections::BTreeMap,
-    fs,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicBool, AtomicUsize, Ordering},
@@ -25,7 +24,7 @@ use sutura_imaging::{
     Catalogue, Image, Image8, ImageGate, Images, MeasureOptions, Measurer, Metric, Outcome as Verdict, Rescale, modality,
 };
 
-use super::{block_on, engine_with, read_text};
+use super::{block_on, engine_with, read_text, whole};
 use crate::{
     args::images::ImagesArgs,
     failure::{CLEAN, FAILED, Failure, Outcome, TOO_MANY_REJECTS},
@@ -51,7 +50,8 @@ pub(crate) fn run(args: &ImagesArgs, console: Console) -> Outcome {
         return Err(Failure::configuration(format!("{}: the results would go beside what is read; give another folder", inside.display())));
     }
     let jobs = args.jobs.map_or_else(|| std::thread::available_parallelism().map_or(1, usize::from), usize::from);
-    let found = measure(&files, &gate, args.thumbnails, jobs, console);
+    let plan = Plan { gate: &gate, keeps_images: args.thumbnails, max_file: args.max_file };
+    let found = measure(&files, &plan, jobs, console);
     let said = Said::of(&found, &gate, purpose);
     writer.publish(&said, &found, &gate)?;
     if args.json {
@@ -60,7 +60,7 @@ pub(crate) fn run(args: &ImagesArgs, console: Console) -> Outcome {
         said.note(console);
         console.note(&format!("the report is {}", out.join("report.html").display()));
     }
-    Ok(match (found.is_stopped, found.rejects.is_empty() && found.failed.is_empty(), found.outcomes.contains_key("quarantine")) {
+    Ok(match (found.is_stopped, found.rejects.is_empty() && found.undecoded.is_empty(), found.outcomes.contains_key("quarantine")) {
         (true, _, _) => FAILED,
         (false, true, false) => CLEAN,
         _ => TOO_MANY_REJECTS,
@@ -140,13 +140,21 @@ struct Found {
     outcomes: BTreeMap<&'static str, u64>,
     flagged: Vec<Flagged>,
     rejects: Vec<Rejected>,
-    /// Files whose pixels could not be decoded, by code.
-    failed: BTreeMap<&'static str, u64>,
+    /// Files whose pixels could not be decoded; they are among the rejects that are written.
+    undecoded: Vec<Rejected>,
     worst: Vec<Shown>,
     is_stopped: bool,
 }
 
-fn measure(files: &[SourceFile], gate: &ImageGate, keeps_images: bool, jobs: usize, console: Console) -> Found {
+/// What is done with every file.
+struct Plan<'a> {
+    gate: &'a ImageGate,
+    keeps_images: bool,
+    /// MiB of the largest file that is read.
+    max_file: u32,
+}
+
+fn measure(files: &[SourceFile], plan: &Plan<'_>, jobs: usize, console: Console) -> Found {
     let found = Mutex::new(Found::default());
     let (next, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
     let bar = crate::progress::files(console, files.len() as u64, "measuring");
@@ -157,7 +165,7 @@ fn measure(files: &[SourceFile], gate: &ImageGate, keeps_images: bool, jobs: usi
                 while !stop.load(Ordering::Relaxed) {
                     let number = next.fetch_add(1, Ordering::Relaxed);
                     let Some(file) = files.get(number) else { break };
-                    one(&mut measurer, number, file, gate, keeps_images, &found, &stop);
+                    one(&mut measurer, number, file, plan, &found, &stop);
                     bar.inc(1);
                 }
             });
@@ -167,21 +175,14 @@ fn measure(files: &[SourceFile], gate: &ImageGate, keeps_images: bool, jobs: usi
     let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
     found.flagged.sort_by(|a, b| (&a.source, a.frame).cmp(&(&b.source, b.frame)));
     found.rejects.sort_by(|a, b| a.source.cmp(&b.source));
+    found.undecoded.sort_by(|a, b| a.source.cmp(&b.source));
     found
 }
 
 /// Measures the frames of a file.
-fn one(
-    measurer: &mut Measurer,
-    number: usize,
-    source: &SourceFile,
-    gate: &ImageGate,
-    keeps_images: bool,
-    found: &Mutex<Found>,
-    stop: &AtomicBool,
-) {
+fn one(measurer: &mut Measurer, number: usize, source: &SourceFile, plan: &Plan<'_>, found: &Mutex<Found>, stop: &AtomicBool) {
     let with = |take: &mut dyn FnMut(&mut Found)| take(&mut found.lock().unwrap_or_else(PoisonError::into_inner));
-    let limits = Limits::default();
+    let limits = Limits { bytes: (plan.max_file as usize) << 20, ..Limits::default() };
     let rejected = |code, offset, reason: String| {
         let mut rejected = Some(Rejected { source: source.uri.to_string(), code, offset, reason });
         with(&mut |found| {
@@ -189,11 +190,14 @@ fn one(
             found.rejects.extend(rejected.take());
         });
     };
-    if source.size > limits.bytes as u64 {
-        return rejected("too-large", 0, format!("the file has more than {} MiB", limits.bytes >> 20));
-    }
-    let bytes = match source.local.as_deref().map(fs::read) {
-        Some(Ok(bytes)) => bytes,
+    let mut bytes = Vec::new();
+    let read =
+        source.local.as_deref().map(|path| whole::open(path).and_then(|mut file| whole::read_on(&mut file, &mut bytes, limits.bytes)));
+    let bytes = match read {
+        Some(Ok(true)) => bytes,
+        Some(Ok(false)) => {
+            return rejected("too-large", 0, format!("the file has more than {} MiB; --max-file allows larger ones", plan.max_file));
+        }
         Some(Err(error)) => return rejected("io", 0, error.kind().to_string()),
         None => return rejected("io", 0, "not a file".to_owned()),
     };
@@ -203,9 +207,11 @@ fn one(
     };
     with(&mut |found| found.files += 1);
     let modality = modality(&file);
+    let mut measured = 0;
     let outcome = frames(&file, |frame, image| {
+        measured += 1;
         let report = measurer.measure(&image, &modality);
-        let verdict = gate.judge(&modality, &report);
+        let verdict = plan.gate.judge(&modality, &report);
         let score = report.value(Metric::Score);
         with(&mut |found| {
             found.images += 1;
@@ -229,7 +235,7 @@ fn one(
                     breaches,
                 });
             }
-            if let Some(score) = score.filter(|_| keeps_images) {
+            if let Some(score) = score.filter(|_| plan.keeps_images) {
                 let key = |shown: &Shown| (shown.score, shown.number);
                 let place = found.worst.partition_point(|shown| key(shown) < (score, (number, frame)));
                 if place < SHOWN {
@@ -246,7 +252,12 @@ fn one(
     match outcome {
         Ok(()) => {}
         Err(PixelError::Absent) => with(&mut |found| found.without_pixels += 1),
-        Err(error) => with(&mut |found| *found.failed.entry(error.code()).or_default() += 1),
+        Err(error) => {
+            let offset = file.pixel_data().map_or(0, |pixels| pixels.offset() as u64);
+            let reason = format!("{error}, {measured} frames measured before");
+            let mut rejected = Some(Rejected { source: source.uri.to_string(), code: error.code(), offset, reason });
+            with(&mut |found| found.undecoded.extend(rejected.take()));
+        }
     }
 }
 
@@ -315,8 +326,9 @@ impl Said {
     fn of(found: &Found, gate: &ImageGate, purpose: Option<&str>) -> Self {
         let mut rejected = BTreeMap::new();
         found.rejects.iter().for_each(|reject| *rejected.entry(reject.code).or_default() += 1);
-        let not_decoded: u64 = found.failed.values().sum();
-        let measured = found.files - found.rejects.len() as u64 - found.without_pixels - not_decoded;
+        let mut not_decoded = BTreeMap::new();
+        found.undecoded.iter().for_each(|reject| *not_decoded.entry(reject.code).or_default() += 1);
+        let measured = found.files - (found.rejects.len() + found.undecoded.len()) as u64 - found.without_pixels;
         let statistics = found.catalogue.modalities().map(|(modality, summaries)| {
             let of = |summary: &sutura_imaging::Summary| Statistics {
                 count: summary.count(),
@@ -333,7 +345,7 @@ impl Said {
             (modality.to_owned(), metrics.map(|(definition, summary)| (definition.name, of(summary))).collect())
         });
         Self {
-            files: Files { read: found.files, measured, without_pixels: found.without_pixels, rejected, not_decoded: found.failed.clone() },
+            files: Files { read: found.files, measured, without_pixels: found.without_pixels, rejected, not_decoded },
             images: found.images,
             outcomes: found.outcomes.clone(),
             gate: gate.clone(),

@@ -16,7 +16,10 @@ use sutura_imaging::{
 };
 
 use super::{Found, Said};
-use crate::failure::{Failure, Outcome};
+use crate::{
+    commands::lock::FolderLock,
+    failure::{Failure, Outcome},
+};
 
 /// The files of a run; the pictures have their own names.
 const FILES: [&str; 4] = ["report.html", "images.json", "flagged.ndjson", "rejects.ndjson"];
@@ -28,6 +31,7 @@ pub(super) struct Writer {
     folder: PathBuf,
     stage: Arc<Stage>,
     overwrite: bool,
+    _lock: FolderLock,
 }
 
 impl Writer {
@@ -35,9 +39,10 @@ impl Writer {
         if let Some(earlier) = FILES.iter().map(|name| folder.join(name)).find(|file| file.exists() && !overwrite) {
             return Err(Failure::configuration(format!("{}: is there already; --overwrite replaces it", earlier.display())));
         }
+        let lock = FolderLock::take(folder)?;
         let stage = Stage::open(folder).map_err(|error| Failure::io(&folder.display().to_string(), &error))?;
         let folder = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned());
-        Ok(Self { folder, stage, overwrite })
+        Ok(Self { folder, stage, overwrite, _lock: lock })
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -53,7 +58,9 @@ impl Writer {
             staged.push(self.stage(&format!("{name}.png"), &picture.to_png().map_err(failed)?)?);
         }
         staged.push(self.stage("flagged.ndjson", &lines(&found.flagged)?)?);
-        staged.push(self.stage("rejects.ndjson", &lines(&found.rejects)?)?);
+        let mut rejects = lines(&found.rejects)?;
+        rejects.extend(lines(&found.undecoded)?);
+        staged.push(self.stage("rejects.ndjson", &rejects)?);
         staged.push(self.stage("report.html", page(said, &pictures)?.as_bytes())?);
         let mut json = serde_json::to_vec_pretty(said).map_err(Failure::failed)?;
         json.push(b'\n');

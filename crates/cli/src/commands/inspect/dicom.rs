@@ -12,6 +12,7 @@ use sutura_dicom::{
     pixels::{PixelDescription, SampleKind},
 };
 
+use super::super::whole;
 use crate::{
     args::InspectArgs,
     failure::{CLEAN, Failure, Outcome},
@@ -21,7 +22,7 @@ use crate::{
 /// Bytes that are read of a file whose pixels are not looked at.
 const HEADER_BYTES: usize = 64 << 20;
 /// Bytes that are read of a file whose pixels are.
-const WHOLE_BYTES: usize = 2 << 30;
+const WHOLE_BYTES: usize = 1 << 30;
 
 /// Shows the file.
 pub(super) fn run(args: &InspectArgs, input: Box<dyn Read>, reveal: bool, console: Console) -> Outcome {
@@ -30,12 +31,18 @@ pub(super) fn run(args: &InspectArgs, input: Box<dyn Read>, reveal: bool, consol
         return Err(Failure::configuration(format!("{file}: this is one DICOM file; leave out --message and --control-id")));
     }
     let most = if args.preview.is_some() { WHOLE_BYTES } else { HEADER_BYTES };
-    let mut bytes = Vec::new();
-    input.take(most as u64 + 1).read_to_end(&mut bytes).map_err(|error| Failure::io(file, &error))?;
-    let is_whole = bytes.len() <= most;
-    bytes.truncate(most);
+    let (mut input, mut bytes) = (input, Vec::new());
+    let mut read = |bytes: &mut Vec<u8>, most| whole::read_on(&mut input, bytes, most).map_err(|error| Failure::io(file, &error));
+    let mut is_whole = read(&mut bytes, HEADER_BYTES)?;
+    // The rest is read only of a file whose beginning is one: a gigabyte of nothing is none.
+    if !is_whole
+        && most > HEADER_BYTES
+        && DicomFile::parse_beginning(bytes.clone(), &Limits { bytes: HEADER_BYTES, ..Limits::default() }).is_ok()
+    {
+        is_whole = read(&mut bytes, most)?;
+    }
     let length = bytes.len();
-    let size = if is_whole { format!("{length} bytes") } else { format!("more than {} MiB", most >> 20) };
+    let size = if is_whole { format!("{length} bytes") } else { format!("more than {} MiB", length >> 20) };
     let limits = Limits { bytes: most, ..Limits::default() };
     let parsed = if is_whole { DicomFile::parse(bytes, &limits).map(Some) } else { DicomFile::parse_beginning(bytes, &limits) };
     let written = |error: std::io::Error| Failure::io("standard output", &error);
