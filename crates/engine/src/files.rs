@@ -257,10 +257,7 @@ fn local_files(location: &str, extensions: &[String]) -> Result<Vec<SourceFile>>
             let files = found.into_files()?;
             if files.is_empty() { Err(no_files(location, &wanted)) } else { Ok(files) }
         }
-        Ok(metadata) if !metadata.is_file() => {
-            Err(bad("is a device, a pipe or a socket; name a file, a folder or a glob, or write what comes out of it to a file first"
-                .to_owned()))
-        }
+        Ok(metadata) if is_device(metadata.file_type()) => Err(bad("is a device; name a file, a folder or a glob".to_owned())),
         Ok(metadata) => Ok(vec![SourceFile::local(&path, &metadata)?]),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             let text = path.to_str().unwrap_or(location);
@@ -278,6 +275,18 @@ fn local_files(location: &str, extensions: &[String]) -> Result<Vec<SourceFile>>
         }
         Err(error) => Err(io_error(&path, error)),
     }
+}
+
+/// A device such as /dev/zero never ends.
+#[cfg(unix)]
+fn is_device(kind: fs::FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    kind.is_char_device() || kind.is_block_device()
+}
+
+#[cfg(not(unix))]
+fn is_device(_: fs::FileType) -> bool {
+    false
 }
 
 /// Files found in a walk, each real file and folder once.

@@ -80,6 +80,9 @@ async fn files(engine: Engine, inputs: &[String]) -> Outcome<Vec<SourceFile>> {
     let mut all = Vec::new();
     for input in inputs {
         let found = engine.files(input, Images.extensions()).await?;
+        if found.iter().filter_map(|file| file.local.as_deref()).any(|path| !path.is_file()) {
+            return Err(Failure::configuration(format!("{input}: is neither a file nor a folder")));
+        }
         if found.iter().any(|file| file.local.is_none()) {
             return Err(Failure::configuration(format!(
                 "{input}: this command reads files; of objects, read_dicom('{input}', 'image_quality') gives the same numbers"
