@@ -79,7 +79,7 @@ impl CharacterSet {
         // Without a branch for each byte: nearly every value is short and plain.
         let is_plain = bytes.iter().fold(0, |odd, byte| odd | (byte & 0x80) | u8::from(*byte == ESC)) == 0;
         if is_plain {
-            return (Cow::Borrowed(std::str::from_utf8(bytes).unwrap_or_default()), Quality::Good);
+            return (Cow::Borrowed(ascii(bytes)), Quality::Good);
         }
         let has_escape = memchr(ESC, bytes).is_some();
         match self.initial {
@@ -104,6 +104,15 @@ impl CharacterSet {
             }
         }
     }
+}
+
+/// Bytes that were just seen to be ASCII, as text.
+#[allow(unsafe_code)]
+#[inline]
+fn ascii(bytes: &[u8]) -> &str {
+    debug_assert!(bytes.is_ascii());
+    // SAFETY: ASCII is UTF-8, and the only caller has looked at every byte.
+    unsafe { std::str::from_utf8_unchecked(bytes) }
 }
 
 /// Text that nothing is said of.

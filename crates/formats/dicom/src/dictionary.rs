@@ -26,6 +26,8 @@ pub struct Attribute {
     pub retired: bool,
     /// What identifying information it holds.
     pub phi: PhiClass,
+    /// The same as a word.
+    pub(crate) phi_word: &'static str,
     /// The action of the Basic Application Level Confidentiality Profile (`X`, `Z`, `D`, `U`, `X/Z`, ...); `None` where the profile does not name it.
     pub profile: Option<&'static str>,
     /// The actions of the profile's options: letter and `K` (keep) or `C` (clean). Letters: `r` safe private, `u` UIDs, `v` device, `i` institution,
@@ -103,11 +105,12 @@ fn parse(line: &'static str) -> Option<(u32, Attribute)> {
     let vr = if signed_by_pixels { Vr::US } else { <[u8; 2]>::try_from(vr.as_bytes()).ok().and_then(Vr::from_bytes)? };
     let vm = fields.next()?;
     let retired = fields.next()? == "R";
-    let phi = fields.next()?.parse().ok()?;
+    let phi_word = fields.next()?;
+    let phi = phi_word.parse().ok()?;
     let mut text = || fields.next().map(|text| if text == "-" { "" } else { text });
     let (profile, options, keyword, name) = (text()?, text()?, text()?, text()?);
     let profile = (!profile.is_empty()).then_some(profile);
-    Some((mask, Attribute { tag: Tag(tag), vr, signed_by_pixels, vm, retired, phi, profile, options, keyword, name }))
+    Some((mask, Attribute { tag: Tag(tag), vr, signed_by_pixels, vm, retired, phi, phi_word, profile, options, keyword, name }))
 }
 
 /// What the dictionary knows of a tag; `None` for private and unknown ones.
@@ -188,7 +191,7 @@ mod tests {
         let lines = ATTRIBUTES.lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(DICTIONARY.exact.len() + DICTIONARY.ranges.len(), lines);
         assert!(DICTIONARY.exact.len() * 2 < SLOTS && lines > 5000);
-        assert!(attributes().iter().all(|known| attribute(known.tag) == Some(known)));
+        assert!(attributes().iter().all(|known| attribute(known.tag) == Some(known) && known.phi.as_str() == known.phi_word));
     }
 
     #[test]

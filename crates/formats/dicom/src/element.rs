@@ -282,7 +282,22 @@ impl<'f> Element<'f> {
         if self.node.kind != NodeKind::Element {
             return None;
         }
-        value::numbers_as_text(self.vr(), self.bytes(), self.is_big_endian()).map(Cow::Owned)
+        let mut text = String::new();
+        value::write_numbers(self.vr(), self.bytes(), self.is_big_endian(), &mut text)?;
+        Some(Cow::Owned(text))
+    }
+
+    /// As [`Element::text`]; numbers are written into `scratch`, in the place of what is there.
+    pub(crate) fn text_in<'s>(&self, scratch: &'s mut String) -> Option<Cow<'s, str>>
+    where
+        'f: 's,
+    {
+        if self.node.vr.is_text() || self.node.kind != NodeKind::Element {
+            return self.text();
+        }
+        scratch.clear();
+        value::write_numbers(self.vr(), self.bytes(), self.is_big_endian(), scratch)?;
+        Some(Cow::Borrowed(scratch))
     }
 
     /// The text as decoded, with its padding.

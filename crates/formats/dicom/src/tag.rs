@@ -52,11 +52,24 @@ impl Tag {
     }
 
     /// Eight hexadecimal digits in upper case, as the DICOM JSON model writes a tag.
+    #[inline]
     pub fn to_hex(self) -> [u8; 8] {
-        const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
-        std::array::from_fn(|at| DIGITS[(self.0 >> (28 - 4 * at) & 15) as usize])
+        let [first, second, third, fourth] = self.0.to_be_bytes().map(|byte| HEX[usize::from(byte)]);
+        [first[0], first[1], second[0], second[1], third[0], third[1], fourth[0], fourth[1]]
     }
 }
+
+/// The two digits of each byte.
+const HEX: [[u8; 2]; 256] = {
+    const DIGITS: &[u8; 16] = b"0123456789ABCDEF";
+    let mut hex = [[0; 2]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        hex[byte] = [DIGITS[byte >> 4], DIGITS[byte & 15]];
+        byte += 1;
+    }
+    hex
+};
 
 impl fmt::Display for Tag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,20 +9,31 @@ use crate::{tag::Tag, vr::Vr};
 
 /// Text without its padding: spaces and NULs behind it, spaces before it where they mean nothing.
 pub(crate) fn trimmed(text: Cow<'_, str>, vr: Vr) -> Cow<'_, str> {
-    // Empty groups behind a name say nothing.
-    let behind: &[char] = if vr == Vr::PN { &[' ', '\0', '='] } else { &[' ', '\0'] };
-    let keeps_leading = matches!(vr, Vr::LT | Vr::ST | Vr::UT | Vr::UC | Vr::UR | Vr::PN);
+    let inner = trimmed_text(&text, vr);
+    if inner.len() == text.len() {
+        return text;
+    }
     match text {
-        Cow::Borrowed(text) => {
-            let text = text.trim_end_matches(behind);
-            Cow::Borrowed(if keeps_leading { text } else { text.trim_start_matches(' ') })
-        }
-        Cow::Owned(text) => {
-            let inner = text.trim_end_matches(behind);
-            let inner = if keeps_leading { inner } else { inner.trim_start_matches(' ') };
-            if inner.len() == text.len() { Cow::Owned(text) } else { Cow::Owned(inner.to_owned()) }
+        Cow::Borrowed(text) => Cow::Borrowed(trimmed_text(text, vr)),
+        Cow::Owned(text) => Cow::Owned(trimmed_text(&text, vr).to_owned()),
+    }
+}
+
+/// Byte by byte: all padding is ASCII.
+#[inline]
+fn trimmed_text(text: &str, vr: Vr) -> &str {
+    let bytes = text.as_bytes();
+    let (mut start, mut end) = (0, bytes.len());
+    // Empty groups behind a name say nothing.
+    while end > 0 && (matches!(bytes[end - 1], b' ' | 0) || (vr == Vr::PN && bytes[end - 1] == b'=')) {
+        end -= 1;
+    }
+    if !matches!(vr, Vr::LT | Vr::ST | Vr::UT | Vr::UC | Vr::UR | Vr::PN) {
+        while start < end && bytes[start] == b' ' {
+            start += 1;
         }
     }
+    &text[start..end]
 }
 
 fn ascii_trimmed(bytes: &[u8]) -> &[u8] {
@@ -150,13 +161,12 @@ pub(crate) fn numbers(vr: Vr, bytes: &[u8], big: bool) -> Vec<f64> {
 /// Most numbers that are written out as text.
 const MOST_NUMBERS: usize = 64;
 
-/// Binary numbers as text, a backslash between them; `None` for opaque bytes and long rows of numbers.
-pub(crate) fn numbers_as_text(vr: Vr, bytes: &[u8], big: bool) -> Option<String> {
+/// Writes binary numbers as text, a backslash between them; `None` for opaque bytes and long rows of numbers.
+pub(crate) fn write_numbers(vr: Vr, bytes: &[u8], big: bool, text: &mut String) -> Option<()> {
     let size = vr.number_bytes().filter(|_| !vr.is_bulk())?;
     if bytes.len() / size > MOST_NUMBERS {
         return None;
     }
-    let mut text = String::new();
     for (position, number) in binary(vr, bytes, big).enumerate() {
         if position > 0 {
             text.push('\\');
@@ -164,13 +174,37 @@ pub(crate) fn numbers_as_text(vr: Vr, bytes: &[u8], big: bool) -> Option<String>
         // Writing to a string does not fail.
         let _ = match number {
             Number::Unsigned(tag) if vr == Vr::AT => write!(text, "{}", Tag(tag as u32)),
-            Number::Unsigned(number) => write!(text, "{number}"),
-            Number::Signed(number) => write!(text, "{number}"),
+            Number::Unsigned(number) => {
+                write_digits(number, text);
+                Ok(())
+            }
+            Number::Signed(number) => {
+                if number < 0 {
+                    text.push('-');
+                }
+                write_digits(number.unsigned_abs(), text);
+                Ok(())
+            }
             Number::Float(number) => write!(text, "{number}"),
             Number::Single(number) => write!(text, "{number}"),
         };
     }
-    Some(text)
+    Some(())
+}
+
+/// Without the machinery of formatting: most of a header's numbers are small.
+fn write_digits(mut number: u64, text: &mut String) {
+    let mut digits = [0; 20];
+    let mut at = digits.len();
+    loop {
+        at -= 1;
+        digits[at] = b'0' + (number % 10) as u8;
+        number /= 10;
+        if number == 0 {
+            break;
+        }
+    }
+    text.push_str(std::str::from_utf8(&digits[at..]).unwrap_or_default());
 }
 
 fn digits(bytes: &[u8]) -> Option<u32> {
@@ -366,8 +400,14 @@ mod tests {
         assert_eq!(numbers(Vr::DS, b"1\\2.5\\x", false), [1.0, 2.5]);
         assert_eq!(numbers(Vr::SS, &[0xFF, 0xFF, 1, 0, 9], false), [-1.0, 1.0]);
         assert_eq!(integer(Vr::US, &[1, 2], true), Some(0x0102));
-        assert_eq!(numbers_as_text(Vr::AT, &[0x10, 0, 0x20, 0], false).as_deref(), Some("(0010,0020)"));
-        assert_eq!(numbers_as_text(Vr::OB, &[1], false), None);
+        let written = |vr, bytes: &[u8]| {
+            let mut text = String::new();
+            write_numbers(vr, bytes, false, &mut text).map(|()| text)
+        };
+        assert_eq!(written(Vr::AT, &[0x10, 0, 0x20, 0]).as_deref(), Some("(0010,0020)"));
+        assert_eq!(written(Vr::OB, &[1]), None);
+        assert_eq!(written(Vr::SS, &[0, 0x80, 0, 0, 9, 0]).as_deref(), Some("-32768\\0\\9"));
+        assert_eq!(written(Vr::UV, &[0xFF; 8]).as_deref(), Some("18446744073709551615"));
         assert_eq!(age_years(b"018M"), Some(1.5));
         assert_eq!((age_years(b"Y"), age_years(b""), age_years(b"12")), (None, None, None));
     }
@@ -384,7 +424,7 @@ mod tests {
         fn any_bytes_are_some_value_or_none(bytes: Vec<u8>, big: bool) {
             let _ = (date(&bytes), time(&bytes), date_time(&bytes), age_years(&bytes), decimal(&bytes), integer_string(&bytes), offset_minutes(&bytes));
             for vr in Vr::ALL {
-                let _ = (integer(vr, &bytes, big), number(vr, &bytes, big), numbers(vr, &bytes, big), numbers_as_text(vr, &bytes, big));
+                let _ = (integer(vr, &bytes, big), number(vr, &bytes, big), numbers(vr, &bytes, big), write_numbers(vr, &bytes, big, &mut String::new()));
             }
         }
     }

@@ -12,17 +12,23 @@ use arrow::{
 };
 
 use super::text::TextColumn;
-use crate::tag::Tag;
+use crate::{element::Element, tag::Tag};
 
 /// A batch with so much text is full, however few its rows.
 const BATCH_BYTES: usize = 16 << 20;
 /// Rows that builders make room for at once, unless one is expected.
 const FIRST_ROWS: usize = 256;
+/// Longest text of a value that is shown; more is in the file.
+const MOST_TEXT: usize = 64 << 10;
 
 /// What a column of a row holds.
 pub(super) enum Cell<'d> {
     Text(Option<Cow<'d, str>>),
     Bytes(Option<&'d [u8]>),
+    /// A word of the dictionary or of the program.
+    Word(Option<&'static str>),
+    /// The value of an element as text.
+    Value(Option<&'d Element<'d>>),
     Tag(Option<Tag>),
     Integer(Option<i64>),
     Number(Option<f64>),
@@ -51,6 +57,8 @@ pub(super) struct Columns {
     rows: usize,
     bytes: usize,
     capacity: usize,
+    /// Where numbers are written out.
+    scratch: String,
 }
 
 impl Columns {
@@ -71,7 +79,7 @@ impl Columns {
                 _ => Builder::Text(TextColumn::with_capacity(room)),
             })
             .collect();
-        Self { schema, builders, rows: 0, bytes: 0, capacity: capacity.max(1) }
+        Self { schema, builders, rows: 0, bytes: 0, capacity: capacity.max(1), scratch: String::new() }
     }
 
     /// Rows waiting in the batch that is not full yet.
@@ -80,16 +88,22 @@ impl Columns {
     }
 
     /// Appends a cell; one of another type than the column's is null.
+    #[inline]
     pub(super) fn append(&mut self, column: usize, cell: Cell<'_>) {
         match (self.builders.get_mut(column), cell) {
             (Some(Builder::Text(builder)), Cell::Text(Some(text))) => self.bytes += builder.append(&text),
-            (Some(Builder::Text(builder)), Cell::Tag(Some(tag))) => {
-                builder.append(std::str::from_utf8(&tag.to_hex()).unwrap_or_default());
+            (Some(Builder::Text(builder)), Cell::Word(Some(word))) => self.bytes += builder.append_word(word),
+            (Some(Builder::Text(builder)), Cell::Value(Some(element))) => {
+                match element.text_in(&mut self.scratch).filter(|text| !text.is_empty() && text.len() <= MOST_TEXT) {
+                    Some(text) => self.bytes += builder.append(&text),
+                    None => builder.append_null(),
+                }
             }
             (Some(Builder::Bytes(builder)), Cell::Bytes(Some(bytes))) => {
                 self.bytes += bytes.len();
                 builder.append_value(bytes);
             }
+            (Some(Builder::Text(builder)), Cell::Tag(Some(tag))) => builder.append_tag(tag),
             (Some(Builder::Integer(builder)), Cell::Integer(value)) => builder.append_option(value),
             (Some(Builder::Number(builder)), Cell::Number(value)) => builder.append_option(value),
             (Some(Builder::Flag(builder)), Cell::Flag(value)) => builder.append_option(value),
@@ -100,6 +114,27 @@ impl Columns {
             (Some(Builder::Number(builder)), _) => builder.append_null(),
             (Some(Builder::Flag(builder)), _) => builder.append_null(),
             (Some(Builder::Instant(builder)), _) => builder.append_null(),
+            (None, _) => {}
+        }
+    }
+
+    /// Appends a cell in some rows at once; one of another type than the column's is null.
+    pub(super) fn append_rows(&mut self, column: usize, cell: &Cell<'_>, rows: usize) {
+        match (self.builders.get_mut(column), cell) {
+            (Some(Builder::Text(builder)), Cell::Text(Some(text))) => self.bytes += builder.append_rows(Some(text), rows),
+            (Some(Builder::Integer(builder)), Cell::Integer(Some(value))) => builder.append_value_n(*value, rows),
+            (Some(Builder::Number(builder)), Cell::Number(Some(value))) => builder.append_value_n(*value, rows),
+            (Some(Builder::Flag(builder)), Cell::Flag(Some(value))) => builder.append_n(rows, *value),
+            (Some(Builder::Instant(builder)), Cell::Instant(Some(value))) => builder.append_value_n(*value, rows),
+            (Some(Builder::Text(builder)), _) => {
+                builder.append_rows(None, rows);
+            }
+            (Some(Builder::Bytes(builder)), Cell::Bytes(Some(bytes))) => (0..rows).for_each(|_| builder.append_value(bytes)),
+            (Some(Builder::Bytes(builder)), _) => (0..rows).for_each(|_| builder.append_null()),
+            (Some(Builder::Integer(builder)), _) => builder.append_nulls(rows),
+            (Some(Builder::Number(builder)), _) => builder.append_nulls(rows),
+            (Some(Builder::Flag(builder)), _) => builder.append_nulls(rows),
+            (Some(Builder::Instant(builder)), _) => builder.append_nulls(rows),
             (None, _) => {}
         }
     }

@@ -8,32 +8,28 @@ use super::spec::{Add, Column, Read, Row, Rows, Table, computed, table};
 use crate::{
     dictionary,
     element::{DataSet, Element},
+    tag::Tag,
 };
-
-/// Longest text of a value that is shown; more is in the file.
-const MOST_TEXT: usize = 64 << 10;
 
 pub(super) fn elements() -> Table {
     use PhiClass::{FreeText, Operational};
     let text = |name, phi, doc, read| computed(name, "", phi, doc, Read::Text(read));
     let integer = |name, doc, read| computed(name, "", Operational, doc, Read::Integer(read));
+    let word = |name, doc, read| computed(name, "", Operational, doc, Read::Word(read));
     let columns = vec![
-        text("path", Operational, "where it stands: sequences with the numbers of their items, from 1, then its tag", |row| {
-            Some(Cow::Borrowed(row.path))
-        }),
+        computed("path", "", Operational, "where it stands: sequences with the numbers of their items, from 1, then its tag", Read::Path),
         computed("tag", "", Operational, "the tag: eight hexadecimal digits", Read::Tag(|row| Some(row.element?.tag()))),
-        text("keyword", Operational, "the keyword of the dictionary; null of private and unknown elements", |row| {
-            Some(dictionary::attribute(row.element?.tag())?.keyword).filter(|keyword| !keyword.is_empty()).map(Cow::Borrowed)
+        word("keyword", "the keyword of the dictionary; null of private and unknown elements", |row| {
+            Some(row.attribute?.keyword).filter(|keyword| !keyword.is_empty())
         }),
         text("private_creator", FreeText, "whose block a private element is in, as the sender wrote it", |row| row.creator?.text()),
-        text("vr", Operational, "the value representation: as written, or as the dictionary has it", |row| {
-            Some(Cow::Borrowed(row.element?.vr().code()))
-        }),
-        text(
+        word("vr", "the value representation: as written, or as the dictionary has it", |row| Some(row.element?.vr().code())),
+        computed(
             "value",
+            "",
             FreeText,
             "the value as text, several with a backslash between them; null of sequences, opaque bytes and long rows of numbers",
-            |row| row.element?.text().filter(|text| !text.is_empty() && text.len() <= MOST_TEXT),
+            Read::Value,
         ),
         integer("depth", "in how many sequences it is", |row| Some(row.depth)),
         integer("item", "number of the item of the innermost sequence, from 1; 0 outside", |row| Some(row.outer)),
@@ -41,22 +37,13 @@ pub(super) fn elements() -> Table {
             i64::try_from(row.element?.offset()).ok()
         }),
         integer("byte_length", "bytes of the value", |row| i64::try_from(row.element?.length()).ok()),
-        text("phi_class", Operational, "class of identifying information of the attribute", |row| {
-            let tag = row.element?.tag();
-            let class = dictionary::attribute(tag).map_or_else(|| dictionary::phi(tag).as_str(), |known| known.phi.as_str());
-            Some(class)
+        word("phi_class", "class of identifying information of the attribute", |row| {
+            Some(row.attribute.map_or_else(|| unknown_class(row), |known| known.phi_word))
         }),
-        text(
+        word(
             "profile_action",
-            Operational,
             "action of the Basic Application Level Confidentiality Profile (PS3.15 table E.1-1); null where it does not name the attribute",
-            |row| {
-                let tag = row.element?.tag();
-                if tag.is_private() {
-                    return Some(Cow::Borrowed("X"));
-                }
-                dictionary::attribute(tag)?.profile.map(Cow::Borrowed)
-            },
+            |row| if row.element?.tag().is_private() { Some("X") } else { row.attribute?.profile },
         ),
     ];
     table(
@@ -65,6 +52,14 @@ pub(super) fn elements() -> Table {
         Rows::Elements,
         columns,
     )
+}
+
+/// The class of an element that the dictionary does not know: nobody has looked at it.
+fn unknown_class(row: &Row<'_>) -> &'static str {
+    match dictionary::phi(row.element.map_or(Tag(0), |element| element.tag())).as_str() {
+        Cow::Borrowed(word) => word,
+        Cow::Owned(_) => "free-text",
+    }
 }
 
 /// Rows of a file: nested elements follow their sequence.
@@ -87,10 +82,14 @@ fn walk(row: &Row<'_>, data_set: DataSet<'_>, depth: i64, number: i64, path: &mu
             }
             creators.push(element);
         } else if let Some(wanted) = tag.creator() {
-            creator = creators.iter().rev().find(|creator| creator.tag() == wanted).copied();
+            creator = creators.iter().rev().find(|creator| creator.tag() == wanted);
         }
-        path.extend(tag.to_hex().map(char::from));
-        add(&Row { item: data_set, element: Some(element), creator, depth, outer: number, path, ..*row })?;
+        if depth > 0 || element.is_sequence() {
+            path.push_str(std::str::from_utf8(&tag.to_hex()).unwrap_or_default());
+        }
+        let attribute = element.attribute();
+        let shown = if depth > 0 { path.as_str() } else { "" };
+        add(&Row { item: data_set, element: Some(element), attribute, creator, depth, outer: number, path: shown, ..*row })?;
         for (position, item) in element.items().enumerate() {
             let inner = path.len();
             // Writing to a string does not fail.

@@ -16,7 +16,7 @@ const MOST_FRAMES: i64 = 1 << 20;
 
 /// An element of a functional group: in the groups of the frame, else in those that all frames share, else in the data set itself.
 fn group<'d>(row: &Row<'d>, sequence: u32, tag: u32) -> Option<Element<'d>> {
-    let [frame, shared, _] = row.parents;
+    let [frame, shared, _] = *row.parents;
     let in_groups = |groups: Option<DataSet<'d>>| groups?.item(Tag(sequence))?.get(Tag(tag));
     in_groups(frame).or_else(|| in_groups(shared)).or_else(|| row.record.data_set.get(Tag(tag)))
 }
@@ -114,7 +114,7 @@ pub(super) fn frames() -> Table {
             OtherId,
             "first instance that the frame was derived from",
             Read::Text(|row| {
-                let [frame, shared, _] = row.parents;
+                let [frame, shared, _] = *row.parents;
                 let source = |groups: Option<DataSet<'_>>| -> Option<()> { groups?.item(Tag(0x0008_9124)).map(|_| ()) };
                 let groups = if source(frame).is_some() { frame } else { shared };
                 groups?.item(Tag(0x0008_9124))?.item(Tag(0x0008_2112))?.text(Tag(0x0008_1155))
@@ -148,7 +148,7 @@ pub(super) fn each(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), FormatError> 
             None => [-1.0, -1.0, 0.0],
         };
         let values = if place.is_some() { &values[..] } else { &values[..0] };
-        add(&Row { number, parents: [frame, shared, None], values, ..*row })?;
+        add(&Row { number, parents: &[frame, shared, None], values, ..*row })?;
     }
     Ok(())
 }

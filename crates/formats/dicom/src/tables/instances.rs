@@ -21,14 +21,14 @@ pub(super) fn identity() -> Vec<Column> {
         identity(
             record::COL_SOURCE,
             "URI of the file or stream the record came from",
-            Read::Text(|row| Some(Cow::Borrowed(row.record.source))),
+            Read::FileText(|record| Some(Cow::Borrowed(record.source))),
         ),
-        identity(record::COL_OFFSET, "byte offset of the record in the source (after decompression)", Read::Integer(|_| Some(0))),
-        identity(record::COL_LENGTH, "length of the record in bytes", Read::Integer(|row| i64::try_from(row.record.length).ok())),
+        identity(record::COL_OFFSET, "byte offset of the record in the source (after decompression)", Read::FileInteger(|_| Some(0))),
+        identity(record::COL_LENGTH, "length of the record in bytes", Read::FileInteger(|record| i64::try_from(record.length).ok())),
         identity(
             record::COL_SHA256,
             "SHA-256 of the record's bytes, hexadecimal",
-            Read::Text(|row| Some(Cow::Borrowed(row.record.sha256()))),
+            Read::FileText(|record| Some(Cow::Owned(record.sha256().to_owned()))),
         ),
     ]
 }

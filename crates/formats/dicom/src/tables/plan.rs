@@ -53,16 +53,24 @@ pub(crate) struct Plan {
 struct TablePlan {
     request: usize,
     rows: Rows,
-    /// The columns, each with the place of its element among those of `tags`.
-    wanted: Vec<(&'static Column, usize)>,
+    /// The columns that differ from row to row, each with its position and the place of its element among those of `tags`.
+    of_rows: Vec<Wanted>,
+    /// Those that say the same in all rows of a file.
+    of_file: Vec<Wanted>,
     /// Elements of the file's data set that columns ask for, in order.
     tags: Vec<Tag>,
     columns: Columns,
 }
 
+/// One requested column: its position, the column, the place of its element.
+type Wanted = (usize, &'static Column, usize);
+
 impl std::fmt::Debug for TablePlan {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("TablePlan").field("rows", &self.rows).field("columns", &self.wanted.len()).finish_non_exhaustive()
+        f.debug_struct("TablePlan")
+            .field("rows", &self.rows)
+            .field("columns", &(self.of_rows.len() + self.of_file.len()))
+            .finish_non_exhaustive()
     }
 }
 
@@ -72,7 +80,7 @@ impl Plan {
         let tables = requests.iter().enumerate().map(|(request, wanted)| TablePlan::compile(request, wanted, batch_rows, is_one));
         let tables = tables.collect::<Result<Vec<_>, _>>()?;
         let is_hash = |column: &Column| column.name == sutura_core::record::COL_SHA256;
-        let wants_hash = tables.iter().any(|table| table.wanted.iter().any(|(column, _)| is_hash(column)));
+        let wants_hash = tables.iter().any(|table| table.of_file.iter().any(|(_, column, _)| is_hash(column)));
         Ok(Self { tables, wants_hash })
     }
 
@@ -85,17 +93,31 @@ impl Plan {
     pub(crate) fn record(&mut self, record: &Record<'_>, out: &mut dyn DecodedSink) -> Result<(), FormatError> {
         let mut elements = Vec::new();
         for table in &mut self.tables {
-            let TablePlan { request, rows, wanted, tags, columns } = table;
+            let TablePlan { request, rows, of_rows, of_file, tags, columns } = table;
             find(record.data_set, tags, &mut elements);
-            rows.each(&Row::of(record, &elements), &mut |row| {
-                for (position, (column, place)) in wanted.iter().enumerate() {
-                    columns.append(position, column.read.cell(row, *place));
+            let file = Row::of(record, &elements);
+            // What is the same in all rows is looked up once, and written for all rows of the file that a batch has.
+            let mut same = None;
+            let mut end = |columns: &mut Columns, count: usize| {
+                let cells =
+                    || of_file.iter().map(|(position, column, place)| (*position, column.read.cell(&file, *place))).collect::<Vec<_>>();
+                if count > 0 {
+                    same.get_or_insert_with(cells).iter().for_each(|(position, cell)| columns.append_rows(*position, cell, count));
                 }
+            };
+            let mut count = 0;
+            rows.each(&file, &mut |row| {
+                for (position, column, place) in of_rows.iter() {
+                    columns.append(*position, column.read.cell(row, *place));
+                }
+                count += 1;
                 if columns.end_row() {
+                    end(columns, std::mem::take(&mut count));
                     out.emit(Decoded::Batch { request: *request, batch: columns.finish()? })?;
                 }
                 Ok(())
             })?;
+            end(columns, count);
         }
         Ok(())
     }
@@ -167,8 +189,9 @@ impl TablePlan {
         tags.sort_unstable();
         tags.dedup();
         let place = |column: &Column| tag_of(column).and_then(|tag| tags.binary_search(&tag).ok()).unwrap_or(usize::MAX);
-        let wanted = columns.into_iter().map(|column| (column, place(column))).collect();
+        let wanted = columns.into_iter().enumerate().map(|(position, column)| (position, column, place(column)));
+        let (of_file, of_rows) = wanted.partition(|(_, column, _)| column.read.is_of_file());
         let columns = Columns::new(schema, batch_rows.clamp(1, 8192), is_one && table.rows.is_one());
-        Ok(Self { request, rows: table.rows, wanted, tags, columns })
+        Ok(Self { request, rows: table.rows, of_rows, of_file, tags, columns })
     }
 }

@@ -7,7 +7,7 @@ use sutura_core::{ColumnDef, Finding, FormatError, PartialDateTime, PhiClass, Ta
 
 use super::{columns::Cell, elements, frames, instances, plan::Record, structured};
 use crate::{
-    dictionary,
+    dictionary::{self, Attribute},
     element::{DataSet, Element},
     tag::Tag,
     value,
@@ -23,10 +23,12 @@ pub(super) struct Row<'d> {
     pub(super) item: DataSet<'d>,
     /// The element that the row is of.
     pub(super) element: Option<Element<'d>>,
+    /// What the dictionary knows of it.
+    pub(super) attribute: Option<&'static Attribute>,
     /// The element that reserves the block of a private one.
-    pub(super) creator: Option<Element<'d>>,
+    pub(super) creator: Option<&'d Element<'d>>,
     /// What is around it.
-    pub(super) parents: [Option<DataSet<'d>>; 3],
+    pub(super) parents: &'d [Option<DataSet<'d>>; 3],
     pub(super) finding: Option<&'d Finding>,
     /// Number of the row in its file or item, from 1.
     pub(super) number: i64,
@@ -46,8 +48,9 @@ impl<'d> Row<'d> {
             wanted,
             item: record.data_set,
             element: None,
+            attribute: None,
             creator: None,
-            parents: [None; 3],
+            parents: &[None; 3],
             finding: None,
             number: 1,
             outer: 0,
@@ -123,6 +126,16 @@ pub(super) enum Read {
     Parent(usize, Tag, Form),
     Text(for<'d> fn(&Row<'d>) -> Option<Cow<'d, str>>),
     Bytes(for<'d> fn(&Row<'d>) -> Option<&'d [u8]>),
+    /// A text that is the same in all rows of a file.
+    FileText(for<'d> fn(&Record<'d>) -> Option<Cow<'d, str>>),
+    /// A number that is the same in all rows of a file.
+    FileInteger(for<'d> fn(&Record<'d>) -> Option<i64>),
+    /// A word of the dictionary or of the program.
+    Word(fn(&Row<'_>) -> Option<&'static str>),
+    /// The value of the row's element as text.
+    Value,
+    /// Where the row's element stands; outside of sequences that is its tag.
+    Path,
     /// A tag as eight hexadecimal digits.
     Tag(fn(&Row<'_>) -> Option<Tag>),
     Integer(for<'d> fn(&Row<'d>) -> Option<i64>),
@@ -136,18 +149,23 @@ impl Read {
     pub(super) fn data_type(self) -> DataType {
         match self {
             Self::File(_, form) | Self::Item(_, form) | Self::Parent(_, _, form) => form.data_type(),
-            Self::Text(_) | Self::Tag(_) => DataType::Utf8View,
+            Self::Text(_) | Self::FileText(_) | Self::Word(_) | Self::Value | Self::Path | Self::Tag(_) => DataType::Utf8View,
             Self::Bytes(_) => DataType::BinaryView,
-            Self::Integer(_) => DataType::Int64,
+            Self::Integer(_) | Self::FileInteger(_) => DataType::Int64,
             Self::Number(_) => DataType::Float64,
             Self::Flag(_) => DataType::Boolean,
             Self::Instant(_) => DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into())),
         }
     }
 
+    /// Whether it says the same in all rows of a file.
+    pub(super) fn is_of_file(self) -> bool {
+        matches!(self, Self::File(..) | Self::FileText(_) | Self::FileInteger(_))
+    }
+
     /// The cell of a row. `place` is that of the element in [`Row::wanted`].
     #[inline]
-    pub(super) fn cell<'d>(&self, row: &Row<'d>, place: usize) -> Cell<'d> {
+    pub(super) fn cell<'r>(&self, row: &'r Row<'_>, place: usize) -> Cell<'r> {
         match self {
             Self::File(_, form) => form.cell(row.wanted.get(place).and_then(Option::as_ref)),
             Self::Item(tag, form) => form.cell(row.item.get(*tag).as_ref()),
@@ -156,6 +174,12 @@ impl Read {
             }
             Self::Text(read) => Cell::Text(read(row)),
             Self::Bytes(read) => Cell::Bytes(read(row)),
+            Self::FileText(read) => Cell::Text(read(row.record)),
+            Self::FileInteger(read) => Cell::Integer(read(row.record)),
+            Self::Word(read) => Cell::Word(read(row)),
+            Self::Value => Cell::Value(row.element.as_ref()),
+            Self::Path if row.path.is_empty() => Cell::Tag(row.element.map(|element| element.tag())),
+            Self::Path => Cell::Text(Some(Cow::Borrowed(row.path))),
             Self::Tag(read) => Cell::Tag(read(row)),
             Self::Integer(read) => Cell::Integer(read(row)),
             Self::Number(read) => Cell::Number(read(row)),

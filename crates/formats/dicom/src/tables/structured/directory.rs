@@ -104,7 +104,7 @@ pub(in crate::tables) fn each(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), Fo
             above = parents[here];
         }
         let outer = parents[place].map_or(0, |parent| parent as i64 + 1);
-        add(&Row { item: *record, parents: levels, number: place as i64 + 1, outer, ..*row })?;
+        add(&Row { item: *record, parents: &levels, number: place as i64 + 1, outer, ..*row })?;
     }
     Ok(())
 }

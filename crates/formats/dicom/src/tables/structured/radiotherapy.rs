@@ -63,7 +63,7 @@ pub(in crate::tables) fn structures(row: &Row<'_>, add: &mut Add<'_>) -> Result<
     for (place, item) in data_set.items(Tag(0x3006_0020)).enumerate() {
         let number = item.integer(Tag(0x3006_0022)).unwrap_or(-1);
         let parents = [observations.get(&number).copied(), contours.get(&number).copied(), None];
-        add(&Row { item, parents, number: place as i64 + 1, ..*row })?;
+        add(&Row { item, parents: &parents, number: place as i64 + 1, ..*row })?;
     }
     Ok(())
 }
@@ -106,7 +106,7 @@ pub(in crate::tables) fn contours(row: &Row<'_>, add: &mut Add<'_>) -> Result<()
     for around in data_set.items(ROI_CONTOURS) {
         let region = around.integer(REFERENCED_ROI).and_then(|number| regions.get(&number)).copied();
         for (place, item) in around.items(CONTOURS).enumerate() {
-            add(&Row { item, parents: [Some(around), region, None], number: place as i64 + 1, ..*row })?;
+            add(&Row { item, parents: &[Some(around), region, None], number: place as i64 + 1, ..*row })?;
         }
     }
     Ok(())
@@ -160,7 +160,7 @@ pub(in crate::tables) fn beams(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), F
     for (place, item) in data_set.items(Tag(0x300A_00B0)).enumerate() {
         let fraction = item.integer(Tag(0x300A_00C0)).and_then(|number| fractions.get(&number));
         let parents = [fraction.map(|(beam, _)| *beam), item.item(Tag(0x300A_0111)), fraction.map(|(_, group)| *group)];
-        add(&Row { item, parents, number: place as i64 + 1, ..*row })?;
+        add(&Row { item, parents: &parents, number: place as i64 + 1, ..*row })?;
     }
     Ok(())
 }

@@ -89,7 +89,7 @@ fn sample_table() -> Table {
 pub(in crate::tables) fn channels(row: &Row<'_>, add: &mut Add<'_>) -> Result<(), FormatError> {
     for (group, around) in row.record.data_set.items(WAVEFORMS).enumerate() {
         for (place, item) in around.items(CHANNELS).enumerate() {
-            add(&Row { item, parents: [Some(around), None, None], outer: group as i64 + 1, number: place as i64 + 1, ..*row })?;
+            add(&Row { item, parents: &[Some(around), None, None], outer: group as i64 + 1, number: place as i64 + 1, ..*row })?;
         }
     }
     Ok(())
