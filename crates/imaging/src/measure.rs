@@ -3,6 +3,7 @@
 mod artifacts;
 mod kernels;
 pub(crate) mod score;
+mod speckle;
 mod uniformity;
 
 use sutura_dicom::{
@@ -123,6 +124,7 @@ impl Measurer {
         intensities(&mut sheet, image, &distribution, &histogram);
         let threshold = distribution.all().otsu().filter(|threshold| threshold.is_finite());
         let noise = local(&mut sheet, image, distribution.least() == distribution.greatest());
+        speckled(&mut sheet, image, modality);
         classes(&mut sheet, &distribution, threshold, noise);
         rectangles(&mut sheet, image);
         let spectrum = self.options.spectrum.then(|| self.transformer.spectrum(image));
@@ -240,6 +242,15 @@ fn local(sheet: &mut Sheet, image: &Image, is_constant: bool) -> f64 {
     let slope = (found.tenengrad / 32.0 - 0.375 * noise * noise).max(0.0);
     sheet.set(SharpnessRatio, sheet.pixels, divided(corrected, slope, Reason::NoSpread));
     noise
+}
+
+/// Noise and speckle apart, of images that have speckle.
+fn speckled(sheet: &mut Sheet, image: &Image, modality: &str) {
+    use Metric::*;
+    let found = if score::is_speckled(modality) { speckle::speckle(image) } else { Err(Reason::OtherModality) };
+    sheet.set(NoiseEchoPoor, found.map_or(0, |found| found.dark_pixels), found.map(|found| found.noise));
+    sheet.set(SpeckleSharpness, found.map_or(0, |found| found.bright_pixels), found.map(|found| found.sharpness));
+    sheet.set(SpeckleSnr, found.map_or(0, |found| found.bright_pixels), found.and_then(|found| found.snr));
 }
 
 /// What needs only a threshold.

@@ -31,6 +31,9 @@ pub enum Metric {
     NoiseImmerkaer,
     NoiseWavelet,
     NoiseAir,
+    NoiseEchoPoor,
+    SpeckleSnr,
+    SpeckleSharpness,
     SdCorner,
     LaplacianVariance,
     LaplacianVariance3,
@@ -115,6 +118,10 @@ pub enum Mask {
     HalfShift,
     /// Air in line with the foreground; beside it the rest of the air.
     InLine,
+    /// The darkest tenth of the blocks of 8 x 8 pixels that are not flat.
+    EchoPoor,
+    /// The brighter half of the blocks of 8 x 8 pixels that are not flat.
+    EchoRich,
     /// The outermost rows and columns.
     Border,
     /// The plane of spatial frequencies.
@@ -141,6 +148,8 @@ impl Mask {
             Self::Interior => "all but the border",
             Self::HalfShift => "air under the foreground moved by half the image",
             Self::InLine => "air in line with the foreground",
+            Self::EchoPoor => "darkest tenth of the 8 x 8 blocks that are not flat",
+            Self::EchoRich => "brighter half of the 8 x 8 blocks that are not flat",
             Self::Border => "border of the image",
             Self::Spectrum => "spatial frequencies",
             Self::Text => "boxes of text",
@@ -229,6 +238,8 @@ pub enum Reason {
     NoRange,
     /// The numbers are too large for the formula.
     Overflow,
+    /// It says something of images of other modalities only.
+    OtherModality,
     /// It was not asked for.
     NotAsked,
 }
@@ -246,6 +257,7 @@ impl Reason {
             Self::FieldFilled => "field-filled",
             Self::NoRange => "no-range",
             Self::Overflow => "overflow",
+            Self::OtherModality => "other-modality",
             Self::NotAsked => "not-asked",
         }
     }
@@ -279,11 +291,12 @@ const OTSU: &str = "Otsu 1979; 256 bins from the least to the greatest value";
 const MRIQC: &str = "MRIQC (Esteban 2017)";
 const NEMA1: &str = "NEMA MS 1-2008 method 4; Kaufman 1989";
 const NEMA3: &str = "NEMA MS 3-2008";
+const LEE: &str = "Lee 1981, the plot of local variance over local mean; median of details after Donoho and Johnstone 1994";
 const OURS: &str = "Sutura, this page";
 
 /// The definitions, in the order of [`Metric`].
 #[rustfmt::skip]
-pub static DEFINITIONS: [Definition; 51] = {
+pub static DEFINITIONS: [Definition; 54] = {
     use Better::*; use Mask::*; use Unit::*;
     [
         define(Metric::Mean, "mean", Unit::Image, Whole, Neither, "sum(I)/n", NUMPY),
@@ -311,6 +324,9 @@ pub static DEFINITIONS: [Definition; 51] = {
         define(Metric::NoiseImmerkaer, "noise_immerkaer", Unit::Image, Interior, Lower, "sqrt(pi/2)/(6*(w-2)*(h-2))*sum|I*[1 -2 1;-2 4 -2;1 -2 1]|", "Immerkaer 1996"),
         define(Metric::NoiseWavelet, "noise_wavelet", Unit::Image, Whole, Lower, "median(|d|, d != 0)/0.6745, d = diagonal details of Daubechies-2", "Donoho and Johnstone 1994"),
         define(Metric::NoiseAir, "noise_air", Unit::Image, Air, Lower, "sd(A)/0.655", NEMA1),
+        define(Metric::NoiseEchoPoor, "noise_echo_poor", Unit::Image, EchoPoor, Lower, "sqrt(max(median(s^2-(m/speckle_snr)^2), step^2/12)), m = mean and s = median(|d|)/0.6745 of a block, d = diagonal details of Haar", LEE),
+        define(Metric::SpeckleSnr, "speckle_snr", One, EchoRich, Neither, "1/sqrt(median(s^2/m^2)), m and s as in noise_echo_poor", "Burckhardt 1978: 1.91 of fully developed speckle"),
+        define(Metric::SpeckleSharpness, "speckle_sharpness", One, EchoRich, Higher, "median((L-20*noise_echo_poor^2)/(G/32-3/4*noise_echo_poor^2)), L and G = mean squares of Laplacian and Sobel gradient of a block", OURS),
         define(Metric::SdCorner, "sd_corner", Unit::Image, Corner, Lower, "sd(R)", "definition"),
         define(Metric::LaplacianVariance, "laplacian_variance", ImageSquared, Whole, Higher, "var(I*[0 1 0;1 -4 1;0 1 0]), border mirrored without its pixel", "Pech-Pacheco 2000"),
         define(Metric::LaplacianVariance3, "laplacian_variance_3x3", ImageSquared, Whole, Higher, "var(I*[2 0 2;0 -8 0;2 0 2]), border mirrored without its pixel", "Pech-Pacheco 2000"),

@@ -105,7 +105,7 @@ pub(crate) fn neighbourhoods(image: &Image) -> Neighbourhoods {
 /// The high-pass filter of Daubechies' wavelet with two vanishing moments.
 const DAUBECHIES_2: [f64; 4] = [-0.48296291314453416, 0.8365163037378079, -0.2241438680420134, -0.12940952255126037];
 /// The third quartile of the normal distribution.
-const QUARTILE: f64 = 0.6744897501960817;
+pub(super) const QUARTILE: f64 = 0.6744897501960817;
 
 /// The noise that the diagonal details of a wavelet transform show: their median, without those of flat areas, as the deviation of a normal distribution.
 /// `None` where all are flat.

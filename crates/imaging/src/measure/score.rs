@@ -21,15 +21,20 @@ pub(crate) struct Part {
     pub(crate) modalities: &'static [&'static str],
 }
 
-/// Speckle is no noise; what is not known to be ultrasound has no speckle.
+/// Where speckle is, what all details show is no noise: [`Metric::NoiseEchoPoor`] is.
+const SPECKLED: &[&str] = &["US", "IVUS"];
 const NOT_SPECKLED: &[&str] = &["!US", "!IVUS"];
 const RECONSTRUCTED: &[&str] = &["MR", "CT", "PT"];
 const MAGNETIC: &[&str] = &["MR"];
 
 /// The parts. The artifacts share one weight: the worst of them counts.
-pub(crate) const PARTS: [Part; 5] = [
+pub(crate) const PARTS: [Part; 7] = [
     part(Metric::NoiseWavelet, 0.30, 3.0, 300.0, true, NOT_SPECKLED),
-    part(Metric::SharpnessRatio, 0.25, 0.05, 1.0, true, &[]),
+    // Displays of ultrasound show 20 to 40 dB between noise and the brightest echoes.
+    part(Metric::NoiseEchoPoor, 0.30, 10.0, 100.0, true, SPECKLED),
+    part(Metric::SharpnessRatio, 0.25, 0.05, 1.0, true, NOT_SPECKLED),
+    // Of real images of ultrasound it lies between 0.8 and 4.
+    part(Metric::SpeckleSharpness, 0.25, 0.10, 1.0, true, SPECKLED),
     part(Metric::CnrTwoPeak, 0.15, 1.0, 20.0, true, &[]),
     part(Metric::SaturationHigh, 0.10, 0.10, 0.001, false, &[]),
     part(Metric::Bias, 0.20, 3.0, 0.10, false, MAGNETIC),
@@ -73,7 +78,8 @@ pub(crate) fn score(measured: &[Measured], modality: &str) -> Score {
     let (mut sum, mut weights, mut parts, mut least) = (0.0, 0.0, 0, 1f64);
     for part in PARTS.iter().filter(says_something) {
         let found = match part.metric {
-            Metric::NoiseWavelet => range_to_noise(measured),
+            Metric::NoiseWavelet | Metric::NoiseEchoPoor => range_to_noise(measured, part.metric),
+            Metric::CnrTwoPeak if is_speckled(modality) => speckled_contrast(measured),
             other => value(other),
         };
         if let Some(found) = found {
@@ -98,12 +104,24 @@ pub(crate) fn score(measured: &[Measured], modality: &str) -> Score {
     Score { value: Ok(100.0 * f64::midpoint(sum / weights, least) * (1.0 - replaced)), parts }
 }
 
+/// Whether images of that modality have speckle. What is not known to be ultrasound has none.
+pub(crate) fn is_speckled(modality: &str) -> bool {
+    SPECKLED.contains(&modality)
+}
+
 /// The range of the image's values, without the outermost hundredth on either side, in parts of the noise.
-fn range_to_noise(measured: &[Measured]) -> Option<f64> {
+fn range_to_noise(measured: &[Measured], noise: Metric) -> Option<f64> {
     let value = |metric: Metric| measured[metric as usize].value.ok();
-    let noise = value(Metric::NoiseWavelet)?;
+    let noise = value(noise)?;
     let range = value(Metric::P99)? - value(Metric::P01)?;
     (noise > 0.0).then(|| range / noise)
+}
+
+/// [`Metric::CnrTwoPeak`] with the noise of echo-poor blocks.
+fn speckled_contrast(measured: &[Measured]) -> Option<f64> {
+    let value = |metric: Metric| measured[metric as usize].value.ok();
+    let noise = value(Metric::NoiseEchoPoor).filter(|noise| *noise > 0.0)?;
+    Some(value(Metric::CnrTwoPeak)? * value(Metric::NoiseWavelet)? / noise)
 }
 
 /// What a value is worth, from 0 to 1.

@@ -130,6 +130,10 @@ fn draw(study: &Study, number: usize, image: usize) -> (Vec<f32>, Vec<BoxTruth>)
     let series = &study.series[number - 1];
     let mut rng = study.rng(number, image);
     let mut pixels = tissue(study, series, image);
+    // Speckle is there before the image is blurred or lost: it comes from the waves, not from the display.
+    if series.view == View::Sector {
+        artifact::speckle(&mut pixels, &mut rng);
+    }
     // Blank plates are without signal, not without noise.
     if let Some((kind, amount)) = series.artifact {
         artifact::apply(&mut pixels, series.columns, kind, amount);
@@ -138,7 +142,7 @@ fn draw(study: &Study, number: usize, image: usize) -> (Vec<f32>, Vec<BoxTruth>)
         }
     }
     match series.view {
-        View::Sector => artifact::speckle(&mut pixels, &mut rng),
+        View::Sector => {}
         View::Head { .. } => artifact::noise(&mut pixels, series.noise as f32, true, &mut rng),
         _ => artifact::noise(&mut pixels, series.noise as f32, false, &mut rng),
     }
