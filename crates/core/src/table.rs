@@ -114,4 +114,10 @@ pub enum Aggregate {
     Count,
     /// How many different values there are.
     CountDistinct,
+    /// The mean of numbers.
+    Mean,
+    /// The standard deviation of numbers, that of a sample: of two values or more.
+    Sd,
+    /// The value below which so many of a hundred lie, between values in proportion.
+    Percentile(u8),
 }

@@ -11,8 +11,8 @@ use datafusion::{
     catalog::{TableFunctionArgs, TableFunctionImpl, TableProvider, view::ViewTable},
     common::{Result as DataFusionResult, ScalarValue},
     datasource::provider_as_source,
-    functions_aggregate::expr_fn::{count, count_distinct, max, min, sum},
-    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident},
+    functions_aggregate::expr_fn::{avg, count, count_distinct, max, min, percentile_cont, stddev, sum},
+    logical_expr::{Expr, LogicalPlan, LogicalPlanBuilder, ident, lit},
 };
 use sutura_core::{Aggregate, Format, Grouping};
 
@@ -62,6 +62,9 @@ fn grouped(grouping: &Grouping, rows: Arc<dyn TableProvider>) -> DataFusionResul
             Aggregate::Sum => sum(column),
             Aggregate::Count => count(column),
             Aggregate::CountDistinct => count_distinct(column),
+            Aggregate::Mean => avg(column),
+            Aggregate::Sd => stddev(column),
+            Aggregate::Percentile(percent) => percentile_cont(column.sort(true, false), lit(f64::from(*percent) / 100.0)),
         };
         made.alias(*name)
     });

@@ -1,16 +1,13 @@
-//! Burned-in text: areas of an image that look like writing, and areas where a device writes.
+//! Burned-in text: areas of an image that look like writing. Where a device writes by its maker's custom is [`sutura_dicom::burned`]'s to say.
 //!
 //! The detector knows no letters. At several levels of brightness it takes connected strokes of the size of characters, strings them to lines with a common
 //! height and base line, and keeps lines that stand out from what is around them and are the same on several levels. So it finds text of any script, also in
 //! the speckle of ultrasound.
 
 mod components;
-mod rules;
 
 use crate::image::Image8;
 use components::{Blob, blobs};
-
-pub use rules::{DeviceRule, outside_ultrasound_regions};
 
 /// A rectangle of pixels: from the first row and column up to, not including, the last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]

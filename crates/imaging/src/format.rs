@@ -14,12 +14,14 @@ use sutura_dicom::{Dicom, DicomFile, Limits, Options, pixels::PixelError};
 
 use crate::{
     error::ImagingError,
+    groups::groupings,
     key::ImageKey,
     measure::{MeasureOptions, Measurer},
     tables::{MetricRows, QualityRows, image_metrics, image_quality},
 };
 
-/// `read_dicom(path [, table])` with the tables `image_quality` (a row for each image) and `image_metrics` (a row for each number).
+/// `read_dicom(path [, table])` with the tables `image_quality` (a row for each image) and `image_metrics` (a row for each number), and their groups
+/// `series_quality` and `quality_statistics`.
 ///
 /// Pixels are decoded only where one of the two is asked for.
 #[derive(Debug, Clone, Copy, Default)]
@@ -53,11 +55,14 @@ impl Format for Images {
     }
 
     fn groupings(&self) -> &[Grouping] {
-        Dicom.groupings()
+        groupings()
     }
 
     fn table_hint(&self, name: &str) -> Option<String> {
-        Dicom.table_hint(name).or_else(|| sutura_core::near_table(tables(), name))
+        let grouping = groupings().iter().find(|grouping| grouping.name == name);
+        let of_groups =
+            |grouping: &Grouping| format!("{name} are groups: select ... from {} group by {}", grouping.of, grouping.key.join(", "));
+        grouping.map(of_groups).or_else(|| sutura_core::near_table(tables(), name))
     }
 
     fn decoder(&self, spec: DecoderSpec) -> Result<Box<dyn BlockDecoder>, FormatError> {

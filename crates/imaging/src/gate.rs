@@ -24,6 +24,18 @@ pub enum Outcome {
     Stop,
 }
 
+impl Outcome {
+    /// The word of jobs and rows.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Quarantine => "quarantine",
+            Self::Stop => "stop",
+        }
+    }
+}
+
 /// A limit: the outcome of images whose metric is below or above a number.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -16,11 +16,11 @@
 //!
 //! - [`Image`]: one plane of numbers after the modality rescale, from a decoded frame of `sutura_dicom`,
 //! - [`Measurer`] and [`ImageReport`]: all metrics of an image; [`metric`]: what each is,
-//! - [`tables`]: reports as Arrow tables; [`SeriesRollup`] and [`Catalogue`]: series and modalities summed up,
+//! - [`tables`]: reports as Arrow tables; [`Catalogue`]: modalities summed up,
 //! - [`Images`]: the format of the engine that has those tables,
 //! - [`ImageGate`]: what becomes of an image whose quality is too low,
 //! - [`picture`]: histograms, boxes and thumbnails as SVG and PNG, without a word that leads to a person,
-//! - [`burned`]: areas that look like text, and areas where a device writes.
+//! - [`burned`]: areas that look like text.
 //!
 //! What it is not: it opens no file itself, draws no conclusion about a patient, and changes no pixel.
 // Values that are counted and steps that are told apart are compared to the last bit on purpose.
@@ -33,13 +33,13 @@ mod distribution;
 mod error;
 mod format;
 mod gate;
+mod groups;
 mod image;
 mod key;
 mod mask;
 mod measure;
 pub mod metric;
 pub mod picture;
-mod series;
 mod spectrum;
 pub mod tables;
 
@@ -52,4 +52,3 @@ pub use image::{Image, Image8, Rescale};
 pub use key::{ImageKey, modality};
 pub use measure::{ImageReport, MeasureOptions, Measurer};
 pub use metric::{Better, Definition, Mask, Measured, Metric, Reason, Unit};
-pub use series::{Series, SeriesMetric, SeriesRollup};

@@ -10,12 +10,11 @@ use sutura_core::{ColumnDef, PhiClass, TableDef, record::identity_columns};
 use sutura_dicom::{Tag, dictionary};
 
 use crate::{
-    catalogue::{Catalogue, Summary},
     error::ImagingError,
+    gate::ImageGate,
     key::ImageKey,
     measure::ImageReport,
     metric::{DEFINITIONS, Unit},
-    series::SeriesRollup,
 };
 
 /// The identity of the file and of the instance in it, as the reader's tables have them.
@@ -74,53 +73,15 @@ pub fn image_quality() -> &'static TableDef {
         columns.push(operational("histogram_high", DataType::Float64, "upper edge of the last bin"));
         let item = Arc::new(Field::new("item", DataType::Int64, true));
         columns.push(operational("histogram", DataType::List(item), "pixels in each of 256 equal bins; one bin if all pixels are alike"));
+        columns.push(operational(
+            "verdict",
+            DataType::Utf8View,
+            "what the gate without limits of one's own says: pass, warn or quarantine",
+        ));
+        columns.push(operational("verdict_level", DataType::Int64, "the verdict as a number: 0 pass, 1 warn, 2 quarantine"));
         TableDef::new("image_quality", "one row for each image, with all quality metrics", columns)
     });
     &TABLE
-}
-
-/// `series_quality`: one row for each metric of each series.
-pub fn series_quality() -> &'static TableDef {
-    static TABLE: LazyLock<TableDef> = LazyLock::new(|| {
-        let mut columns = vec![
-            attribute("series_instance_uid", 0x0020_000E, "unique identifier of the series"),
-            attribute("study_instance_uid", 0x0020_000D, "unique identifier of the study"),
-            attribute("patient_id", 0x0010_0020, "identifier of the patient").identifies_patient(),
-            attribute("modality", 0x0008_0060, "kind of device"),
-            operational("images", DataType::Int64, "images that were measured"),
-        ];
-        columns.extend(summary_columns());
-        columns.push(attribute("lowest_sop_instance_uid", 0x0008_0018, "the image with the least value"));
-        columns.push(attribute("highest_sop_instance_uid", 0x0008_0018, "the image with the greatest value"));
-        TableDef::new("series_quality", "one row for each quality metric of a series, over its images", columns)
-    });
-    &TABLE
-}
-
-/// `image_quality_statistics`: one row for each modality and metric.
-pub fn statistics() -> &'static TableDef {
-    static TABLE: LazyLock<TableDef> = LazyLock::new(|| {
-        let mut columns = vec![attribute("modality", 0x0008_0060, "kind of device")];
-        columns.extend(summary_columns());
-        TableDef::new("image_quality_statistics", "one row for each quality metric of a modality, over all its images", columns)
-    });
-    &TABLE
-}
-
-fn summary_columns() -> Vec<ColumnDef> {
-    let number = |name: &str, doc: &str| operational(name, DataType::Float64, doc);
-    vec![
-        operational("metric", DataType::Utf8View, "name of the metric"),
-        operational("count", DataType::Int64, "images that have a value"),
-        number("mean", "mean of the values"),
-        number("sd", "standard deviation of the values, that of a sample"),
-        number("min", "least value"),
-        number("p25", "25th percentile"),
-        number("p50", "median"),
-        number("p75", "75th percentile"),
-        number("p90", "90th percentile"),
-        number("max", "greatest value"),
-    ]
 }
 
 /// The columns that all rows of an image share.
@@ -225,6 +186,9 @@ pub struct QualityRows {
     values: Vec<Float64Builder>,
     edges: [Float64Builder; 2],
     histogram: ListBuilder<Int64Builder>,
+    gate: ImageGate,
+    verdict: StringViewBuilder,
+    level: Int64Builder,
     rows: usize,
 }
 
@@ -244,6 +208,9 @@ impl QualityRows {
             self.histogram.values().append_value(*count as i64);
         }
         self.histogram.append(true);
+        let outcome = self.gate.judge(&key.modality, report).outcome;
+        self.verdict.append_value(outcome.as_str());
+        self.level.append_value(outcome as i64);
         self.rows += 1;
     }
 
@@ -269,81 +236,10 @@ impl QualityRows {
         columns.extend(self.values.iter_mut().map(|values| Arc::new(values.finish()) as ArrayRef));
         columns.extend(self.edges.each_mut().map(|edges| Arc::new(edges.finish()) as ArrayRef));
         columns.push(Arc::new(self.histogram.finish()));
+        columns.push(Arc::new(self.verdict.finish()));
+        columns.push(Arc::new(self.level.finish()));
         RecordBatch::try_new(image_quality().schema(), columns).map_err(ImagingError::Table)
     }
-}
-
-/// The numbers of summaries, column by column.
-#[derive(Default)]
-struct Summaries {
-    metric: StringViewBuilder,
-    count: Int64Builder,
-    numbers: [Float64Builder; 8],
-}
-
-impl Summaries {
-    fn push(&mut self, metric: &str, summary: &Summary) {
-        self.metric.append_value(metric);
-        self.count.append_value(summary.count() as i64);
-        let quantile = |share| summary.quantile(share);
-        let values =
-            [summary.mean(), summary.sd(), summary.min(), quantile(0.25), quantile(0.5), quantile(0.75), quantile(0.9), summary.max()];
-        for (builder, value) in self.numbers.iter_mut().zip(values) {
-            builder.append_option(value);
-        }
-    }
-
-    fn finish(&mut self) -> Vec<ArrayRef> {
-        let mut columns: Vec<ArrayRef> = vec![Arc::new(self.metric.finish()), Arc::new(self.count.finish())];
-        columns.extend(self.numbers.each_mut().map(|numbers| Arc::new(numbers.finish()) as ArrayRef));
-        columns
-    }
-}
-
-/// The batch of [`series_quality`].
-///
-/// # Errors
-/// Never for what a rollup holds; Arrow checks it again.
-pub fn series_batch(rollup: &SeriesRollup) -> Result<RecordBatch, ImagingError> {
-    let mut text: [StringViewBuilder; 6] = Default::default();
-    let mut images = Int64Builder::new();
-    let mut summaries = Summaries::default();
-    for series in rollup.series() {
-        for (definition, found) in DEFINITIONS.iter().zip(series.metrics()) {
-            let [uid, study, patient, modality, lowest, highest] = &mut text;
-            uid.append_option(series.uid.as_deref());
-            study.append_option(series.study.as_deref());
-            patient.append_option(series.patient.as_deref());
-            modality.append_option(Some(series.modality.as_str()).filter(|modality| !modality.is_empty()));
-            lowest.append_option(found.lowest.as_deref());
-            highest.append_option(found.highest.as_deref());
-            images.append_value(series.images as i64);
-            summaries.push(definition.name, &found.summary);
-        }
-    }
-    let [uid, study, patient, modality, lowest, highest] = text.each_mut().map(|text| Arc::new(text.finish()) as ArrayRef);
-    let mut columns = vec![uid, study, patient, modality, Arc::new(images.finish()) as ArrayRef];
-    columns.extend(summaries.finish());
-    columns.extend([lowest, highest]);
-    RecordBatch::try_new(series_quality().schema(), columns).map_err(ImagingError::Table)
-}
-
-/// The batch of [`statistics`].
-///
-/// # Errors
-/// Never for what a catalogue holds; Arrow checks it again.
-pub fn statistics_batch(catalogue: &Catalogue) -> Result<RecordBatch, ImagingError> {
-    let mut modality = StringViewBuilder::new();
-    let mut summaries = Summaries::default();
-    for (name, metrics) in catalogue.modalities() {
-        for (definition, summary) in DEFINITIONS.iter().zip(metrics) {
-            modality.append_option(Some(name).filter(|name| !name.is_empty()));
-            summaries.push(definition.name, summary);
-        }
-    }
-    let mut columns: Vec<ArrayRef> = vec![Arc::new(modality.finish())];
-    columns.extend(summaries.finish());
-    RecordBatch::try_new(statistics().schema(), columns).map_err(ImagingError::Table)
 }
 
 #[cfg(test)]
@@ -384,44 +280,23 @@ mod tests {
         }
         let mut wide = QualityRows::default();
         wide.push(&key("CT", "1"), &report);
-        assert_eq!(wide.finish().unwrap().num_rows(), 1);
+        let batch = wide.finish().unwrap();
+        let column = |name: &str| batch.column(image_quality().index_of(name).unwrap());
+        // It is blank.
+        assert_eq!((batch.num_rows(), column("verdict").as_string_view().value(0)), (1, "quarantine"));
+        assert_eq!(column("verdict_level").as_primitive::<arrow::datatypes::Int64Type>().value(0), 2);
         assert_eq!(wide.finish().unwrap().num_rows(), 0);
     }
 
     #[test]
     fn every_column_has_a_class() {
-        for table in [image_metrics(), image_quality(), series_quality(), statistics()] {
+        for table in [image_metrics(), image_quality()] {
             for field in table.schema().fields() {
                 assert!(ColumnMeta::from_field(field).phi.is_some(), "{}", field.name());
             }
         }
         let refused = |table: &TableDef, name: &str| ColumnMeta::from_field(table.schema().field_with_name(name).unwrap()).must_refuse();
-        assert!(
-            refused(image_metrics(), "sop_instance_uid")
-                && refused(image_metrics(), "patient_id")
-                && refused(series_quality(), "lowest_sop_instance_uid")
-        );
+        assert!(refused(image_metrics(), "sop_instance_uid") && refused(image_metrics(), "patient_id"));
         assert!(!refused(image_metrics(), "value") && !refused(image_metrics(), "modality"));
-    }
-
-    #[test]
-    fn series_and_modalities_are_summed_up() {
-        let mut measurer = Measurer::new(MeasureOptions::default());
-        let (mut rollup, mut catalogue) = (SeriesRollup::default(), Catalogue::default());
-        for (number, level) in [10.0, 20.0, 60.0].into_iter().enumerate() {
-            let image = Image::new(16, 16, vec![level; 256]).unwrap();
-            let report = measurer.measure(&image, "MR");
-            rollup.push(&key("MR", &number.to_string()), &report);
-            catalogue.push("MR", &report);
-        }
-        let batch = series_batch(&rollup).unwrap();
-        let column = |name: &str| batch.column(series_quality().index_of(name).unwrap()).clone();
-        let row = Metric::Mean as usize;
-        assert_eq!(column("mean").as_primitive::<arrow::datatypes::Float64Type>().value(row), 30.0);
-        assert_eq!(column("highest_sop_instance_uid").as_string_view().value(row), "2");
-        assert_eq!(column("images").as_primitive::<arrow::datatypes::Int64Type>().value(row), 3);
-        let batch = statistics_batch(&catalogue).unwrap();
-        let column = batch.column(statistics().index_of("p50").unwrap()).clone();
-        assert_eq!(column.as_primitive::<arrow::datatypes::Float64Type>().value(row), 20.0);
     }
 }
