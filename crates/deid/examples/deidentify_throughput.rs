@@ -68,7 +68,11 @@ fn main() -> Result<(), Box<dyn Error>> {
             }
             best = best.min((cpu_nanos() - start) as f64 / 1e9);
         }
-        println!("{policy} {dates:?}: {done} files, {refused} refused, {:.1} MB, {:.0} files/s", bytes as f64 / 1e6, done as f64 / best);
+        println!(
+            "{{\"what\":\"{policy} {dates:?}\",\"files\":{done},\"refused\":{refused},\"mb\":{:.1},\"cpu_s\":{best:.6},\"files_per_s\":{:.0}}}",
+            bytes as f64 / 1e6,
+            done as f64 / best
+        );
     }
     Ok(())
 }

@@ -1,13 +1,13 @@
 //! Nothing that identifies anybody is left: planted markers, consistency, options, any file.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+#[path = "../../formats/dicom/tests/common/data.rs"]
+mod shared;
+
+use std::{fs, sync::Arc};
 
 use proptest::prelude::*;
+use shared::{data, files};
 use sutura_deid::dicom::{CleanPixels, Dates, DicomDeidentifier, Options, OutputName, actions_table};
 use sutura_dicom::{
     DataSet, DicomFile, Limits, Tag, Vr, dictionary,
@@ -54,23 +54,6 @@ fn limits() -> Limits {
 
 fn parse(bytes: Vec<u8>) -> DicomFile {
     DicomFile::parse(bytes, &limits()).unwrap()
-}
-
-fn data() -> Option<PathBuf> {
-    let given = std::env::var_os("SUTURA_TEST_DATA");
-    let folder = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder.join("dicom"));
-    }
-    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
-    None
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
 }
 
 fn times(bytes: &[u8], wanted: &str) -> usize {

@@ -1,10 +1,9 @@
 //! Text in the pixels: where it is, and painting over it (PS3.15 section E.3.1).
 
 mod paint;
-mod regions;
 
 use sutura_dicom::{
-    DicomFile, Tag, TransferSyntax, Vr,
+    DicomFile, Tag, TransferSyntax, Vr, burned,
     pixels::{
         FrameMap, PixelDescription, PixelError,
         decode::{self, Frame},
@@ -20,23 +19,12 @@ use super::{
 use crate::error::DeidError;
 use paint::Canvas;
 
+pub use sutura_dicom::burned::PixelBox;
+
 const BURNED_IN_ANNOTATION: Tag = Tag(0x0028_0301);
 const RECOGNIZABLE_FEATURES: Tag = Tag(0x0028_0302);
 /// Bytes of pixels that are held to paint on them.
 const MOST_BYTES: usize = 2 << 30;
-
-/// An area of a frame.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct PixelBox {
-    /// Column of the left edge, from 0.
-    pub x: u32,
-    /// Row of the upper edge, from 0.
-    pub y: u32,
-    /// Columns.
-    pub width: u32,
-    /// Rows.
-    pub height: u32,
-}
 
 /// Finds areas of a decoded frame that look like text.
 pub type TextFinder = dyn Fn(&PixelDescription, &Frame) -> Vec<PixelBox> + Send + Sync;
@@ -46,7 +34,7 @@ pub(crate) fn warn(file: &DicomFile, proof: &mut Proof) {
     if file.pixel_data().is_none() {
         return;
     }
-    if file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES") || !regions::of(file, 100, 100).is_empty() {
+    if file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES") || !burned::regions(file, 100, 100).is_empty() {
         proof.warn("burned-in-text-likely");
     }
 }
@@ -71,7 +59,7 @@ pub(crate) fn clean(
 ) -> Result<(), DeidError> {
     let Some(element) = file.pixel_data() else { return Ok(()) };
     let description = PixelDescription::of(file)?;
-    let rules = regions::of(file, description.columns as u32, description.rows as u32);
+    let rules = burned::regions(file, description.columns as u32, description.rows as u32);
     let mut areas: Vec<Area> = Vec::new();
     for rule in &rules {
         areas.extend(rule.boxes.iter().map(|place| Area { first: 0, frames: description.frames, place: *place, by: rule.name }));

@@ -3,9 +3,13 @@
 //! `cargo bench -p sutura-dicom --bench pixels`; JPEG and JPEG 2000 need the shared test data (`SUTURA_TEST_DATA`).
 #![allow(missing_docs, clippy::expect_used)]
 
+#[path = "../tests/common/one_frame.rs"]
+mod one_frame;
+
 use std::{fs, hint::black_box, path::PathBuf};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use one_frame::Described;
 use sutura_dicom::{
     DicomFile, Limits,
     codec::{Lossless, encode},
@@ -53,42 +57,10 @@ fn tomogram() -> Frame {
     Frame { rows: SIZE, columns: SIZE, samples: 1, data: Samples::I16(samples) }
 }
 
-/// A file of one frame.
+/// A file of one frame of a tomogram.
 fn file(syntax: &str, pixels: &[u8]) -> DicomFile {
-    let mut bytes = vec![0; 128];
-    bytes.extend(b"DICM");
-    let mut element = |group: u16, element: u16, vr: &[u8; 2], value: &[u8]| {
-        bytes.extend(group.to_le_bytes());
-        bytes.extend(element.to_le_bytes());
-        bytes.extend(vr);
-        bytes.extend((value.len() as u16).to_le_bytes());
-        bytes.extend(value);
-    };
-    let uid = if syntax.len().is_multiple_of(2) { syntax.to_owned() } else { format!("{syntax}\0") };
-    element(2, 0x10, b"UI", uid.as_bytes());
-    element(8, 0x60, b"CS", b"CT");
-    element(0x28, 2, b"US", &1u16.to_le_bytes());
-    element(0x28, 4, b"CS", b"MONOCHROME2 ");
-    element(0x28, 0x10, b"US", &(SIZE as u16).to_le_bytes());
-    element(0x28, 0x11, b"US", &(SIZE as u16).to_le_bytes());
-    element(0x28, 0x100, b"US", &16u16.to_le_bytes());
-    element(0x28, 0x101, b"US", &16u16.to_le_bytes());
-    element(0x28, 0x102, b"US", &15u16.to_le_bytes());
-    element(0x28, 0x103, b"US", &1u16.to_le_bytes());
-    element(0x28, 0x1050, b"DS", b"40");
-    element(0x28, 0x1051, b"DS", b"400 ");
-    element(0x28, 0x1052, b"DS", b"-1024 ");
-    if syntax.ends_with("1.2.1") {
-        bytes.extend(b"\xe0\x7f\x10\x00OW\0\0");
-        bytes.extend((pixels.len() as u32).to_le_bytes());
-        bytes.extend(pixels);
-    } else {
-        bytes.extend(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0");
-        bytes.extend((pixels.len() as u32).to_le_bytes());
-        bytes.extend(pixels);
-        bytes.extend(b"\xfe\xff\xdd\xe0\0\0\0\0");
-    }
-    DicomFile::parse(bytes, &Limits::default()).expect("a file that is made here")
+    let described = Described { rows: SIZE as u16, columns: SIZE as u16, samples: 1, bits: 16, is_signed: true };
+    DicomFile::parse(one_frame::file(syntax, described, pixels), &Limits::default()).expect("a file that is made here")
 }
 
 fn first_frame(file: &DicomFile) -> Frame {

@@ -23,6 +23,7 @@
 //! What it is not: no sockets, no I/O, no validator of information objects.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod burned;
 mod charset;
 pub mod codec;
 pub mod dictionary;

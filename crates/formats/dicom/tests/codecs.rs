@@ -1,32 +1,21 @@
 //! Coded frames that are damaged: every codec ends with samples or with an error, whatever the bytes are.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+#[path = "common/one_frame.rs"]
+mod one_frame;
+
 use std::{
     fs,
     path::{Path, PathBuf},
 };
 
+use one_frame::{Described, SYNTAXES, file};
 use proptest::{prelude::*, test_runner::TestRunner};
 use sutura_dicom::{
     DicomFile, Limits, PixelCoding,
     codec::{Lossless, encode},
     pixels::{FrameMap, PixelDescription, decode, display},
 };
-
-const SYNTAXES: [&str; 12] = [
-    "1.2.840.10008.1.2.1.98",
-    "1.2.840.10008.1.2.8.1",
-    "1.2.840.10008.1.2.5",
-    "1.2.840.10008.1.2.4.50",
-    "1.2.840.10008.1.2.4.51",
-    "1.2.840.10008.1.2.4.57",
-    "1.2.840.10008.1.2.4.70",
-    "1.2.840.10008.1.2.4.80",
-    "1.2.840.10008.1.2.4.81",
-    "1.2.840.10008.1.2.4.90",
-    "1.2.840.10008.1.2.4.201",
-    "1.2.840.10008.1.2.4.110",
-];
 
 /// Small files of each codec.
 const FILES: [&str; 16] = [
@@ -48,35 +37,6 @@ const FILES: [&str; 16] = [
     "made/codec/encapsulated_uncompressed_2frame.dcm",
 ];
 
-/// A file of one coded frame.
-fn file(syntax: &str, [rows, columns]: [u16; 2], samples: u16, bits: u16, coded: &[u8]) -> Vec<u8> {
-    let mut bytes = vec![0; 128];
-    bytes.extend(b"DICM");
-    let mut element = |group: u16, element: u16, vr: &[u8; 2], value: &[u8]| {
-        bytes.extend(group.to_le_bytes());
-        bytes.extend(element.to_le_bytes());
-        bytes.extend(vr);
-        bytes.extend((value.len() as u16).to_le_bytes());
-        bytes.extend(value);
-    };
-    let uid = if syntax.len().is_multiple_of(2) { syntax.to_owned() } else { format!("{syntax}\0") };
-    element(2, 0x10, b"UI", uid.as_bytes());
-    element(8, 0x60, b"CS", b"OT");
-    element(0x28, 2, b"US", &samples.to_le_bytes());
-    element(0x28, 4, b"CS", if samples == 3 { b"YBR_FULL" } else { b"MONOCHROME2 " });
-    element(0x28, 0x10, b"US", &rows.to_le_bytes());
-    element(0x28, 0x11, b"US", &columns.to_le_bytes());
-    element(0x28, 0x100, b"US", &(if bits > 8 { 16u16 } else { 8 }).to_le_bytes());
-    element(0x28, 0x101, b"US", &bits.to_le_bytes());
-    element(0x28, 0x102, b"US", &(bits - 1).to_le_bytes());
-    element(0x28, 0x103, b"US", &0u16.to_le_bytes());
-    bytes.extend(b"\xe0\x7f\x10\x00OB\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\0\0\0\0\xfe\xff\x00\xe0");
-    bytes.extend((coded.len() as u32).to_le_bytes());
-    bytes.extend(coded);
-    bytes.extend(b"\xfe\xff\xdd\xe0\0\0\0\0");
-    bytes
-}
-
 /// Reads the first frame in every way there is.
 fn read(bytes: Vec<u8>) {
     let Ok(file) = DicomFile::parse(bytes, &Limits::default()) else { return };
@@ -92,7 +52,8 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(512))]
     #[test]
     fn any_bytes_end_well(syntax in 0..SYNTAXES.len(), size in [1u16..40, 1u16..40], is_color: bool, bits in 1u16..=16, coded: Vec<u8>) {
-        read(file(SYNTAXES[syntax], size, if is_color { 3 } else { 1 }, bits, &coded));
+        let described = Described { rows: size[0], columns: size[1], samples: if is_color { 3 } else { 1 }, bits, is_signed: false };
+        read(file(SYNTAXES[syntax], described, &coded));
     }
 }
 
@@ -144,8 +105,14 @@ fn real_frames_are_encoded_and_are_the_same() {
         for into in Lossless::ALL {
             // `encode` decodes again and compares; here the same through a file.
             let coded = encode(&frame, description.bits_stored, into).unwrap_or_else(|error| panic!("{name} {into:?}: {error}"));
-            let size = [description.rows as u16, description.columns as u16];
-            let copy = file(into.uid(), size, description.samples as u16, description.bits_stored as u16, &coded);
+            let described = Described {
+                rows: description.rows as u16,
+                columns: description.columns as u16,
+                samples: description.samples as u16,
+                bits: description.bits_stored as u16,
+                is_signed: description.signed,
+            };
+            let copy = file(into.uid(), described, &coded);
             let copy = DicomFile::parse(copy, &Limits::default()).unwrap();
             let mut again = PixelDescription::of(&copy).unwrap();
             assert_ne!(again.coding, PixelCoding::Native);

@@ -1,33 +1,17 @@
 //! Files that are read, written and read again have the same elements, in every transfer syntax that fits.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-};
+#[path = "common/data.rs"]
+mod shared;
+
+use std::fs;
 
 use proptest::prelude::*;
+use shared::{data, files};
 use sutura_dicom::{
     DicomFile, Limits, Tag, TransferSyntax, Vr,
     write::{Lengths, OwnedDataSet, OwnedElement, OwnedFile, OwnedValue, encode},
 };
-
-fn data() -> Option<PathBuf> {
-    let given = std::env::var_os("SUTURA_TEST_DATA");
-    let folder = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder.join("dicom"));
-    }
-    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
-    None
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
-}
 
 fn limits() -> Limits {
     Limits { bytes: 1 << 30, inflated: 1 << 28, ..Limits::default() }

@@ -111,6 +111,18 @@ impl<'b> Bits<'b> {
         self.long_symbol(table)
     }
 
+    /// A difference of the DC coefficient: its size as a symbol, and its bits (T.81 F.2.2.1).
+    #[inline(always)]
+    pub(super) fn difference(&mut self, table: &Huffman) -> Result<i32, PixelError> {
+        self.fill();
+        let size = self.symbol(table)?;
+        if size > 16 {
+            return Err(PixelError::Damaged);
+        }
+        self.fill();
+        Ok(self.signed(size))
+    }
+
     #[cold]
     fn long_symbol(&mut self, table: &Huffman) -> Result<u32, PixelError> {
         let next = (self.hold >> 48) as u32;

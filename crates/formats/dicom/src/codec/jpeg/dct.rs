@@ -115,13 +115,7 @@ fn blocks<S: Copy>(
         }
         let (place, _, dc, ac, quantizer) = parts[part];
         let mut coefficients = [0i32; 64];
-        bits.fill();
-        let size = bits.symbol(dc)?;
-        if size > 16 {
-            return Err(PixelError::Damaged);
-        }
-        bits.fill();
-        predicted[part] = predicted[part].wrapping_add(bits.signed(size));
+        predicted[part] = predicted[part].wrapping_add(bits.difference(dc)?);
         coefficients[0] = predicted[part].wrapping_mul(quantizer[0]);
         let mut k = 1;
         while k < 64 {

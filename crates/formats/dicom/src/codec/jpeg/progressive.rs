@@ -67,13 +67,7 @@ impl Coefficients {
                     Ok(())
                 }
                 (Some(code), 0) if is_dc => {
-                    bits.fill();
-                    let size = bits.symbol(code)?;
-                    if size > 16 {
-                        return Err(PixelError::Damaged);
-                    }
-                    bits.fill();
-                    predicted[part] = predicted[part].wrapping_add(bits.signed(size));
+                    predicted[part] = predicted[part].wrapping_add(bits.difference(code)?);
                     block[0] = (predicted[part] << scan.low) as i16;
                     Ok(())
                 }

@@ -2,17 +2,30 @@
 
 use std::sync::LazyLock;
 
-use sutura_dicom::{DicomFile, Tag};
+use crate::{file::DicomFile, tag::Tag};
 
-use super::PixelBox;
+/// An area of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PixelBox {
+    /// Column of the left edge, from 0.
+    pub x: u32,
+    /// Row of the upper edge, from 0.
+    pub y: u32,
+    /// Columns.
+    pub width: u32,
+    /// Rows.
+    pub height: u32,
+}
 
 /// What one rule says of one image.
-#[derive(Debug)]
-pub(super) struct Covered {
-    pub(super) name: &'static str,
-    pub(super) boxes: Vec<PixelBox>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Covered {
+    /// Name of the rule.
+    pub name: &'static str,
+    /// The areas that may hold text; parts of them may lie outside of the image.
+    pub boxes: Vec<PixelBox>,
     /// Whether it is sure that there is no text elsewhere.
-    pub(super) is_sure: bool,
+    pub is_sure: bool,
 }
 
 struct Rule {
@@ -27,7 +40,7 @@ struct Rule {
 }
 
 static RULES: LazyLock<Vec<Rule>> = LazyLock::new(|| {
-    let lines = include_str!("../../../data/burned_regions.tsv").lines().filter(|line| !line.starts_with('#'));
+    let lines = include_str!("../data/burned_regions.tsv").lines().filter(|line| !line.starts_with('#'));
     lines.filter_map(parse).collect()
 });
 
@@ -44,8 +57,8 @@ fn parse(line: &'static str) -> Option<Rule> {
     Some(Rule { name, modality, manufacturer, image_type, series, is_sure, areas })
 }
 
-/// The areas of an image of that size.
-pub(super) fn of(file: &DicomFile, columns: u32, rows: u32) -> Vec<Covered> {
+/// The areas of an image of that size where its device writes, rule by rule.
+pub fn regions(file: &DicomFile, columns: u32, rows: u32) -> Vec<Covered> {
     let data_set = file.data_set();
     let upper = |tag| data_set.text(Tag(tag)).unwrap_or_default().to_uppercase();
     let (modality, manufacturer, image_type) = (upper(0x0008_0060), upper(0x0008_0070), upper(0x0008_0008));
@@ -119,7 +132,7 @@ mod tests {
 
     #[test]
     fn every_rule_is_read() {
-        let lines = include_str!("../../../data/burned_regions.tsv").lines().filter(|line| !line.starts_with('#')).count();
+        let lines = include_str!("../data/burned_regions.tsv").lines().filter(|line| !line.starts_with('#')).count();
         assert_eq!(RULES.len(), lines);
     }
 
