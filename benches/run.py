@@ -20,17 +20,18 @@ import convert
 import engine_job
 import fhir_views
 import hl7v2_parse
+import imaging
 import memory
 import report
 from common import DATA, TARGET, Disagreement, Skip, machine, say
 
-PARTS = ("parse", "engine", "fhir", "convert", "memory")
+PARTS = ("parse", "engine", "fhir", "convert", "imaging", "memory")
 
 
 def arguments():
     parser = argparse.ArgumentParser(description="Ours beside other tools on the same input, in one run.")
     parser.add_argument("--repeat", type=int, default=5, help="repetitions of every side (5)")
-    parser.add_argument("--parts", default="parse,engine,fhir,convert", help="which parts: parse,engine,fhir,convert,memory (all but memory)")
+    parser.add_argument("--parts", default="parse,engine,fhir,convert,imaging", help="which parts: parse,engine,fhir,convert,imaging,memory (all but memory)")
     parser.add_argument("--memory", action="store_true", help="also the part memory: about 2 GB of messages, long")
     parser.add_argument("--trial", action="store_true", help="write target/bench-trial.json and print the page; leave docs/benchmarks.md alone")
     parser.add_argument("--no-build", action="store_true", help="take the release binaries as they are")
@@ -50,6 +51,7 @@ def main():
             "engine": lambda: engine_job.run(options.repeat, not options.no_build, patience_s),
             "fhir": lambda: fhir_views.run(options.repeat, not options.no_build, patience_s),
             "convert": lambda: convert.run(options.repeat, not options.no_build, patience_s),
+            "imaging": lambda: imaging.run(options.repeat, not options.no_build, patience_s),
             "memory": lambda: memory.run(not options.no_build)}
     for part in options.parts:
         try:
