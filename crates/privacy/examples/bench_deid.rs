@@ -12,7 +12,6 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use serde::Deserialize;
-use sutura_core::PhiClass;
 use sutura_privacy::text::{ClassSet, Rules, Scrubber, Span, TextClass};
 
 struct Note {
@@ -32,6 +31,10 @@ struct Corpus {
     notes: Vec<Note>,
     /// Whether all identifiers are marked, so that other spans are wrong.
     precise: bool,
+    /// Words inside marked values that identify nobody and need not be found (titles, the words of a label, states).
+    ignored: &'static [&'static str],
+    /// Classes that the corpus holds but does not mark; left out of precision.
+    unmarked: &'static [TextClass],
 }
 
 #[derive(Default, Clone)]
@@ -51,6 +54,7 @@ struct Half {
     leaking: usize,
     hard: usize,
     touched: usize,
+    strict: usize,
     wrong_by_class: BTreeMap<String, usize>,
 }
 
@@ -111,7 +115,9 @@ fn measure(corpus: &Corpus, scrubber: &Scrubber, misses: usize) -> [Half; 2] {
         half.notes += 1;
         let mut leaks = false;
         for (start, end, kind) in &note.gold {
-            let (covered, all) = coverage(&note.text, *start, *end, &spans);
+            let (strict_covered, strict_all) = coverage(&note.text, *start, *end, &spans, &[]);
+            let (covered, all) = coverage(&note.text, *start, *end, &spans, corpus.ignored);
+            half.strict += usize::from(strict_covered == strict_all);
             let counts = [half.by_type.entry(kind.clone()).or_default()];
             for count in counts {
                 count.gold += 1;
@@ -136,7 +142,7 @@ fn measure(corpus: &Corpus, scrubber: &Scrubber, misses: usize) -> [Half; 2] {
             half.hard += 1;
             half.touched += usize::from(!spans.is_empty());
         }
-        for span in &spans {
+        for span in spans.iter().filter(|span| !corpus.unmarked.contains(&span.class)) {
             half.found += 1;
             let right = note.gold.iter().any(|(start, end, _)| *start < span.end && span.start < *end);
             half.right += usize::from(right);
@@ -164,13 +170,25 @@ fn around(text: &str, start: usize, end: usize) -> String {
     text[from..to].to_owned()
 }
 
-/// Letters and digits of a gold span that lie in spans, and all of them.
-fn coverage(text: &str, start: usize, end: usize, spans: &[Span]) -> (usize, usize) {
+/// Letters and digits of a gold span that lie in spans, and all of them, without the ignored words.
+fn coverage(text: &str, start: usize, end: usize, spans: &[Span], ignored: &[&str]) -> (usize, usize) {
     let mut counts = (0, 0);
-    for (at, character) in text[start..end].char_indices() {
+    let mut word_start = None;
+    let value = &text[start..end];
+    for (at, character) in value.char_indices().chain([(value.len(), ' ')]) {
         if character.is_alphanumeric() {
+            word_start.get_or_insert(at);
+            continue;
+        }
+        let Some(first) = word_start.take() else { continue };
+        let word = &value[first..at];
+        if ignored.iter().any(|other| word.eq_ignore_ascii_case(other)) && word.len() < value.len() {
+            continue;
+        }
+        for (offset, _) in word.char_indices() {
+            let place = start + first + offset;
             counts.1 += 1;
-            counts.0 += usize::from(spans.iter().any(|span| span.start <= start + at && start + at < span.end));
+            counts.0 += usize::from(spans.iter().any(|span| span.start <= place && place < span.end));
         }
     }
     counts
@@ -209,8 +227,9 @@ fn report(corpus: &Corpus, halves: &[Half; 2], json: &mut serde_json::Map<String
         let precision = rate(half.right, half.found);
         let leak = rate(half.leaking, half.notes);
         println!(
-            "{name:<9} recall {:.4} ({full}/{gold}), with quasi-identifiers {:.4}; precision {:.4} ({}/{}); notes that leak {:.4} ({}/{}); hard negatives touched {}/{}",
+            "{name:<9} recall {:.4} ({full}/{gold}; every letter of every value {:.4}), with quasi-identifiers {:.4}; precision {:.4} ({}/{}); notes that leak {:.4} ({}/{}); hard negatives touched {}/{}",
             rate(full, gold),
+            rate(half.strict, gold_all),
             rate(full_all, gold_all),
             precision,
             half.right,
@@ -233,7 +252,7 @@ fn report(corpus: &Corpus, halves: &[Half; 2], json: &mut serde_json::Map<String
         }
         entry.insert(
             name.to_owned(),
-            serde_json::json!({"recall": rate(full, gold), "recall_with_quasi": rate(full_all, gold_all), "precision": precision,
+            serde_json::json!({"recall": rate(full, gold), "recall_with_quasi": rate(full_all, gold_all), "recall_every_letter": rate(half.strict, gold_all), "precision": precision,
                 "precision_is_bounded": corpus.precise, "notes": half.notes, "notes_leaking": half.leaking, "hard_negatives": half.hard,
                 "hard_negatives_touched": half.touched, "names_by_group": groups}),
         );
@@ -298,8 +317,26 @@ fn corpora(data: &std::path::Path) -> Vec<Corpus> {
     let mut spanish = meddocan("meddocan/train.jsonl");
     spanish.extend(meddocan("meddocan/dev.jsonl"));
     vec![
-        Corpus { name: "synthetic-notes", languages: &["en"], classes: identifiers, quasi: &[], notes: synthetic(data), precise: true },
-        Corpus { name: "asq-phi", languages: &["en"], classes: identifiers, quasi: &[], notes: asq(data), precise: true },
+        Corpus {
+            name: "synthetic-notes",
+            languages: &["en"],
+            classes: identifiers,
+            quasi: &[],
+            notes: synthetic(data),
+            precise: true,
+            ignored: &[],
+            unmarked: &[TextClass::Url],
+        },
+        Corpus {
+            name: "asq-phi",
+            languages: &["en"],
+            classes: identifiers,
+            quasi: &[],
+            notes: asq(data),
+            precise: true,
+            ignored: NOT_IDENTIFYING,
+            unmarked: &[],
+        },
         Corpus {
             name: "meddocan",
             languages: &["es"],
@@ -314,6 +351,8 @@ fn corpora(data: &std::path::Path) -> Vec<Corpus> {
             ],
             notes: spanish,
             precise: true,
+            ignored: &[],
+            unmarked: &[],
         },
         Corpus {
             name: "presidio-research",
@@ -322,9 +361,92 @@ fn corpora(data: &std::path::Path) -> Vec<Corpus> {
             quasi: &["AGE", "NRP", "TITLE", "ORGANIZATION"],
             notes: presidio(data),
             precise: false,
+            ignored: &[],
+            unmarked: &[],
         },
     ]
 }
+
+/// ASQ-PHI marks titles, the words of labels and states together with the value: `Dr. Smith`, `Site ID: 98765`, `Houston, Texas`. The law
+/// lets these words stay.
+const NOT_IDENTIFYING: &[&str] = &[
+    "dr",
+    "mr",
+    "mrs",
+    "ms",
+    "the",
+    "in",
+    "at",
+    "id",
+    "site",
+    "patient",
+    "case",
+    "al",
+    "ak",
+    "az",
+    "ar",
+    "ca",
+    "co",
+    "ct",
+    "de",
+    "dc",
+    "fl",
+    "ga",
+    "hi",
+    "il",
+    "ia",
+    "ks",
+    "ky",
+    "la",
+    "me",
+    "md",
+    "ma",
+    "mi",
+    "mn",
+    "ms",
+    "mo",
+    "mt",
+    "ne",
+    "nv",
+    "nh",
+    "nj",
+    "nm",
+    "ny",
+    "nc",
+    "nd",
+    "oh",
+    "ok",
+    "or",
+    "pa",
+    "ri",
+    "sc",
+    "sd",
+    "tn",
+    "tx",
+    "ut",
+    "vt",
+    "va",
+    "wa",
+    "wv",
+    "wi",
+    "wy",
+    "california",
+    "colorado",
+    "florida",
+    "georgia",
+    "illinois",
+    "massachusetts",
+    "michigan",
+    "minnesota",
+    "ohio",
+    "oregon",
+    "texas",
+    "washington",
+    "pennsylvania",
+    "arizona",
+    "maryland",
+    "virginia",
+];
 
 fn synthetic(data: &std::path::Path) -> Vec<Note> {
     jsonl(&fs::read_to_string(data.join("synthetic-notes/notes-200.jsonl")).unwrap_or_default())
@@ -399,9 +521,4 @@ fn presidio(data: &std::path::Path) -> Vec<Note> {
             note_of_characters(sentence.full_text, spans, String::new())
         })
         .collect()
-}
-
-#[allow(dead_code)]
-fn phi(class: TextClass) -> PhiClass {
-    class.phi()
 }

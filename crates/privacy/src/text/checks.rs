@@ -28,7 +28,15 @@ pub(crate) fn npi(digits: &[u8]) -> bool {
 
 /// Payment card: known first digits, length and Luhn.
 pub(crate) fn payment_card(digits: &[u8]) -> bool {
-    (13..=19).contains(&digits.len()) && matches!(digits[0], b'2'..=b'6') && luhn(digits)
+    let issued = match digits.len() {
+        13 | 19 => matches!(digits[0], b'4' | b'6'),
+        14 => digits[0] == b'3',
+        15 => matches!(digits[..2], [b'3', b'4' | b'7']) || digits[0] == b'2',
+        16 => matches!(digits[0], b'2'..=b'6'),
+        17 | 18 => digits[0] == b'6',
+        _ => false,
+    };
+    issued && luhn(digits)
 }
 
 /// DEA registration: two letters (or a letter and 9), six digits and a check digit.

@@ -36,6 +36,9 @@ pub(crate) const GENERIC: u16 = 1 << 13;
 /// A heading or form word that ends a name.
 pub(crate) const HEADING: u16 = 1 << 14;
 
+/// What is told as a ratio: pain, strength, acuity.
+pub(crate) const RATIO: u16 = 1 << 15;
+
 /// The table.
 #[derive(Debug, Clone)]
 pub(crate) struct Lexicon {

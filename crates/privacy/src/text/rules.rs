@@ -335,6 +335,7 @@ fn flag_of(name: &str) -> Option<u16> {
         "unit" => lexicon::UNIT,
         "generic" => lexicon::GENERIC,
         "heading" => lexicon::HEADING,
+        "ratio" => lexicon::RATIO,
         _ => return None,
     })
 }

@@ -1,13 +1,16 @@
 //! One block of text: tokens, candidates from every family of rules, and the best of them that do not overlap.
 
 mod ages;
+mod bare_names;
 mod contacts;
 mod dates;
 mod ids;
 mod labels;
 mod names;
+mod organisations;
 mod phones;
 mod places;
+mod streets;
 
 use std::collections::BTreeMap;
 
@@ -122,12 +125,14 @@ fn choose(text: &str, found: &mut [Found], chosen: &mut Vec<Found>) {
     for candidate in found.iter().filter(|candidate| candidate.start < candidate.end) {
         free.clear();
         let mut from = candidate.start;
+        let mut beside = false;
         let first = kept.range(..=candidate.start).next_back().map_or(candidate.start, |(start, _)| *start);
         for (start, other) in kept.range(first..candidate.end).filter(|(_, other)| other.end > candidate.start) {
             if *start > from {
                 free.push((from, *start));
             }
             from = from.max(other.end);
+            beside |= matches!((other.class, candidate.class), (Some(a), Some(b)) if a.phi() == b.phi());
         }
         if from < candidate.end {
             free.push((from, candidate.end));
@@ -135,7 +140,7 @@ fn choose(text: &str, found: &mut [Found], chosen: &mut Vec<Found>) {
         for (start, end) in free.drain(..) {
             if start == candidate.start && end == candidate.end {
                 kept.insert(start, *candidate);
-            } else if let Some((start, end)) = telling_part(text, start, end) {
+            } else if let Some((start, end)) = telling_part(text, start, end).filter(|part| beside || is_telling(text, candidate, *part)) {
                 kept.insert(start, Found { start, end, ..*candidate });
             }
         }
@@ -162,6 +167,16 @@ fn telling_part(text: &str, start: u32, end: u32) -> Option<(u32, u32)> {
     Some((start + first as u32, start + (last + length) as u32))
 }
 
+/// Whether what is left of a candidate still says something: more than a letter, and a capital or a digit where it had one.
+fn is_telling(text: &str, whole: &Found, (start, end): (u32, u32)) -> bool {
+    let marked = |from: u32, to: u32| {
+        text.get(from as usize..to as usize)
+            .is_some_and(|part| part.contains(|letter: char| letter.is_uppercase() || letter.is_ascii_digit()))
+    };
+    end - start > 2 && (marked(start, end) || !marked(whole.start, whole.end))
+        || text.get(start as usize..end as usize).is_some_and(|part| part.bytes().all(|byte| byte.is_ascii_digit()))
+}
+
 /// Whether two neighbours are one: of one class of identifying information, with nothing or one blank between, names also over the
 /// point of an initial.
 fn joined(text: &str, a: &Found, b: &Found) -> bool {
@@ -169,7 +184,8 @@ fn joined(text: &str, a: &Found, b: &Found) -> bool {
     let between = text.get(a.end as usize..b.start as usize).unwrap_or("-- --");
     same && (between.is_empty()
         || a.class == Some(TextClass::Name) && matches!(between, " " | ". " | "-" | "'")
-        || matches!(a.class, Some(TextClass::Street | TextClass::AgeUnder90)) && matches!(between, " " | ", "))
+        || a.class == Some(TextClass::Hospital) && between == " "
+            || matches!(a.class, Some(TextClass::Street | TextClass::AgeUnder90)) && matches!(between, " " | ", "))
 }
 
 impl<'a> Scan<'a> {

@@ -42,7 +42,8 @@ impl Scan<'_> {
         while first < at && self.tokens[first].kind == Kind::Sign {
             first += 1;
         }
-        let Some(end) = self.domain_end(at + 1).filter(|_| first < at) else { return };
+        let glued = self.get(at + 1).is_some_and(|next| next.gap == Gap::None);
+        let Some(end) = self.domain_end(at + 1).filter(|_| first < at && glued) else { return };
         self.push(first, end, TextClass::Email, "email", 0.99);
         self.take(first, end);
     }
@@ -52,7 +53,7 @@ impl Scan<'_> {
         let mut end = first;
         let mut points = 0;
         while let Some(token) = self.get(end) {
-            if token.gap != Gap::None || end - first > 16 {
+            if end > first && token.gap != Gap::None || end - first > 16 {
                 break;
             }
             if token.kind == Kind::Sign {

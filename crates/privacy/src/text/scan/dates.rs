@@ -151,7 +151,13 @@ impl Scan<'_> {
 
     /// Whether a word before the number says that a date follows.
     fn date_is_announced(&self, at: usize) -> bool {
-        if self.label_before(at) || self.phrase_before(at, Trigger::DateCue).is_some() {
+        if self.label_before(at) {
+            return true;
+        }
+        if self.ratio_is_announced(at) {
+            return false;
+        }
+        if self.phrase_before(at, Trigger::DateCue).is_some() {
             return true;
         }
         // `from 3/1 to 3/5`, `3/1-3/5`: the other end of a range is one.
@@ -173,9 +179,20 @@ impl Scan<'_> {
         })
     }
 
-    /// `Strength 05/05`, `score 08/10`: a word of medicine right before a ratio.
+    /// `Pain improved from 8/10 to 3/10`, `strength 5/5 in arms`: a word of what is told as a ratio, shortly before.
     fn ratio_is_announced(&self, at: usize) -> bool {
-        at > 0 && self.tokens[at].gap <= Gap::Space && self.tokens[at - 1].flags & (lexicon::CLINICAL | lexicon::EPONYM_NOUN) != 0
+        let mut back = at;
+        while back > 0
+            && at - back < 9
+            && self.tokens[back].gap < Gap::Blank
+            && !(self.tokens[back - 1].is_sign(b'.') && self.tokens[back].gap != Gap::None)
+        {
+            back -= 1;
+            if self.tokens[back].flags & lexicon::RATIO != 0 {
+                return true;
+            }
+        }
+        false
     }
 
     /// `20240704`, `20240704T1530`.
@@ -200,7 +217,7 @@ impl Scan<'_> {
             } else {
                 at + 1
             };
-            self.push(at, end, TextClass::Date, "date.stamp", 0.8);
+            self.push(at, end, TextClass::Date, "date.stamp", 0.95);
         }
     }
 

@@ -93,7 +93,7 @@ impl Scan<'_> {
             return;
         }
         if groups {
-            while self.get(end).is_some_and(|next| next.kind == Kind::Number && next.gap == Gap::Space && next.chars <= 12)
+            while self.get(end).is_some_and(|next| next.kind == Kind::Number && next.gap <= Gap::Wide && next.chars <= 12)
                 && end - place < 12
             {
                 if self.unit_follows(end + 1) || self.phrase(end + 1, Trigger::AgeUnit).is_some() {
@@ -132,6 +132,10 @@ impl Scan<'_> {
     }
 
     fn phone_value(&mut self, mut place: usize, class: TextClass) {
+        // The bracket of `(763) 345-4619` is no sign between label and value.
+        if place > 0 && self.tokens[place - 1].is_sign(b'(') && self.get(place + 1).is_some_and(|next| next.is_sign(b')')) {
+            place -= 1;
+        }
         let mut words = 0;
         while let Some(token) = self.get(place) {
             if token.gap >= Gap::Blank || words > 5 {
