@@ -4,7 +4,7 @@ TARGET := $(or $(CARGO_TARGET_DIR),target)
 FUZZ_SECONDS ?= 60
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance bench bench-peers fuzz lint links docs
+.PHONY: help demo build test conformance bench bench-peers bench-deid fuzz lint links docs
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -28,6 +28,9 @@ bench: ## criterion benches of the crates
 bench-peers: build ## this beside other tools on the same input, into target/bench.json and docs/benchmarks.md
 	python3 benches/run.py
 
+bench-deid: ## how well and how fast free text is de-identified, by type, into target/bench-deid.json
+	@cargo run --release --locked --quiet -p sutura-privacy --example bench_deid
+
 fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 	@cargo fuzz --version >/dev/null 2>&1 || { echo "cargo-fuzz is not installed: cargo install cargo-fuzz --locked"; exit 1; }
 	@for format in hl7v2 fhir ccda dicom; do \
@@ -37,7 +40,7 @@ fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 			RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$$format.dict || exit 1; \
 		done; \
 	done
-	@for crate in terminology convert; do \
+	@for crate in terminology convert privacy; do \
 		cd $(CURDIR)/crates/$$crate || exit 1; \
 		for target in $$(cargo fuzz list); do \
 			echo "== $$crate: $$target"; \

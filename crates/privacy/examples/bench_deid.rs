@@ -5,6 +5,7 @@
 //! digit of it was found ("full"); a note leaks when any identifier of it was not.
 //!
 //! Arguments: `--data DIR` (test data; else SUTURA_TEST_DATA), `--rules DIR` (rule files instead of the built-in ones), `--misses N` and
+//! `--tag FILE` (print that text with tags instead; `--language es`),
 //! `--corpus NAME` (print what was missed and wrongly found in seen records), `--no-speed`, `--out FILE`.
 
 #![allow(clippy::print_stdout, clippy::print_stderr, clippy::unwrap_used, clippy::expect_used)]
@@ -12,7 +13,7 @@
 use std::{collections::BTreeMap, fs, path::PathBuf, time::Instant};
 
 use serde::Deserialize;
-use sutura_privacy::text::{ClassSet, Rules, Scrubber, Span, TextClass};
+use sutura_privacy::text::{ClassSet, Replacement, Replacements, Rules, Scrubber, Span, TextClass};
 
 struct Note {
     text: String,
@@ -85,6 +86,16 @@ fn main() {
                 .unwrap_or_else(|error| panic!("{error}"))
         }
     };
+    if let Some(file) = value("--tag") {
+        let language = value("--language").unwrap_or_else(|| "en".to_owned());
+        let text = fs::read_to_string(file).expect("a text file");
+        let scrubber = Scrubber::new(rules(&[language.as_str()]));
+        let (mut spans, mut out) = (Vec::new(), String::new());
+        scrubber.spans(&text, None, &mut spans).expect("no model");
+        scrubber.replace(&text, &spans, &Replacements::all(Replacement::Tag), &mut out);
+        println!("{out}");
+        return;
+    }
     let mut json = serde_json::Map::new();
     for corpus in corpora(&data) {
         if only.as_ref().is_some_and(|only| only != corpus.name) {
@@ -279,7 +290,7 @@ fn speed(data: &std::path::Path, rules: &Rules, json: &mut serde_json::Map<Strin
         let before = processor_seconds();
         scrubber.spans(&text, None, &mut spans).expect("no model");
         let mut out = String::with_capacity(text.len());
-        scrubber.replace(&text, &spans, &sutura_privacy::text::Replacements::all(sutura_privacy::text::Replacement::Tag), &mut out);
+        scrubber.replace(&text, &spans, &Replacements::all(Replacement::Tag), &mut out);
         let after = processor_seconds();
         best_wall = best_wall.min(wall.elapsed().as_secs_f64());
         if let (Some(before), Some(after)) = (before, after) {
@@ -287,7 +298,7 @@ fn speed(data: &std::path::Path, rules: &Rules, json: &mut serde_json::Map<Strin
         }
     }
     let megabytes = text.len() as f64 / 1e6;
-    let per_second = |seconds: f64| if seconds == f64::MAX || seconds <= 0.0 { 0.0 } else { megabytes / seconds };
+    let per_second = |seconds: f64| if seconds >= f64::MAX || seconds <= 0.0 { 0.0 } else { megabytes / seconds };
     println!(
         "\nspeed: {:.1} MB/s by processor time, {:.1} MB/s by the clock ({megabytes:.1} MB, find and replace, one core, best of 3{})",
         per_second(best_processor),

@@ -470,7 +470,29 @@ fn bytes_that_are_no_text_do_not_stop_a_stream() {
 #[test]
 fn cost_is_linear() {
     // What is long of one kind must not be looked at again and again.
-    for unit in ["a.", "1-", "A ", "Dr. ", "1 ", "(", "::", "@", "12/", "St. ", "Mary ", "MRN ", "of the ", "Hospital ", "0", "x", "de la ", "Mary de ", "Calle ", "1-2 ", "May "] {
+    for unit in [
+        "a.",
+        "1-",
+        "A ",
+        "Dr. ",
+        "1 ",
+        "(",
+        "::",
+        "@",
+        "12/",
+        "St. ",
+        "Mary ",
+        "MRN ",
+        "of the ",
+        "Hospital ",
+        "0",
+        "x",
+        "de la ",
+        "Mary de ",
+        "Calle ",
+        "1-2 ",
+        "May ",
+    ] {
         let time = |count: usize| {
             let text = unit.repeat(count);
             let start = std::time::Instant::now();

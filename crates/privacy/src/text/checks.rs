@@ -2,7 +2,7 @@
 
 /// Luhn's check over digits.
 pub(crate) fn luhn(digits: &[u8]) -> bool {
-    digits.len() > 1 && luhn_sum(digits) % 10 == 0
+    digits.len() > 1 && luhn_sum(digits).is_multiple_of(10)
 }
 
 fn luhn_sum(digits: &[u8]) -> u32 {
@@ -23,7 +23,7 @@ fn luhn_sum(digits: &[u8]) -> u32 {
 
 /// National Provider Identifier: ten digits, Luhn with the prefix 80840.
 pub(crate) fn npi(digits: &[u8]) -> bool {
-    digits.len() == 10 && matches!(digits[0], b'1' | b'2') && (luhn_sum(digits) + 24) % 10 == 0
+    digits.len() == 10 && matches!(digits[0], b'1' | b'2') && (luhn_sum(digits) + 24).is_multiple_of(10)
 }
 
 /// Payment card: known first digits, length and Luhn.

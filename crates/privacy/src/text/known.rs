@@ -30,7 +30,7 @@ impl fmt::Debug for KnownPatient {
             .field("ids", &self.ids.len())
             .field("addresses", &self.addresses.len())
             .field("dates", &self.dates.len())
-            .finish()
+            .finish_non_exhaustive()
     }
 }
 
@@ -65,11 +65,8 @@ impl KnownPatient {
     /// A number or code of any kind: medical record, account, insurance, national identity. Shorter than four letters and digits is
     /// not looked for, because it would be found everywhere.
     pub fn add_identifier(&mut self, identifier: &str, class: TextClass) {
-        let plain: String = identifier
-            .chars()
-            .filter(|character| character.is_ascii_alphanumeric())
-            .map(|character| character.to_ascii_lowercase())
-            .collect();
+        let plain: String =
+            identifier.chars().filter(char::is_ascii_alphanumeric).map(|character| character.to_ascii_lowercase()).collect();
         if plain.len() < 4 || plain.len() > 64 || self.ids.iter().any(|(known, _)| *known == plain) {
             return;
         }
@@ -140,7 +137,7 @@ impl KnownPatient {
         let plain = token.flags & (lexicon::COMMON | lexicon::FUNCTION | lexicon::CLINICAL | lexicon::EPONYM) != 0;
         if self.name_hashes.binary_search(&token.hash).is_ok() {
             // A name that is a word ("May", "Long") needs a capital, or another known name beside it.
-            return !plain || token.is_capital() && !self.names_a_disease(tokens, at) || self.has_known_neighbour(tokens, at);
+            return !plain || token.is_capital() && !names_a_disease(tokens, at) || self.has_known_neighbour(tokens, at);
         }
         if plain || token.flags & lexicon::WORD != 0 || !(4..=40).contains(&token.chars) {
             return false;
@@ -152,11 +149,6 @@ impl KnownPatient {
         }
         let word = folded(&text[token.start as usize..token.end as usize]);
         self.names.iter().filter(near).any(|name| within_one_edit(name.as_bytes(), word.as_bytes()))
-    }
-
-    fn names_a_disease(&self, tokens: &[Token], at: usize) -> bool {
-        let skip = if tokens.get(at + 1).is_some_and(|sign| sign.is_sign(b'\'')) { 3 } else { 1 };
-        tokens.get(at + skip).is_some_and(|next| next.flags & lexicon::EPONYM_NOUN != 0)
     }
 
     fn has_known_neighbour(&self, tokens: &[Token], at: usize) -> bool {
@@ -211,7 +203,7 @@ impl KnownPatient {
                     continue;
                 }
                 let word = folded(&text[token.start as usize..token.end as usize]);
-                let exact = address.iter().any(|known| *known == word);
+                let exact = address.contains(&word);
                 let fits = exact
                     || word.len() >= 5
                         && token.kind == Kind::Word
@@ -243,6 +235,12 @@ impl KnownPatient {
             push(found, tokens, at, at + 3, TextClass::Date, "known.date");
         }
     }
+}
+
+/// Whether "disease", "sign" or the like follows a word, also after `'s`.
+fn names_a_disease(tokens: &[Token], at: usize) -> bool {
+    let skip = if tokens.get(at + 1).is_some_and(|sign| sign.is_sign(b'\'')) { 3 } else { 1 };
+    tokens.get(at + skip).is_some_and(|next| next.flags & lexicon::EPONYM_NOUN != 0)
 }
 
 fn push(found: &mut Vec<Found>, tokens: &[Token], first: usize, end: usize, class: TextClass, rule: &'static str) {

@@ -224,8 +224,8 @@ impl<'t> WrittenDate<'t> {
             let was = &self.text[start..end];
             let width = was.len();
             match part {
-                Part::Year => out.push_str(&format!("{:04}", date.year())),
-                Part::ShortYear => out.push_str(&format!("{:02}", date.year() % 100)),
+                Part::Year => out.push_str(&padded(date.year().unsigned_abs(), 4)),
+                Part::ShortYear => out.push_str(&padded(date.year().unsigned_abs() % 100, 2)),
                 Part::Month => out.push_str(&padded(date.month(), width)),
                 Part::Day => out.push_str(&padded(date.day(), width)),
                 Part::MonthName => out.push_str(&month_like(rules, self.date.month(), date.month(), was)),
@@ -265,7 +265,11 @@ fn full_year((start, end, number): (usize, usize, u32)) -> Option<(Part, i32)> {
 }
 
 fn padded(number: u32, width: usize) -> String {
-    if width == 2 { format!("{number:02}") } else { number.to_string() }
+    match width {
+        2 => format!("{number:02}"),
+        4 => format!("{number:04}"),
+        _ => number.to_string(),
+    }
 }
 
 /// The name of another month in the form (long, short, capitals) of the one that stood there.

@@ -69,6 +69,14 @@ pub(crate) enum Trigger {
     Code,
     /// "year" before a year.
     YearWord,
+    /// "of" inside a date.
+    Of,
+    /// "to", "and" between two days.
+    Range,
+    /// "in", "from" before a place.
+    PlacePreposition,
+    /// "named", "is" between a relative and the name.
+    NameLink,
     /// A phrase of medicine that holds words which look like names or places.
     Clinical,
 }
@@ -356,6 +364,10 @@ fn trigger_of(name: &str) -> Option<Trigger> {
         "flat" => Trigger::Unit(true),
         "unit" => Trigger::Unit(false),
         "year-word" => Trigger::YearWord,
+        "of" => Trigger::Of,
+        "range" => Trigger::Range,
+        "place-preposition" => Trigger::PlacePreposition,
+        "name-link" => Trigger::NameLink,
         "org-tail" => Trigger::OrgTail(true),
         "org-tail-capital" => Trigger::OrgTail(false),
         "org-head" => Trigger::OrgHead,

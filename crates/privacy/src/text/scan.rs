@@ -185,7 +185,7 @@ fn joined(text: &str, a: &Found, b: &Found) -> bool {
     same && (between.is_empty()
         || a.class == Some(TextClass::Name) && matches!(between, " " | ". " | "-" | "'")
         || a.class == Some(TextClass::Hospital) && between == " "
-            || matches!(a.class, Some(TextClass::Street | TextClass::AgeUnder90)) && matches!(between, " " | ", "))
+        || matches!(a.class, Some(TextClass::Street | TextClass::AgeUnder90)) && matches!(between, " " | ", "))
 }
 
 impl<'a> Scan<'a> {
@@ -279,7 +279,16 @@ impl<'a> Scan<'a> {
             Trigger::Code => self.code(at, len),
             Trigger::Unit(flat) => self.flat(at, flat),
             Trigger::Clinical => self.block(at, at + len, "clinical", 0.72),
-            Trigger::Particle | Trigger::NameSuffix | Trigger::DateCue | Trigger::YearWord | Trigger::PlaceHead | Trigger::AgeUnit => {}
+            Trigger::Particle
+            | Trigger::NameSuffix
+            | Trigger::Of
+            | Trigger::Range
+            | Trigger::PlacePreposition
+            | Trigger::NameLink
+            | Trigger::DateCue
+            | Trigger::YearWord
+            | Trigger::PlaceHead
+            | Trigger::AgeUnit => {}
         }
     }
 

@@ -49,16 +49,20 @@ impl Surrogates {
                 self.choose(&lists.street, class, value, out)
             }
             TextClass::Email => {
-                out.push_str(&format!("person{}@example.org", self.number("email", &value.to_lowercase()) % 1_000_000));
+                out.push_str("person");
+                out.push_str(&(self.number("email", &value.to_lowercase()) % 1_000_000).to_string());
+                out.push_str("@example.org");
                 true
             }
             TextClass::Url => {
-                out.push_str(&format!("https://example.org/{}", self.number("url", value) % 1_000_000));
+                out.push_str("https://example.org/");
+                out.push_str(&(self.number("url", value) % 1_000_000).to_string());
                 true
             }
             TextClass::Ip => {
                 // The addresses that RFC 5737 keeps for examples.
-                out.push_str(&format!("192.0.2.{}", self.number("ip", value) % 256));
+                out.push_str("192.0.2.");
+                out.push_str(&(self.number("ip", value) % 256).to_string());
                 true
             }
             TextClass::Zip

@@ -59,20 +59,22 @@ impl Scan<'_> {
             && next.gap == Gap::None
             && self.get(at + 2).is_some_and(|after| after.gap == Gap::None && after.case == Case::Title);
         if next.is_word() && next.gap <= Gap::Space || is_hyphen {
-            self.name_of_words(at, sure_given, sure_family, unknown, sentence);
+            self.name_of_words(at);
         } else if sure_given || sure_family || token.flags & NAMES != 0 || unknown {
-            self.single_name(at, sure_given, sure_family, unknown, sentence);
+            self.single_name(at);
         }
     }
 
-    pub(crate) fn name_of_words(&mut self, at: usize, sure_given: bool, sure_family: bool, unknown: bool, sentence: bool) {
+    pub(crate) fn name_of_words(&mut self, at: usize) {
         let token = self.tokens[at];
+        let (sure_given, sure_family, unknown) = (is_sure_given(&token), is_sure_family(&token), is_unknown(&token));
+        let sentence = self.starts_sentence(at);
         let given = token.flags & lexicon::GIVEN != 0;
         let mut second = at + 1;
         if self.tokens[second].is_sign(b'-') {
             second += 2;
             if self.get(second).is_none_or(|next| !next.is_word() || next.gap > Gap::Space) {
-                return self.single_name(at, sure_given, sure_family, unknown, sentence);
+                return self.single_name(at);
             }
         }
         // `Anna S.`, `Tara B. Cooper`
@@ -87,7 +89,7 @@ impl Scan<'_> {
             });
             if let (Some(_), true) = (surname, given || sure_family || unknown) {
                 let end = self.full_name(after, 2, false);
-                if !self.eponym_follows(end) && !(sentence && token.flags & lexicon::COMMON != 0 && !given) {
+                if !self.eponym_follows(end) && (!sentence || given || token.flags & lexicon::COMMON == 0) {
                     self.push(at, end, TextClass::Name, "name.middle-initial", if point { 0.68 } else { 0.58 });
                     return;
                 }
@@ -105,11 +107,11 @@ impl Scan<'_> {
             }
         }
         let Some(last) = self.get(place).filter(|last| last.is_word() && last.gap <= Gap::Space) else {
-            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+            return self.single_name(at);
         };
         let capital = matches!(last.case, Case::Title | Case::Mixed);
         if !capital || last.flags & (lexicon::FUNCTION | lexicon::HEADING | lexicon::EPONYM_NOUN) != 0 && last.flags & NAMES == 0 {
-            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+            return self.single_name(at);
         }
         let last_family = is_sure_family(last);
         let last_name = last.flags & NAMES != 0;
@@ -129,10 +131,10 @@ impl Scan<'_> {
             false
         };
         if !accepted {
-            return self.single_name(at, sure_given, sure_family, unknown, sentence);
+            return self.single_name(at);
         }
         let end = self.full_name(place, 2, false).max(place + 1);
-        let located = at > 0 && matches!(self.word(at - 1), "in" | "from" | "near" | "at" | "to" | "en" | "de");
+        let located = at > 0 && self.phrase(at - 1, Trigger::PlacePreposition) == Some(1);
         let branded = self.get(end).is_some_and(|sign| sign.kind == super::Kind::Sign && matches!(sign.hash, 0xae | 0x2122));
         if self.eponym_follows(end)
             || branded
@@ -152,8 +154,10 @@ impl Scan<'_> {
     }
 
     /// One capital word: a sure given name, or a family name that does what persons do.
-    pub(crate) fn single_name(&mut self, at: usize, sure_given: bool, sure_family: bool, unknown: bool, sentence: bool) {
+    pub(crate) fn single_name(&mut self, at: usize) {
         let token = self.tokens[at];
+        let (sure_given, sure_family, unknown) = (is_sure_given(&token), is_sure_family(&token), is_unknown(&token));
+        let sentence = self.starts_sentence(at);
         if token.case != Case::Title
             || token.chars < 3
             || self.eponym_follows(at + 1)
@@ -172,9 +176,7 @@ impl Scan<'_> {
             && token.gap <= Gap::Line
             && self.tokens[at - 1].flags & lexicon::PERSON_CUE != 0
             && self.tokens[at - 1].case == Case::Lower;
-        let located = at > 0
-            && token.gap <= Gap::Line
-            && matches!(self.word(at - 1), "in" | "from" | "near" | "at" | "to" | "of" | "en" | "de" | "desde");
+        let located = at > 0 && token.gap <= Gap::Line && self.phrase(at - 1, Trigger::PlacePreposition) == Some(1);
         let place = token.flags & lexicon::CITY != 0
             && (located
                 || self.get(at + 1).is_some_and(|sign| sign.is_sign(b','))

@@ -281,13 +281,8 @@ impl Scan<'_> {
             }
             return;
         }
-        if plain_word
-            && !has_year
-            && !(has_day_before && has_day_after)
-            && !self.is_ordinal(at + 1)
-            && !self.date_is_announced(at)
-            && !self.is_ordinal(first)
-        {
+        let sure = has_year || self.is_ordinal(at + 1) || self.is_ordinal(first) || self.date_is_announced(at);
+        if plain_word && !sure {
             return;
         }
         // `May 5 mg`, `Mar 12 %`: a number with a unit is no day.
@@ -327,7 +322,7 @@ impl Scan<'_> {
             let token = &self.tokens[place - 1];
             let glue = token.is_one_of(b"-/.,") && (self.tokens[place].gap == Gap::None || token.gap == Gap::None)
                 || token.is_word() && self.phrase(place - 1, Trigger::Particle).is_some()
-                || token.is_word() && self.word(place - 1).eq_ignore_ascii_case("of")
+                || token.is_word() && self.phrase(place - 1, Trigger::Of).is_some()
                 || token.is_sign(u8::try_from(0xbau32).unwrap_or(0));
             if !glue || self.tokens[place].gap >= Gap::Wide {
                 break;
@@ -346,13 +341,8 @@ impl Scan<'_> {
             } else if self.tokens[place - 2].is_sign(b'-') && self.is_day_at(place - 3) {
                 first = place - 3;
             }
-            if first == place - 1 && first >= 2 && self.is_day_at(first - 2) && self.tokens[first - 1].is_one_of(b"-&") {
-                first -= 2;
-            } else if first == place - 1
-                && first >= 2
-                && self.is_day_at(first - 2)
-                && matches!(self.word(first - 1), "and" | "to" | "y" | "al" | "a")
-            {
+            // `3-5 May`, `3 and 5 May`
+            if first == place - 1 && first >= 2 && self.is_day_at(first - 2) && self.joins_days(first - 1) {
                 first -= 2;
             }
         }
@@ -369,11 +359,11 @@ impl Scan<'_> {
         let mut has_day = false;
         if !has_day_before {
             let skip = usize::from(self.get(end).is_some_and(|token| token.is_one_of(b"-/") && token.gap == Gap::None));
-            if near(self, end + skip) && self.is_day_at(end + skip) && !self.is_year_after_hyphen(end, skip) {
+            if near(self, end + skip) && self.is_day_at(end + skip) {
                 has_day = true;
                 end += skip + 1;
                 // `3-5`, `3 to 5`, `3 and 5`.
-                let joins = self.get(end).is_some_and(|token| token.is_one_of(b"-&") || matches!(self.word(end), "to" | "and" | "through"));
+                let joins = self.joins_days(end);
                 if joins && near(self, end + 1) && self.is_day_at(end + 1) && !self.unit_follows(end + 2) {
                     end += 2;
                 }
@@ -387,7 +377,7 @@ impl Scan<'_> {
                         || token.is_word()
                             && (self.phrase(place, Trigger::Particle).is_some()
                                 || self.phrase(place, Trigger::YearWord).is_some()
-                                || self.word(place).eq_ignore_ascii_case("of")))
+                                || self.phrase(place, Trigger::Of).is_some()))
             });
             if !glue {
                 break;
@@ -418,16 +408,15 @@ impl Scan<'_> {
         (end, has_day, false)
     }
 
-    fn is_year_after_hyphen(&self, at: usize, skip: usize) -> bool {
-        // `Mar-18` may be day or year; both are the same stretch. `Mar 18-20 mg` is left to the unit test.
-        let _ = (at, skip);
-        false
+    /// Whether a sign or word that joins two days of one month stands at a token.
+    fn joins_days(&self, at: usize) -> bool {
+        self.get(at).is_some_and(|token| token.is_one_of(b"-&")) || self.phrase(at, Trigger::Range) == Some(1)
     }
 
     /// `last Thursday`, `on Monday`.
     pub(crate) fn weekday(&mut self, at: usize) {
         let token = self.tokens[at];
-        if token.is_capital() && self.phrase_before(at, Trigger::DateCue).is_some_and(|cue| !self.word(cue).eq_ignore_ascii_case("in")) {
+        if token.is_capital() && self.phrase_before(at, Trigger::DateCue).is_some() {
             self.push(at, at + 1, TextClass::Date, "date.weekday", 0.55);
         }
     }

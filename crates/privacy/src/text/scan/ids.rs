@@ -56,7 +56,7 @@ impl Scan<'_> {
             }
         } else if digits >= 5 && len <= 24 && !self.is_name_of_thing(first, end, text) {
             self.push(first, end, TextClass::OtherId, "id.code", 0.5);
-        } else if self.is_uuid(text) {
+        } else if is_uuid(text) {
             self.push(first, end, TextClass::OtherId, "id.uuid", 0.9);
         }
     }
@@ -183,14 +183,6 @@ impl Scan<'_> {
         }) || lower.contains("del") && self.tokens[first].case == Case::Lower
     }
 
-    fn is_uuid(&self, text: &str) -> bool {
-        text.len() == 36
-            && text
-                .bytes()
-                .enumerate()
-                .all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
-    }
-
     /// A code of a terminology: it and the codes after it in a list identify nobody.
     pub(crate) fn code(&mut self, at: usize, len: usize) {
         let mut place = at + len;
@@ -235,4 +227,9 @@ fn shaped(plain: &[u8], text: &str, digits: usize, letters: usize, signs: usize)
         _ if digits == 0 => None,
         _ => None,
     }
+}
+
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| if matches!(at, 8 | 13 | 18 | 23) { byte == b'-' } else { byte.is_ascii_hexdigit() })
 }

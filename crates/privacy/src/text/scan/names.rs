@@ -376,8 +376,7 @@ impl Scan<'_> {
         let mut place = at + len;
         let mut steps = 0;
         while let Some(token) = self.get(place) {
-            let skip = token.is_one_of(b",(:-")
-                || token.is_word() && matches!(self.word(place), "is" | "named" | "name" | "was" | "called" | "llamada" | "llamado");
+            let skip = token.is_one_of(b",(:-") || token.is_word() && self.phrase(place, Trigger::NameLink) == Some(1);
             if !skip || steps >= 2 || token.gap > Gap::Space {
                 break;
             }

@@ -107,9 +107,9 @@ impl Scan<'_> {
         // `Medical Center Hospital`, `Hospital Clinic`.
         while rest < end + 4
             && let Some(len) = self
-            .get(rest)
-            .filter(|token| token.gap == Gap::Space && token.is_capital())
-            .and_then(|_| self.phrase(rest, Trigger::OrgTail(true)))
+                .get(rest)
+                .filter(|token| token.gap == Gap::Space && token.is_capital())
+                .and_then(|_| self.phrase(rest, Trigger::OrgTail(true)))
         {
             rest += len;
         }
@@ -217,7 +217,8 @@ impl Scan<'_> {
             return;
         }
         // `from J. Daniel`, `from Texas`.
-        let other = self.tokens[first].is_initial() || self.trigger_of(first, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some();
+        let other = self.tokens[first].is_initial()
+            || self.trigger_of(first, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some();
         if other {
             return;
         }

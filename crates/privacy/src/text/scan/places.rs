@@ -114,7 +114,7 @@ impl Scan<'_> {
                 let next_is_capital =
                     self.get(place + len).is_some_and(|next| next.is_word() && next.is_capital() && next.gap <= Gap::Space);
                 let more =
-                    self.get(place + len).is_some_and(|next| next.is_word()) && self.phrase(place + len, Trigger::Particle).is_some();
+                    self.get(place + len).is_some_and(super::Token::is_word) && self.phrase(place + len, Trigger::Particle).is_some();
                 if !next_is_capital && !more {
                     break;
                 }
@@ -288,8 +288,7 @@ impl Scan<'_> {
         if token.case != Case::Title || self.letters != Letters::Normal || at == 0 {
             return false;
         }
-        let before = self.word(at - 1);
-        let cue = ["in", "from", "near", "of", "to", "en", "de", "desde"].iter().any(|cue| before == *cue);
+        let cue = self.phrase(at - 1, Trigger::PlacePreposition) == Some(1) && self.tokens[at - 1].case == Case::Lower;
         if !cue || token.gap > Gap::Line {
             return false;
         }
@@ -301,7 +300,7 @@ impl Scan<'_> {
                 continue;
             }
             let ambiguous = count == 1 && token.flags & (lexicon::COMMON | lexicon::CLINICAL | lexicon::EPONYM | lexicon::GIVEN) != 0;
-            let common_cue = matches!(before, "of" | "to" | "de");
+            let common_cue = self.phrase(at - 1, Trigger::Of) == Some(1);
             if ambiguous || common_cue && count == 1 && token.flags & lexicon::FAMILY != 0 {
                 return false;
             }
