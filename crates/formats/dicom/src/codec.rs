@@ -14,8 +14,10 @@ pub(crate) mod jpegls;
 pub(crate) mod jpegxl;
 pub(crate) mod marker;
 pub(crate) mod rle;
+mod strip;
 
 pub use encode::{Lossless, encode};
+pub use strip::{Stripped, strip, strip_native};
 
 use crate::{
     pixels::{PixelDescription, PixelError, decode::Samples},

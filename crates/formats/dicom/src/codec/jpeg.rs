@@ -16,7 +16,7 @@ use tables::Tables;
 use crate::{
     codec::{
         Decoded, Shape, Values,
-        marker::{self, be16, code},
+        marker::{self, Read, be16, code},
     },
     pixels::PixelError,
 };
@@ -130,6 +130,11 @@ enum Image {
 /// # Errors
 /// When its bytes are damaged, are of another size than the data set says, or use arithmetic codes or hierarchies.
 pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> {
+    decode_noting(bytes, shape, &mut Read::default())
+}
+
+/// Decodes a frame, and notes what of its bytes was read.
+pub(super) fn decode_noting(bytes: &[u8], shape: Shape, read: &mut Read) -> Result<Decoded, PixelError> {
     if !bytes.starts_with(&[0xFF, code::SOI]) {
         return Err(PixelError::Damaged);
     }
@@ -172,11 +177,14 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
                     return Err(PixelError::Damaged);
                 }
                 let scan = Scan::read(content, header)?;
-                at = match image {
+                let end = match image {
                     Image::Dct(planes) => planes.scan(header, &scan, &tables, restart, bytes, at)?,
                     Image::Progressive(coefficients) => coefficients.scan(header, &scan, &tables, restart, bytes, at)?,
                     Image::Lossless(lines) => lines.scan(header, &scan, &tables, restart, bytes, at)?,
                 };
+                at = end.at;
+                read.unused.extend(end.unused);
+                read.scans.push(at);
                 done += scan.components.len();
                 // Trailing bytes are nobody's where nothing can follow.
                 if done >= header.components.len() && !matches!(image, Image::Progressive(_)) {
@@ -186,6 +194,7 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
             _ => {}
         }
     }
+    read.end = at;
     let (header, image) = image.ok_or(PixelError::Damaged)?;
     if done < header.components.len() {
         return Err(PixelError::Damaged);

@@ -12,6 +12,7 @@ mod packet;
 mod unblock;
 mod unpack;
 
+pub(super) use decode::packets_length;
 pub(super) use encode::encode;
 
 use super::{Decoded, Shape, Values, fenced};
@@ -53,7 +54,7 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
 }
 
 /// The code stream of a JP2 file, or the bytes themselves.
-fn code_stream(bytes: &[u8]) -> Option<&[u8]> {
+pub(super) fn code_stream(bytes: &[u8]) -> Option<&[u8]> {
     if !bytes.starts_with(b"\0\0\0\x0cjP  ") {
         return Some(bytes);
     }
@@ -117,18 +118,18 @@ pub(crate) fn has_transform(bytes: &[u8]) -> bool {
 
 /// What the SIZ segment says.
 #[derive(Debug, PartialEq, Eq)]
-struct Size {
-    rows: usize,
-    columns: usize,
-    components: usize,
-    precision: u32,
+pub(super) struct Size {
+    pub(super) rows: usize,
+    pub(super) columns: usize,
+    pub(super) components: usize,
+    pub(super) precision: u32,
     signed: bool,
     tiles: usize,
     is_high_throughput: bool,
 }
 
 impl Size {
-    fn read(stream: &[u8]) -> Result<Self, PixelError> {
+    pub(super) fn read(stream: &[u8]) -> Result<Self, PixelError> {
         if !stream.starts_with(&[0xFF, 0x4F, 0xFF, 0x51]) {
             return Err(PixelError::Damaged);
         }

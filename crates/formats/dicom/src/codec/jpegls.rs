@@ -10,7 +10,7 @@ use model::{Coding, Preset};
 use crate::{
     codec::{
         Decoded, Shape, Values,
-        marker::{self, be16, code},
+        marker::{self, Read, be16, code},
     },
     pixels::PixelError,
 };
@@ -125,6 +125,11 @@ impl Image {
 /// # Errors
 /// When its bytes are damaged or are of another size than the data set says.
 pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> {
+    decode_noting(bytes, shape, &mut Read::default())
+}
+
+/// Decodes a frame, and notes what of its bytes was read.
+pub(super) fn decode_noting(bytes: &[u8], shape: Shape, read: &mut Read) -> Result<Decoded, PixelError> {
     if !bytes.starts_with(&[0xFF, code::SOI]) {
         return Err(PixelError::Damaged);
     }
@@ -149,7 +154,7 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
                     let is_mapped_wide = scan.parts.iter().any(|(_, mapping)| mapping.is_some_and(|(width, _)| *width == 2));
                     Image::new(shape, *precision > 8 || is_mapped_wide)
                 });
-                at = decode::scan(bytes, at, &scan, tables.restart, image)?;
+                at = decode::scan(bytes, at, &scan, tables.restart, image, read)?;
                 if image.done.iter().all(|done| *done) {
                     break;
                 }
@@ -159,6 +164,7 @@ pub(crate) fn decode(bytes: &[u8], shape: Shape) -> Result<Decoded, PixelError> 
             _ => {}
         }
     }
+    read.end = at;
     let (precision, _) = header.ok_or(PixelError::Damaged)?;
     let values = image.ok_or(PixelError::Damaged)?.values;
     Ok(Decoded { precision, values })

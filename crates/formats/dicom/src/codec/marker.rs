@@ -28,6 +28,17 @@ pub(crate) struct Segment<'b> {
     pub end: usize,
 }
 
+/// What of a coded frame's bytes a decoder has read.
+#[derive(Debug, Default)]
+pub(crate) struct Read {
+    /// Where the entropy-coded bytes of each scan end.
+    pub scans: Vec<usize>,
+    /// Bytes in scans before these ends that are no part of the image, in order.
+    pub unused: Vec<std::ops::Range<usize>>,
+    /// Where the decoder stopped.
+    pub end: usize,
+}
+
 /// The next marker segment from `at` on. What stands before the marker is passed over.
 pub(crate) fn next(bytes: &[u8], at: usize) -> Result<Segment<'_>, PixelError> {
     let at = find(bytes, at).ok_or(PixelError::Damaged)?;

@@ -29,6 +29,38 @@ pub(crate) fn decode(bytes: &[u8], pixels: usize, samples: usize, sample_bytes: 
     Ok(out)
 }
 
+/// Whether every byte of a frame is used to decode it: segments one behind the other, at most a zero between them, and no run beyond the last pixel.
+pub(super) fn is_exact(bytes: &[u8], pixels: usize, count: usize) -> bool {
+    let Some(numbers) = bytes.get(..64).map(|header| header.as_chunks::<4>().0) else { return false };
+    let number = |place: usize| numbers.get(place).map_or(0, |four| u32::from_le_bytes(*four)) as usize;
+    if count > 15 || number(0) != count || (count + 1..16).any(|place| number(place) != 0) {
+        return false;
+    }
+    let mut at = 64;
+    for segment in 1..=count {
+        let is_padded = bytes.get(at) == Some(&0) && number(segment) == at + 1;
+        at += usize::from(is_padded);
+        if number(segment) != at {
+            return false;
+        }
+        let mut done = 0;
+        while done < pixels {
+            let Some(control) = bytes.get(at) else { return false };
+            let length = match control {
+                0..=127 => usize::from(*control) + 1,
+                128 => return false,
+                129.. => 257 - usize::from(*control),
+            };
+            at += 1 + if *control < 128 { length } else { 1 };
+            done += length;
+        }
+        if done != pixels {
+            return false;
+        }
+    }
+    matches!(bytes.get(at..), Some([] | [0]))
+}
+
 /// Writes every byte of a segment, `stride` bytes apart.
 fn unpack(coded: &[u8], out: &mut [u8], stride: usize, pixels: usize) -> Result<(), PixelError> {
     let mut places = out.iter_mut().step_by(stride).take(pixels);

@@ -246,7 +246,7 @@ fn numbers(bytes: &[u8], description: &PixelDescription, big: bool) -> Samples {
 }
 
 /// Unpacks a deflated frame: exactly as many bytes as it has to have, however many there would be.
-fn inflate(packed: &[u8], wanted: usize) -> Result<Vec<u8>, PixelError> {
+pub(crate) fn inflate(packed: &[u8], wanted: usize) -> Result<Vec<u8>, PixelError> {
     // Nothing deflates better than this.
     if wanted / 1040 > packed.len() {
         return Err(PixelError::Short);

@@ -1,5 +1,7 @@
 //! Bits of entropy-coded data, and Huffman codes in them (T.81 annex F.2.2).
 
+use std::ops::Range;
+
 use crate::{codec::marker, pixels::PixelError};
 
 /// Codes up to this length are found by one look.
@@ -14,11 +16,21 @@ pub(super) struct Bits<'b> {
     count: u32,
     /// Bits in `hold` that are not of the data.
     made_up: u32,
+    /// Bytes before restart markers that nothing was read from.
+    unused: Vec<Range<usize>>,
+}
+
+/// Where a scan ends, and what of its bytes nothing was read from.
+pub(super) struct End {
+    /// Behind the last byte that a bit was taken of.
+    pub at: usize,
+    /// Bytes before that, in order, that are no part of the image.
+    pub unused: Vec<Range<usize>>,
 }
 
 impl<'b> Bits<'b> {
     pub(super) fn new(bytes: &'b [u8], at: usize) -> Self {
-        Self { bytes, at, hold: 0, count: 0, made_up: 0 }
+        Self { bytes, at, hold: 0, count: 0, made_up: 0, unused: Vec::new() }
     }
 
     /// At least 32 bits are held afterwards.
@@ -150,13 +162,28 @@ impl<'b> Bits<'b> {
         if !matches!(self.bytes.get(at + 1), Some(0xD0..=0xD7)) {
             return Err(PixelError::Damaged);
         }
-        *self = Self::new(self.bytes, at + 2);
+        let used = self.used();
+        let mut unused = std::mem::take(&mut self.unused);
+        if used < at {
+            unused.push(used..at);
+        }
+        *self = Self { unused, ..Self::new(self.bytes, at + 2) };
         Ok(())
     }
 
+    /// Behind the last byte that a bit was taken of.
+    fn used(&self) -> usize {
+        let mut at = self.at;
+        for _ in 0..self.count.saturating_sub(self.made_up) / 8 {
+            let is_stuffed = at >= 2 && self.bytes.get(at - 2..at) == Some(&[0xFF, 0]);
+            at = at.saturating_sub(if is_stuffed { 2 } else { 1 });
+        }
+        at
+    }
+
     /// Where the scan's bytes end: at or before the next marker.
-    pub(super) fn end(&self) -> usize {
-        self.at
+    pub(super) fn end(self) -> End {
+        End { at: self.used(), unused: self.unused }
     }
 }
 

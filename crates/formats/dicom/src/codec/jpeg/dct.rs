@@ -2,7 +2,7 @@
 
 use super::{
     Header, Scan,
-    bits::Bits,
+    bits::{Bits, End},
     idct,
     tables::{Tables, ZIGZAG},
     upsample,
@@ -66,7 +66,7 @@ impl Planes {
         restart: usize,
         bytes: &[u8],
         at: usize,
-    ) -> Result<usize, PixelError> {
+    ) -> Result<End, PixelError> {
         let mut bits = Bits::new(bytes, at);
         match self {
             Self::Bytes(planes) => blocks(planes, header, scan, tables, restart, &mut bits, |value| value as u8)?,

@@ -2,7 +2,7 @@
 
 use super::{
     Header, Scan,
-    bits::{Bits, Huffman},
+    bits::{Bits, End, Huffman},
     narrowed,
     tables::Tables,
 };
@@ -34,7 +34,7 @@ impl Lines {
         restart: usize,
         bytes: &[u8],
         at: usize,
-    ) -> Result<usize, PixelError> {
+    ) -> Result<End, PixelError> {
         let (predictor, shift) = (scan.start, scan.low);
         if !(1..=7).contains(&predictor) || shift >= header.precision {
             return Err(PixelError::Unsupported);

@@ -2,7 +2,7 @@
 
 use super::{
     Header, Scan,
-    bits::{Bits, Huffman},
+    bits::{Bits, End, Huffman},
     dct::{Plane, Units, each_block, planes},
     idct,
     tables::{Tables, ZIGZAG},
@@ -37,7 +37,7 @@ impl Coefficients {
         restart: usize,
         bytes: &[u8],
         at: usize,
-    ) -> Result<usize, PixelError> {
+    ) -> Result<End, PixelError> {
         let is_dc = scan.start == 0;
         let is_sound = scan.end < 64 && scan.start <= scan.end && (is_dc == (scan.end == 0)) && scan.low < 14 && scan.high < 14;
         if !is_sound || (!is_dc && scan.components.len() > 1) {

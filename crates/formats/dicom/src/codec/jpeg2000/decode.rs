@@ -93,6 +93,17 @@ pub(super) fn components(stream: &[u8], shape: Shape) -> Option<Vec<Vec<i32>>> {
     Some(done)
 }
 
+/// Bytes that the packets of the tile take, of all its parts together. `None` where the code stream is not of this kind.
+pub(in crate::codec) fn packets_length(stream: &[u8], shape: Shape) -> Option<usize> {
+    let (coding, at) = main_header(stream, shape)?;
+    let body = tile_body(stream, at)?;
+    let mut all: Vec<Vec<Vec<Subband>>> = (0..shape.samples).map(|_| resolutions(&coding, shape)).collect::<Option<_>>()?;
+    packets(&coding, shape.samples).try_fold(0, |at, (layer, resolution, component)| {
+        let subbands = all.get_mut(component)?.get_mut(resolution)?;
+        packet(&coding, &body, at, layer, subbands)
+    })
+}
+
 /// The main header, and where it ends.
 fn main_header(stream: &[u8], shape: Shape) -> Option<(Coding, usize)> {
     let mut coding = Coding::default();

@@ -117,13 +117,33 @@ impl<'b> Bits<'b> {
     }
 
     /// Goes behind the restart marker that has to be next.
-    pub(super) fn restart(&mut self) -> Result<(), PixelError> {
+    pub(super) fn restart(&mut self, unused: &mut Vec<std::ops::Range<usize>>) -> Result<(), PixelError> {
         let at = self.end()?;
+        let used = self.used();
+        if used < at {
+            unused.push(used..at);
+        }
         if !matches!(self.bytes.get(at + 1), Some(0xD0..=0xD7)) {
             return Err(PixelError::Damaged);
         }
         *self = Self::new(self.bytes, at + 2);
         Ok(())
+    }
+
+    /// Behind the last byte that a bit was taken of; behind a byte of ones, the one that has to follow it.
+    pub(super) fn used(&self) -> usize {
+        let (mut at, mut left) = (self.at, self.count.saturating_sub(self.made_up));
+        while let Some(before) = at.checked_sub(1) {
+            let is_behind_ones = before.checked_sub(1).and_then(|place| self.bytes.get(place)) == Some(&0xFF);
+            let size = if is_behind_ones { 7 } else { 8 };
+            if left < size {
+                break;
+            }
+            left -= size;
+            at = before;
+        }
+        let is_short = at > 0 && self.bytes.get(at - 1) == Some(&0xFF) && self.bytes.get(at).is_some_and(|byte| *byte < 0x80);
+        at + usize::from(is_short)
     }
 
     /// Where the marker behind the scan is, or the end of the bytes.

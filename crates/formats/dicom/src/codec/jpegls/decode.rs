@@ -5,10 +5,17 @@ use super::{
     bits::Bits,
     model::{Coding, Model, RUN_BITS, predicted, set_edges},
 };
-use crate::pixels::PixelError;
+use crate::{codec::marker::Read, pixels::PixelError};
 
 /// Decodes a scan into its components; where it ends.
-pub(super) fn scan(bytes: &[u8], at: usize, scan: &Scan<'_>, restart: usize, image: &mut Image) -> Result<usize, PixelError> {
+pub(super) fn scan(
+    bytes: &[u8],
+    at: usize,
+    scan: &Scan<'_>,
+    restart: usize,
+    image: &mut Image,
+    read: &mut Read,
+) -> Result<usize, PixelError> {
     let (rows, columns) = (image.shape.rows, image.shape.columns);
     let coding = scan.coding;
     let mut bits = Bits::new(bytes, at);
@@ -21,7 +28,7 @@ pub(super) fn scan(bytes: &[u8], at: usize, scan: &Scan<'_>, restart: usize, ima
     let mut left = restart;
     for row in 0..rows {
         if restart > 0 && left == 0 {
-            bits.restart()?;
+            bits.restart(&mut read.unused)?;
             model = Model::new(coding);
             lines.iter_mut().flatten().for_each(|line| line.fill(0));
             run_indexes.fill(0);
@@ -51,6 +58,7 @@ pub(super) fn scan(bytes: &[u8], at: usize, scan: &Scan<'_>, restart: usize, ima
     for (place, _) in &scan.parts {
         image.done[*place] = true;
     }
+    read.scans.push(bits.used());
     bits.end()
 }
 
