@@ -11,6 +11,7 @@ mod pixels;
 mod private;
 mod proof;
 mod rules;
+mod strip;
 mod values;
 mod walk;
 
@@ -98,6 +99,7 @@ impl DicomDeidentifier {
         if file.is_directory() {
             return Err(DeidError::Directory);
         }
+        strip::bulk::refuse_audio(file)?;
         let mut proof = Proof::new(&self.identity, &self.options);
         let mut walk = walk::Walk::new(&self.options, &self.identity, file, &mut proof)?;
         let data_set = walk.run(file.data_set())?;
@@ -105,7 +107,8 @@ impl DicomDeidentifier {
         // Nothing of the meta information is worth the risk: titles of applications, private information.
         owned.meta = OwnedDataSet::new();
         owned.data_set = data_set;
-        pixels::clear_overlay_bits(file, &mut owned, &mut proof);
+        strip::bulk::strip(&mut owned.data_set, &mut proof);
+        strip::pixel_data(file, &mut owned, self.options.clean_pixels, &mut proof)?;
         match self.options.clean_pixels {
             CleanPixels::No => pixels::warn(file, &mut proof),
             how => pixels::clean(file, &mut owned, how, self.text_finder.as_deref(), &mut proof)?,

@@ -23,8 +23,14 @@ pub enum DeidError {
     /// A directory of files: its names, references and offsets are of the originals.
     #[error("a DICOMDIR is not de-identified; leave it out, and make a new one of the released files")]
     Directory,
-    /// Pixels that have to be cleaned cannot be decoded.
-    #[error("the pixels have to be cleaned and cannot be decoded: {0}")]
+    /// The pixel data is cut off.
+    #[error("the pixel data is cut off; send the file again")]
+    CutPixels,
+    /// A recorded voice.
+    #[error("a recorded voice is an identifier and is not de-identified; leave the file out")]
+    Audio,
+    /// Pixels that have to be looked at cannot be decoded.
+    #[error("the pixels have to be looked at and cannot be: {0}; leave the file out, or release it with its pixels as they are")]
     Pixels(#[from] PixelError),
     /// Pixels that have to be cleaned have a layout that is not painted on.
     #[error("the pixels have to be cleaned and their layout is not one that can be painted on")]
@@ -67,6 +73,8 @@ impl DeidError {
             Self::NotPermitted { .. } => "option-not-permitted",
             Self::NotWhole => "not-whole",
             Self::Directory => "directory",
+            Self::CutPixels => "pixel-data-cut",
+            Self::Audio => "audio",
             Self::Pixels(_) => "pixels-not-decoded",
             Self::PixelLayout => "pixels-layout",
             Self::NoTextFinder => "no-text-finder",

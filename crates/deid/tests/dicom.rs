@@ -358,7 +358,10 @@ fn every_readable_file_is_released_and_stays_readable() {
                 Err(error) => {
                     refused += 1;
                     assert!(
-                        file.is_directory() || error.to_string().contains("SOP") || error.to_string().contains("is missing"),
+                        file.is_directory()
+                            || matches!(error.code(), "pixel-data-cut" | "audio")
+                            || error.to_string().contains("SOP")
+                            || error.to_string().contains("is missing"),
                         "{name}: {error}"
                     );
                 }
@@ -578,7 +581,7 @@ fn old_overlays_in_the_bits_of_pixels_go() {
     for (old, new) in before.iter().zip(after) {
         assert_eq!(u16::from_le_bytes(*old) & 0x0FFF, u16::from_le_bytes(*new));
     }
-    assert!(before != after && done.proof.actions.iter().any(|row| row.by == "overlay-bits"));
+    assert!(before != after && done.proof.actions.iter().any(|row| row.by == "unused-bits"));
 }
 
 #[test]

@@ -108,28 +108,6 @@ pub(crate) fn clean(
 
 const DETECTED: &str = "detected";
 
-/// Clears the bits of native pixels that are no part of the samples, where the file has overlays: old ones lie in them, text and all (PS3.5 section 8.1.2).
-pub(crate) fn clear_overlay_bits(file: &DicomFile, owned: &mut OwnedFile, proof: &mut Proof) {
-    let Some(element) = file.pixel_data().filter(|element| !element.is_fragments()) else { return };
-    let has_overlays = file.data_set().elements().any(|element| element.tag().group() & 0xFF00 == 0x6000);
-    let Ok(description) = PixelDescription::of(file) else { return };
-    let is_plain = description.bits_allocated == 16 && description.bits_stored < 16 && description.high_bit + 1 == description.bits_stored;
-    if !has_overlays || !is_plain || element.tag() != Tag::PIXEL_DATA {
-        return;
-    }
-    let unused = 16 - description.bits_stored as u32;
-    let Some(OwnedValue::Bytes(bytes)) = owned.data_set.value_mut(Tag::PIXEL_DATA) else { return };
-    let mut pixels = bytes.to_vec();
-    for pixel in pixels.as_chunks_mut::<2>().0 {
-        let value = u16::from_le_bytes(*pixel) << unused;
-        *pixel = if description.signed { ((value as i16) >> unused).to_le_bytes() } else { (value >> unused).to_le_bytes() };
-    }
-    if pixels != bytes[..] {
-        *bytes = pixels.into();
-        proof.record(&[Tag::PIXEL_DATA], "cleaned", "overlay-bits");
-    }
-}
-
 /// Takes the face off a slice.
 pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, proof: &mut Proof) -> Result<(), DeidError> {
     let Some(element) = file.pixel_data() else { return Ok(()) };
@@ -168,6 +146,18 @@ fn native(owned: &OwnedFile, tag: Tag, description: &PixelDescription) -> Result
         return Err(PixelError::Short.into());
     }
     Canvas::new(bytes, description, description.planar, description.subsampled)
+}
+
+/// Writes every frame natively, as it decodes.
+pub(super) fn write_decoded(
+    file: &DicomFile,
+    owned: &mut OwnedFile,
+    tag: Tag,
+    description: &PixelDescription,
+    map: &FrameMap,
+) -> Result<(), DeidError> {
+    put(owned, tag, true, description, decoded(file, description, map)?);
+    Ok(())
 }
 
 /// Every frame decoded, samples pixel after pixel.
