@@ -26,6 +26,8 @@ use sutura_privacy::Deidentifier;
 use crate::error::DeidError;
 
 pub use names::OutputName;
+use pixels::PixelsDone;
+
 pub use options::{CleanPixels, Dates, Options};
 pub use pixels::{PixelBox, TextFinder};
 pub use proof::{ActionCount, CleanedBox, Proof, actions_schema, actions_table};
@@ -109,15 +111,22 @@ impl DicomDeidentifier {
         owned.data_set = data_set;
         strip::bulk::strip(&mut owned.data_set, &mut proof);
         strip::pixel_data(file, &mut owned, self.options.clean_pixels, &mut proof)?;
+        let mut done = PixelsDone::default();
         match self.options.clean_pixels {
             CleanPixels::No => pixels::warn(file, &mut proof),
-            how => pixels::clean(file, &mut owned, how, self.text_finder.as_deref(), &mut proof)?,
+            how => done.cleaned = pixels::clean(file, &mut owned, how, self.text_finder.as_deref(), &mut proof)?,
         }
         if self.options.clean_recognizable_features && deface::may_show_a_face(file) {
             let face = face.ok_or(DeidError::Face("the whole series is needed; make a mask of it first"))?;
-            pixels::deface(file, &mut owned, face, &mut proof)?;
+            done.defaced = pixels::deface(file, &mut owned, face, &mut proof)?;
         }
-        self.say_what_was_done(&mut owned.data_set);
+        if !done.defaced {
+            let must_not = self.options.clean_recognizable_features || self.identity.bars_faces();
+            pixels::look_for_faces(file, must_not, &mut proof)?;
+        }
+        let names = self.options.names_of(done);
+        proof.options = names.iter().map(|name| name.word).collect();
+        self.say_what_was_done(&mut owned.data_set, &names);
         proof.finish();
         let name = OutputName::of(&owned.data_set);
         proof.instance = owned.data_set.text(Tag(0x0008_0018)).into_owned();
@@ -125,8 +134,7 @@ impl DicomDeidentifier {
     }
 
     /// Writes the attributes that say that the patient's identity is removed, and how (PS3.3 C.12.1 and C.7.1.1).
-    fn say_what_was_done(&self, data_set: &mut OwnedDataSet) {
-        let names = self.options.names();
+    fn say_what_was_done(&self, data_set: &mut OwnedDataSet, names: &[options::OptionName]) {
         data_set.set_text(Tag(0x0012_0062), Vr::CS, "YES");
         // One value of at most 64 characters that are the same in every character set.
         let method = format!("Sutura {}, PS3.15, policy {}", env!("CARGO_PKG_VERSION"), self.identity.policy());

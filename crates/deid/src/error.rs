@@ -35,6 +35,9 @@ pub enum DeidError {
     /// Pixels that have to be cleaned have a layout that is not painted on.
     #[error("the pixels have to be cleaned and their layout is not one that can be painted on")]
     PixelLayout,
+    /// Text is in the pixels, and no rule says where.
+    #[error("text is in the pixels or said to be there, and no rule says where; find it (--pixels detect), and look at the result")]
+    BurnedText,
     /// Text in pixels is to be found, and nothing finds it.
     #[error("text in the pixels is to be found, and no text finder is set; set one, or clean by regions only")]
     NoTextFinder,
@@ -73,6 +76,7 @@ impl DeidError {
             Self::NotPermitted { .. } => "option-not-permitted",
             Self::NotWhole => "not-whole",
             Self::Directory => "directory",
+            Self::BurnedText => "burned-in-text",
             Self::CutPixels => "pixel-data-cut",
             Self::Audio => "audio",
             Self::Pixels(_) => "pixels-not-decoded",

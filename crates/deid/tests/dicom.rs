@@ -514,7 +514,8 @@ fn areas_are_painted_and_the_rest_stays() {
         assert!(without.deidentify(&original).unwrap_err().to_string().contains("text finder"));
         let released = deidentifier.deidentify(&original).unwrap();
         let (proof, again) = (released.proof, parse(released.bytes));
-        assert_eq!(text(again.data_set(), 0x0028_0301), "NO", "{photometric}");
+        // Text may be where nothing was found.
+        assert_eq!(text(again.data_set(), 0x0028_0301), "YES", "{photometric}");
         let by: Vec<_> = proof.boxes.iter().map(|area| (area.by, area.frames)).collect();
         assert_eq!(by, [("us-header", 2), ("detected", 2)], "{photometric}");
         let frames = |file: &DicomFile| {

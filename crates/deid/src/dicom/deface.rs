@@ -21,17 +21,80 @@ const MOST_SLICES: usize = 4096;
 /// Columns and rows of the coarse copy of a slice.
 const COARSE: usize = 160;
 
-/// Whether a file may show a head that a face can be made from: CT and MR, but for those that say that they are of another part of the body.
+/// Parts of the body whose images have no face in them, without spaces and other signs between the letters. What is not among them may have one: there are too many
+/// words for the head.
+const WITHOUT_A_FACE: [&str; 59] = [
+    "ABDOMEN",
+    "ABDOMENPELVIS",
+    "ABDOMENANDPELVIS",
+    "ABDPELVIS",
+    "ADRENAL",
+    "ANKLE",
+    "APPENDIX",
+    "ARM",
+    "BILEDUCT",
+    "BLADDER",
+    "BREAST",
+    "CALF",
+    "CHEST",
+    "CHESTABDOMEN",
+    "CHESTABDOMENPELVIS",
+    "CHESTABDPELVIS",
+    "COCCYX",
+    "COLON",
+    "DUODENUM",
+    "ELBOW",
+    "FEMUR",
+    "FIBULA",
+    "FINGER",
+    "FOOT",
+    "FOREARM",
+    "GALLBLADDER",
+    "HAND",
+    "HEART",
+    "HIP",
+    "HUMERUS",
+    "KIDNEY",
+    "KNEE",
+    "LEG",
+    "LIVER",
+    "LOWERLEG",
+    "LSPINE",
+    "LSSPINE",
+    "LUMBARSPINE",
+    "LUNG",
+    "OVARY",
+    "PANCREAS",
+    "PELVIS",
+    "PROSTATE",
+    "RADIUS",
+    "RECTUM",
+    "SACRUM",
+    "SPLEEN",
+    "SSPINE",
+    "STOMACH",
+    "THIGH",
+    "THORAX",
+    "THUMB",
+    "TIBIA",
+    "TLSPINE",
+    "TOE",
+    "TSPINE",
+    "ULNA",
+    "UTERUS",
+    "WRIST",
+];
+
+/// Whether a file may show a head that a face can be made from: CT, MR and PET, but for those that say that they are of a part of the body without a face.
 pub fn may_show_a_face(file: &DicomFile) -> bool {
     let data_set = file.data_set();
-    let upper = |tag| data_set.text(Tag(tag)).unwrap_or_default().to_uppercase();
-    if !matches!(upper(0x0008_0060).as_str(), "CT" | "MR" | "PT") || file.pixel_data().is_none() {
-        return false;
-    }
-    const OF_THE_HEAD: [&str; 14] =
-        ["HEAD", "BRAIN", "SKULL", "FACE", "NECK", "ORBIT", "SINUS", "JAW", "EAR", "EYE", "WHOLEBODY", "WHOLE BODY", "IAC", "PITUITARY"];
-    let part = upper(0x0018_0015);
-    part.is_empty() || OF_THE_HEAD.iter().any(|word| part.contains(word))
+    let letters = |tag| {
+        let text = data_set.text(Tag(tag)).unwrap_or_default().to_uppercase();
+        text.chars().filter(char::is_ascii_alphanumeric).collect::<String>()
+    };
+    matches!(letters(0x0008_0060).as_str(), "CT" | "MR" | "PT")
+        && file.pixel_data().is_some()
+        && !WITHOUT_A_FACE.contains(&letters(0x0018_0015).as_str())
 }
 
 /// The slices of one series, coarse.

@@ -63,6 +63,11 @@ impl Identity {
         self.profile == Profile::HipaaSafeHarbor
     }
 
+    /// Whether full-face photographs are identifiers (45 CFR 164.514(b)(2)(i)(Q)).
+    pub(crate) fn bars_faces(&self) -> bool {
+        self.profile == Profile::HipaaSafeHarbor
+    }
+
     /// The patient's code, as the column of patients has it; `None` where the policy removes it.
     pub(crate) fn patient_code(&self, patient: &str) -> Result<Option<String>, DeidError> {
         one(&self.patient, patient)

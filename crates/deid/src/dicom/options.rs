@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use sutura_core::PhiClass;
 use sutura_privacy::{DEFAULT_SHIFT_DAYS, Method, Policy, Profile};
 
+use super::pixels::PixelsDone;
 use crate::error::DeidError;
 
 /// What becomes of dates and times.
@@ -71,6 +72,8 @@ const fn name(word: &'static str, code: &'static str, meaning: &'static str) -> 
     OptionName { word, code, meaning }
 }
 
+const CLEAN_PIXELS: &str = "clean-pixels";
+const CLEAN_FEATURES: &str = "clean-recognizable-features";
 /// The profile itself.
 pub(crate) const BASIC: OptionName = name("basic", "113100", "Basic Application Confidentiality Profile");
 
@@ -155,8 +158,8 @@ impl Options {
     pub(crate) fn names(&self) -> Vec<OptionName> {
         let all = [
             (true, BASIC),
-            (self.clean_pixels != CleanPixels::No, name("clean-pixels", "113101", "Clean Pixel Data Option")),
-            (self.clean_recognizable_features, name("clean-recognizable-features", "113102", "Clean Recognizable Visual Features Option")),
+            (self.clean_pixels != CleanPixels::No, name(CLEAN_PIXELS, "113101", "Clean Pixel Data Option")),
+            (self.clean_recognizable_features, name(CLEAN_FEATURES, "113102", "Clean Recognizable Visual Features Option")),
             (self.clean_graphics, name("clean-graphics", "113103", "Clean Graphics Option")),
             (self.clean_structured_content, name("clean-structured-content", "113104", "Clean Structured Content Option")),
             (self.clean_descriptors, name("clean-descriptors", "113105", "Clean Descriptors Option")),
@@ -175,6 +178,16 @@ impl Options {
             (self.retain_institution, name("retain-institution", "113112", "Retain Institution Identity Option")),
         ];
         all.into_iter().filter_map(|(on, name)| on.then_some(name)).collect()
+    }
+
+    /// The names of those that were applied to a file: what would be done to pixels is not named where nothing was.
+    pub(crate) fn names_of(&self, done: PixelsDone) -> Vec<OptionName> {
+        let was_done = |name: &OptionName| match name.word {
+            CLEAN_PIXELS => done.cleaned,
+            CLEAN_FEATURES => done.defaced,
+            _ => true,
+        };
+        self.names().into_iter().filter(was_done).collect()
     }
 
     /// The words of those that are on.

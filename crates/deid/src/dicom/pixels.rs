@@ -23,6 +23,8 @@ pub use sutura_dicom::burned::PixelBox;
 
 const BURNED_IN_ANNOTATION: Tag = Tag(0x0028_0301);
 const RECOGNIZABLE_FEATURES: Tag = Tag(0x0028_0302);
+/// Frames of a file that are looked at for text that no rule knows of.
+const FRAMES_LOOKED_AT: usize = 8;
 /// Bytes of pixels that are held to paint on them.
 const MOST_BYTES: usize = 2 << 30;
 
@@ -39,6 +41,15 @@ pub(crate) fn warn(file: &DicomFile, proof: &mut Proof) {
     }
 }
 
+/// What was done to the pixels of a file.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PixelsDone {
+    /// Text was painted over, or looked for in every frame.
+    pub(crate) cleaned: bool,
+    /// A face was taken off the volume that the file is a slice of.
+    pub(crate) defaced: bool,
+}
+
 /// An area to paint over: in which frames, and what said so.
 struct Area {
     first: usize,
@@ -49,15 +60,19 @@ struct Area {
 
 /// Paints over what the rules of the device say, and with [`CleanPixels::Detect`] over what looks like text.
 ///
-/// Pixels that nothing is painted on stay as they are coded. Where something is, compressed frames are decoded and all are written natively.
+/// Pixels that nothing is painted on stay as they are coded. Where something is, compressed frames are decoded and all are written natively. Says whether text was
+/// painted over or looked for everywhere.
+///
+/// # Errors
+/// When the pixels cannot be decoded, or by [`CleanPixels::Regions`] there is text that no rule says the place of.
 pub(crate) fn clean(
     file: &DicomFile,
     owned: &mut OwnedFile,
     how: CleanPixels,
     finder: Option<&TextFinder>,
     proof: &mut Proof,
-) -> Result<(), DeidError> {
-    let Some(element) = file.pixel_data() else { return Ok(()) };
+) -> Result<bool, DeidError> {
+    let Some(element) = file.pixel_data() else { return Ok(false) };
     let description = PixelDescription::of(file)?;
     let rules = burned::regions(file, description.columns as u32, description.rows as u32);
     let mut areas: Vec<Area> = Vec::new();
@@ -65,6 +80,13 @@ pub(crate) fn clean(
         areas.extend(rule.boxes.iter().map(|place| Area { first: 0, frames: description.frames, place: *place, by: rule.name }));
     }
     let detects = how == CleanPixels::Detect;
+    let says_so = file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES");
+    if !detects && areas.is_empty() && burned::may_hold_text(file) {
+        if says_so || has_text(file, &description, finder)? {
+            return Err(DeidError::BurnedText);
+        }
+        proof.warn("burned-in-text-likely");
+    }
     let map = if detects || (element.is_fragments() && !areas.is_empty()) { Some(FrameMap::with(file, &description)?) } else { None };
     if let (true, Some(map)) = (detects, &map) {
         let finder = finder.ok_or(DeidError::NoTextFinder)?;
@@ -98,19 +120,40 @@ pub(crate) fn clean(
         }
         put(owned, element.tag(), element.is_fragments(), &description, canvas);
     }
-    if detects || rules.iter().any(|rule| rule.is_sure) {
+    if rules.iter().any(|rule| rule.is_sure) {
         owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "NO");
     } else {
+        // Where text was found there may be more: nobody says that there is none.
+        if areas.iter().any(|area| area.by == DETECTED) {
+            proof.warn("burned-in-text-likely");
+            if owned.data_set.get(BURNED_IN_ANNOTATION).is_some() {
+                owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "YES");
+            }
+        }
         warn(file, proof);
     }
-    Ok(())
+    Ok(detects || !areas.is_empty())
+}
+
+/// Whether something that looks like text is in some of the frames.
+fn has_text(file: &DicomFile, description: &PixelDescription, finder: Option<&TextFinder>) -> Result<bool, DeidError> {
+    let Some(finder) = finder else { return Ok(false) };
+    let map = FrameMap::with(file, description)?;
+    // What is written on a sequence of images is on most of them.
+    for number in (0..description.frames).step_by(description.frames.div_ceil(FRAMES_LOOKED_AT)) {
+        if !finder(description, &decode::frame(file, description, &map, number)?).is_empty() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 const DETECTED: &str = "detected";
 
-/// Takes the face off a slice.
-pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, proof: &mut Proof) -> Result<(), DeidError> {
-    let Some(element) = file.pixel_data() else { return Ok(()) };
+/// Takes the face off a slice. Says whether there was a face in the volume, or something was taken off this slice.
+pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, proof: &mut Proof) -> Result<bool, DeidError> {
+    let Some(element) = file.pixel_data() else { return Ok(false) };
+    let mut is_defaced = face.found == Found::Face;
     match face.found {
         Found::Face => {}
         Found::NoNose => proof.warn("no-nose-found"),
@@ -132,11 +175,36 @@ pub(crate) fn deface(file: &DicomFile, owned: &mut OwnedFile, face: &FaceMask, p
         canvas.fill(&goes, fill);
         put(owned, element.tag(), is_coded, &description, canvas);
         proof.record(&[element.tag()], "defaced", "clean-recognizable-features");
+        is_defaced = true;
     }
     if face.found == Found::Face {
         owned.data_set.set_text(RECOGNIZABLE_FEATURES, Vr::CS, "NO");
     }
-    Ok(())
+    Ok(is_defaced)
+}
+
+/// Looks at faces that nobody took off: photographs, and what says itself that somebody can be known by it.
+///
+/// # Errors
+/// When they must not be there: the option is on, or the law counts full-face photographs among identifiers.
+pub(crate) fn look_for_faces(file: &DicomFile, must_not: bool, proof: &mut Proof) -> Result<(), DeidError> {
+    let data_set = file.data_set();
+    let says = data_set.text(RECOGNIZABLE_FEATURES).unwrap_or_default();
+    match says.as_ref() {
+        _ if file.pixel_data().is_none() => Ok(()),
+        "YES" if must_not => Err(DeidError::Face("the image says that somebody can be known by it, and nothing was taken off")),
+        "YES" => {
+            proof.warn("recognizable-features");
+            Ok(())
+        }
+        "NO" => Ok(()),
+        _ => {
+            if data_set.text(Tag(0x0008_0060)).as_deref() == Some("XC") {
+                proof.warn("recognizable-features");
+            }
+            Ok(())
+        }
+    }
 }
 
 /// Native pixels as they will be written: little endian.

@@ -46,10 +46,10 @@ pub struct ActionCount {
     pub path: String,
     /// Keyword of the element; empty of private and unknown ones.
     pub keyword: &'static str,
-    /// `removed`, `emptied`, `dummy`, `uid`, `code`, `date`, `age`, `cleaned`, `defaced` or `kept`.
+    /// `removed`, `emptied`, `dummy`, `uid`, `code`, `date`, `age`, `cleaned`, `stripped`, `defaced` or `kept`.
     pub action: &'static str,
     /// What decided: `basic`, an option, `class` (not in the profile's table), `private`, `unknown` (not in the dictionary) or `reference` (a
-    /// sequence of references), `overlay-bits` (bits of pixels that belong to an overlay) or `tokens` (a name or number of somebody in the document was found in it).
+    /// sequence of references), what was stripped (`not-of-the-image`, `not-of-a-frame`, `offset-table`, `unused-bits`, ...) or `tokens` (a name or number of somebody in the document was found in it).
     pub by: &'static str,
     /// How often.
     pub count: u64,
@@ -140,7 +140,7 @@ pub fn actions_schema() -> SchemaRef {
             "action",
             text(),
             PhiClass::Operational,
-            "removed, emptied, dummy, uid, code, date, age, cleaned, kept, defaced or painted",
+            "removed, emptied, dummy, uid, code, date, age, cleaned, stripped, kept, defaced or painted",
             None,
         ),
         column(

@@ -81,10 +81,25 @@ pub fn regions(file: &DicomFile, columns: u32, rows: u32) -> Vec<Covered> {
             Covered { name: rule.name, boxes: boxes.collect(), is_sure: rule.is_sure }
         })
         .collect();
+    // A slide's label is in the picture: name, number, barcode (PS3.3 C.8.12.8).
+    if data_set.text(Tag(0x0048_0010)).as_deref() == Some("YES") {
+        let whole = PixelBox { x: 0, y: 0, width: columns, height: rows };
+        covered.push(Covered { name: "specimen-label", boxes: vec![whole], is_sure: true });
+    }
     if !stated.is_empty() {
         covered.push(Covered { name: "us-outside-regions", boxes: outside(&stated, columns, rows), is_sure: false });
     }
     covered
+}
+
+/// Whether an image is of a kind that text is often written on: what says so itself, saved screens, and all but sections, counts, masks and doses.
+pub fn may_hold_text(file: &DicomFile) -> bool {
+    const BARE: [&str; 11] = ["CT", "MR", "PT", "NM", "SEG", "SM", "RTDOSE", "OPT", "IVOCT", "OAM", "REG"];
+    let data_set = file.data_set();
+    let text = |tag| data_set.text(Tag(tag)).unwrap_or_default();
+    let sop_class = text(0x0008_0016);
+    let is_saved_screen = sop_class.strip_prefix("1.2.840.10008.5.1.4.1.1.7").is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    text(0x0028_0301) == "YES" || is_saved_screen || !BARE.contains(&text(0x0008_0060).as_ref())
 }
 
 /// Sequence of Ultrasound Regions (0018,6011): where the image is; the corners belong to it (PS3.3 C.8.5.5).
