@@ -42,9 +42,12 @@ pub(crate) fn pixel_data(file: &DicomFile, owned: &mut OwnedFile, how: CleanPixe
     if owned.data_set.get(tag).is_none() {
         return Ok(());
     }
-    let done = PixelDescription::of(file).map_err(DeidError::from).and_then(|description| match element.is_fragments() {
-        true => fragments(file, owned, tag, &description, proof),
-        false => native(file, owned, tag, &description, proof),
+    let done = PixelDescription::of(file).map_err(DeidError::from).and_then(|description| {
+        if element.is_fragments() {
+            fragments(file, owned, tag, &description, proof)
+        } else {
+            native(file, owned, tag, &description, proof)
+        }
     });
     match done {
         Err(_) if how == CleanPixels::No => {

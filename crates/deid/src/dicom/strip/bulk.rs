@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use sutura_dicom::{
     DataSet, DicomFile, Tag, Vr,
-    write::{OwnedDataSet, OwnedValue},
+    write::{OwnedDataSet, OwnedElement, OwnedValue},
 };
 
 use super::{STRIPPED, icc};
@@ -39,7 +39,9 @@ fn within(data_set: &mut OwnedDataSet, path: &mut Vec<Tag>, proof: &mut Proof) {
     for tag in tags {
         path.push(tag);
         if let Some(OwnedValue::Items(items)) = data_set.value_mut(tag) {
-            items.iter_mut().for_each(|item| within(item, path, proof));
+            for item in items {
+                within(item, path, proof);
+            }
         } else {
             match layout(data_set, tag, path.len() == 1) {
                 Layout::Free => {}
@@ -67,7 +69,7 @@ enum Layout {
 }
 
 fn layout(data_set: &OwnedDataSet, tag: Tag, is_top: bool) -> Layout {
-    let number = |tag: Tag| data_set.get(tag).and_then(|element| element.integer()).and_then(|number| usize::try_from(number).ok());
+    let number = |tag: Tag| data_set.get(tag).and_then(OwnedElement::integer).and_then(|number| usize::try_from(number).ok());
     let product = |numbers: &[Option<usize>]| numbers.iter().try_fold(1usize, |all, number| all.checked_mul((*number)?));
     let bits = |numbers: &[Option<usize>]| product(numbers).map_or(Layout::None, |bits| Layout::Bytes(bits.div_ceil(8)));
     let table = |descriptor: Tag| entries(data_set, descriptor, tag).map_or(Layout::None, Layout::Bytes);

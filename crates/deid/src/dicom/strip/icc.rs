@@ -142,7 +142,9 @@ mod tests {
             out.extend((data.len() as u32).to_be_bytes());
             at += data.len();
         }
-        tags.iter().for_each(|(_, data)| out.extend_from_slice(data));
+        for (_, data) in tags {
+            out.extend_from_slice(data);
+        }
         out
     }
 

@@ -81,10 +81,7 @@ pub fn strip(coded: &[u8], description: &PixelDescription) -> Result<Stripped, P
         PixelCoding::JpegXl => return Ok(Stripped::Decoded),
         _ => return Err(PixelError::Unsupported),
     };
-    let is_same = match coded.strip_prefix(&out[..]) {
-        Some([] | [0]) => true,
-        _ => false,
-    };
+    let is_same = matches!(coded.strip_prefix(&out[..]), Some([] | [0]));
     Ok(if is_same { Stripped::AsItIs } else { Stripped::Anew(out) })
 }
 
@@ -109,10 +106,11 @@ fn frames<'b>(bytes: &'b [u8], description: &PixelDescription, count: usize) -> 
     };
     // Single bits may end within a byte.
     let in_last = bits % 8;
-    if in_last > 0 && out.last().is_some_and(|last| last >> in_last != 0) {
-        if let Some(last) = out.to_mut().last_mut() {
-            *last &= (1 << in_last) - 1;
-        }
+    if in_last > 0
+        && out.last().is_some_and(|last| last >> in_last != 0)
+        && let Some(last) = out.to_mut().last_mut()
+    {
+        *last &= (1 << in_last) - 1;
     }
     Ok(out)
 }
@@ -148,7 +146,9 @@ fn used_bits_only(bytes: &[u8], description: &PixelDescription) -> Result<Option
                 return Ok(None);
             }
             let mut out = Vec::with_capacity(bytes.len());
-            chunks.iter().for_each(|chunk| out.extend_from_slice(&used(chunk).to_le_bytes()));
+            for chunk in chunks {
+                out.extend_from_slice(&used(chunk).to_le_bytes());
+            }
             Ok(Some(out))
         }};
     }

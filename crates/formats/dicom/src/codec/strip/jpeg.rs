@@ -82,7 +82,9 @@ impl Used {
             at = segment.end;
             match (segment.marker, segment.content) {
                 (code::SOF0..=code::SOF2, [_, _, _, _, _, _, components @ ..]) => {
-                    components.as_chunks::<3>().0.iter().for_each(|[.., table]| used.quantizers[usize::from(table & 15)] = true);
+                    for [.., table] in components.as_chunks::<3>().0 {
+                        used.quantizers[usize::from(table & 15)] = true;
+                    }
                 }
                 (code::SOF3, _) => used.is_lossless = true,
                 (code::SOS, [count, rest @ ..]) => {

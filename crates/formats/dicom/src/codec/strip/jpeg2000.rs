@@ -160,7 +160,7 @@ fn kept(marker: u8, content: &[u8], levels: usize) -> Result<Vec<u8>, PixelError
         0x5C => steps(0),
         0x5D => steps(1),
         0x5E => 3,
-        0x5F | 0x60 | 0x61 => content.len(),
+        0x5F..=0x61 => content.len(),
         // Profile, lengths of tile-parts and packets, registration, comments.
         0x55 | 0x57..=0x59 | 0x63 | 0x64 => 0,
         _ => return Err(PixelError::Unsupported),
