@@ -51,8 +51,9 @@ pub enum PrivacyError {
     Policy(Vec<PolicyProblem>),
     /// No builtin policy of that name.
     #[error(
-        "no builtin policy {name:?}{}; there are hipaa-safe-harbor, limited-data-set, expert-determination, gdpr-pseudonymised",
-        crate::policy::did_you_mean(.suggestion.as_deref())
+        "no builtin policy {name:?}{}; there are {}",
+        crate::policy::did_you_mean(.suggestion.as_deref()),
+        crate::policy::BUILTIN.map(|(name, _)| name).join(", ")
     )]
     UnknownPolicy {
         /// What was asked for.

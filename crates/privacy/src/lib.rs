@@ -28,8 +28,7 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
-//! What it is not: it reads no data files and knows no format; it does not scrub free text (that is
-//! removed until it can be) and measures no risk of re-identification.
+//! What it is not: it reads no data files and knows no format; it measures no risk of re-identification.
 
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
@@ -47,6 +46,7 @@ mod plan;
 mod policy;
 mod policy_toml;
 mod profile;
+mod scrub;
 mod seal;
 mod shape;
 pub mod text;
@@ -59,7 +59,7 @@ pub use canonical::canonical;
 pub use context::PrivacyContext;
 pub use error::{ColumnProblem, PrivacyError};
 pub use keys::{KeyRing, Scope};
-pub use method::{AgeScheme, DEFAULT_SHIFT_DAYS, Method};
+pub use method::{AgeScheme, DEFAULT_LANGUAGE, DEFAULT_SHIFT_DAYS, Method};
 pub use plan::{ColumnPlan, ColumnStatistics, Deidentifier, SchemaPlan};
 pub use policy::{BUILTIN, LIMITED_DATA_SET_PURPOSES, LegalBasis, Policy, PolicyProblem, Rule};
 pub use profile::{Profile, Refusal};

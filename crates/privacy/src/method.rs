@@ -5,6 +5,9 @@ use std::fmt;
 /// The greatest shift in days when a policy names none: half a year either way keeps seasons apart by at most one.
 pub const DEFAULT_SHIFT_DAYS: u16 = 182;
 
+/// The language of free text when a policy names none.
+pub const DEFAULT_LANGUAGE: &str = "en";
+
 /// What happens to a column.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -13,7 +16,7 @@ pub enum Method {
     Keep,
     /// The column is removed.
     Drop,
-    /// Every value becomes null; the column stays, so that the schema does. For free text until it can be scrubbed.
+    /// Every value becomes null; the column stays, so that the schema does.
     Redact,
     /// Every value becomes `***`: that there was a value stays visible, nothing else does.
     Mask,
@@ -43,6 +46,11 @@ pub enum Method {
     },
     /// The first three digits of a ZIP code where more than 20,000 people live, else `000`.
     Zip3,
+    /// In free text, what identifies somebody is replaced by its class in brackets, dates as the policy treats dates.
+    Scrub {
+        /// Built-in rule sets of [`crate::text::Rules`], by language; never empty.
+        languages: Vec<String>,
+    },
 }
 
 /// Age groups.
@@ -77,8 +85,8 @@ impl AgeScheme {
 
 impl Method {
     /// The words, in the order of the reference page.
-    pub const WORDS: [&str; 11] =
-        ["keep", "drop", "redact", "mask", "pseudonym", "vault-code", "encrypt", "shift-date", "year", "age-band", "zip3"];
+    pub const WORDS: [&str; 12] =
+        ["keep", "drop", "redact", "mask", "pseudonym", "vault-code", "encrypt", "shift-date", "year", "age-band", "zip3", "scrub"];
 
     /// The method of that word, with its default parameters.
     pub fn from_word(word: &str) -> Option<Self> {
@@ -94,6 +102,7 @@ impl Method {
             "year" => Method::Year,
             "age-band" => Method::AgeBand { scheme: AgeScheme::TenYear },
             "zip3" => Method::Zip3,
+            "scrub" => Method::Scrub { languages: vec![DEFAULT_LANGUAGE.to_owned()] },
             _ => return None,
         })
     }
@@ -112,6 +121,7 @@ impl Method {
             Method::Year => "year",
             Method::AgeBand { .. } => "age-band",
             Method::Zip3 => "zip3",
+            Method::Scrub { .. } => "scrub",
         }
     }
 
@@ -128,6 +138,7 @@ impl fmt::Display for Method {
             Method::AgeBand { scheme } => write!(f, " ({})", scheme.word()),
             Method::ShiftDate { max_days } => write!(f, " (up to {max_days} days)"),
             Method::Pseudonym { kind: Some(kind) } | Method::VaultCode { kind: Some(kind) } => write!(f, " ({kind})"),
+            Method::Scrub { languages } => write!(f, " ({})", languages.join(", ")),
             _ => Ok(()),
         }
     }

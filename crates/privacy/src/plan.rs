@@ -25,6 +25,7 @@ use crate::{
     method::Method,
     policy::Policy,
     profile::{Profile, RuleOf},
+    scrub::TextTreatment,
     shape::{AGES, CodeShape},
     transform::{Surroundings, Treatment, as_text, is_text, output_type, types_of},
     vault::Vault,
@@ -108,7 +109,7 @@ impl Deidentifier {
     /// Results that are ages, where the profile limits ages: a table has a column of codes that say it, and columns of numbers that stay.
     fn look_for_ages(&self, schema: &Schema, metas: &[ColumnMeta], columns: &mut [ColumnPlan]) {
         const CODES: [&str; 4] = ["OBX-3.1", "Observation.code.coding.code", "Observation.component.code.coding.code", "loinc_code"];
-        if self.policy.profile != Profile::HipaaSafeHarbor {
+        if !self.policy.profile.limits_ages() {
             return;
         }
         // A view may select any element under a name of its own.
@@ -169,7 +170,7 @@ impl Deidentifier {
             Some((Treatment::Keep, field.data_type().clone()))
         } else {
             let compiled = self
-                .compile(table, name, field.data_type(), meta, &class, &method)
+                .compile(table, name, field.data_type(), meta, &class, &method, patient.is_some())
                 .map_err(|reason| refuse(&word, Some(&method), reason))?;
             compiled.map(|(treatment, output)| (self.held_to_shape(treatment, field, meta, &class, by_column), output))
         };
@@ -245,6 +246,7 @@ impl Deidentifier {
     }
 
     /// The treatment for values of a type and the type that comes out; `None` when the column goes.
+    #[allow(clippy::too_many_arguments)]
     fn compile(
         &self,
         table: Option<&str>,
@@ -253,6 +255,7 @@ impl Deidentifier {
         meta: &ColumnMeta,
         class: &PhiClass,
         method: &Method,
+        patient: bool,
     ) -> Result<Option<(Treatment, DataType)>, String> {
         if *method == Method::Drop {
             return Ok(None);
@@ -265,7 +268,7 @@ impl Deidentifier {
                 if !matches!(method, Method::Keep) || holds_classes(item) =>
             {
                 let meta = ColumnMeta { path: meta.path.clone(), ..ColumnMeta::from_field(item) };
-                let Some((inner, inner_type)) = self.compile(table, column, item.data_type(), &meta, class, method)? else {
+                let Some((inner, inner_type)) = self.compile(table, column, item.data_type(), &meta, class, method, patient)? else {
                     return Ok(None);
                 };
                 let field = item.as_ref().clone().with_data_type(inner_type).with_nullable(true);
@@ -288,7 +291,8 @@ impl Deidentifier {
                             (own.clone(), method.clone())
                         }
                     };
-                    let compiled = self.compile(table, &child_name, child.data_type(), &child_meta, &child_class, &child_method)?;
+                    let compiled =
+                        self.compile(table, &child_name, child.data_type(), &child_meta, &child_class, &child_method, patient)?;
                     if let Some((treatment, child_type)) = compiled {
                         treatments.push((position, treatment));
                         let child_meta = ColumnMeta { phi: Some(child_class.clone()), ..child_meta };
@@ -309,7 +313,13 @@ impl Deidentifier {
         if matches!(method, Method::VaultCode { .. }) && self.context.vault().is_none() {
             return Err("vault-code needs a vault, and none is open; name a vault file".into());
         }
-        let treatment = Treatment::of(method, &class.as_str(), column);
+        let treatment = match method {
+            Method::Scrub { languages } => {
+                let text = TextTreatment::new(languages, Some(&self.policy)).map_err(|error| error.to_string())?;
+                Treatment::Scrub(Arc::new(if patient { text } else { text.without_patient() }))
+            }
+            method => Treatment::of(method, &class.as_str(), column),
+        };
         let is_code = matches!(treatment, Treatment::Pseudonym { .. } | Treatment::VaultCode { .. });
         let is_uid = is_code
             && *class == PhiClass::OtherId
@@ -351,6 +361,7 @@ impl Treatment {
     pub(crate) fn needs_patient(&self) -> bool {
         match self {
             Treatment::ShiftDate { .. } => true,
+            Treatment::Scrub(text) => text.needs_patient(),
             Treatment::Items(inner) => inner.needs_patient(),
             Treatment::Children(children, _) => children.iter().any(|(_, child)| child.needs_patient()),
             _ => false,
@@ -434,7 +445,7 @@ pub struct ColumnPlan {
     pub(crate) treatment: Option<Treatment>,
     output: Option<Field>,
     patient: Option<usize>,
-    /// Under Safe Harbor, of a column of numbers: the columns whose codes say that it is an age.
+    /// Where the profile limits ages, of a column of numbers: the columns whose codes say that it is an age.
     age_codes: Vec<usize>,
     context: Arc<PrivacyContext>,
     reference: NaiveDate,

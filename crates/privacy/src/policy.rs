@@ -17,11 +17,14 @@ use crate::{
 };
 
 /// The policies that come with the program: name and TOML text.
-pub const BUILTIN: [(&str, &str); 4] = [
+pub const BUILTIN: [(&str, &str); 7] = [
     ("hipaa-safe-harbor", include_str!("../policies/hipaa-safe-harbor.toml")),
     ("limited-data-set", include_str!("../policies/limited-data-set.toml")),
     ("expert-determination", include_str!("../policies/expert-determination.toml")),
     ("gdpr-pseudonymised", include_str!("../policies/gdpr-pseudonymised.toml")),
+    ("gdpr-anonymous", include_str!("../policies/gdpr-anonymous.toml")),
+    ("pipeda", include_str!("../policies/pipeda.toml")),
+    ("australia", include_str!("../policies/australia.toml")),
 ];
 
 /// The purposes for which a limited data set may be disclosed: 45 CFR 164.514(e)(3)(i).
@@ -61,6 +64,21 @@ pub struct LegalBasis {
     /// GDPR: how quasi-identifiers are handled, or the assessment that says so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub quasi_identifiers: Option<String>,
+    /// gdpr-anonymous, pipeda, australia: where the assessment of re-identification is documented.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<String>,
+    /// gdpr-anonymous: why nobody can be singled out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub singling_out: Option<String>,
+    /// gdpr-anonymous: why records of one person cannot be linked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub linkability: Option<String>,
+    /// gdpr-anonymous: why nothing about a person can be inferred.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub inference: Option<String>,
+    /// australia: who gets the data, and how access to it is controlled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release_context: Option<String>,
     /// Anything else worth recording.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
@@ -68,8 +86,23 @@ pub struct LegalBasis {
 
 impl LegalBasis {
     /// The keys of `[legal]`.
-    pub const KEYS: [&str; 10] =
-        ["agreement", "recipient", "purpose", "expert", "method", "document", "determined_on", "expires_on", "quasi_identifiers", "notes"];
+    pub const KEYS: [&str; 15] = [
+        "agreement",
+        "recipient",
+        "purpose",
+        "expert",
+        "method",
+        "document",
+        "determined_on",
+        "expires_on",
+        "quasi_identifiers",
+        "assessment",
+        "singling_out",
+        "linkability",
+        "inference",
+        "release_context",
+        "notes",
+    ];
 
     /// The value of a key.
     pub fn get(&self, key: &str) -> Option<&str> {
@@ -83,6 +116,11 @@ impl LegalBasis {
             "determined_on" => &self.determined_on,
             "expires_on" => &self.expires_on,
             "quasi_identifiers" => &self.quasi_identifiers,
+            "assessment" => &self.assessment,
+            "singling_out" => &self.singling_out,
+            "linkability" => &self.linkability,
+            "inference" => &self.inference,
+            "release_context" => &self.release_context,
             "notes" => &self.notes,
             _ => return None,
         };
@@ -101,6 +139,11 @@ impl LegalBasis {
             "determined_on" => &mut self.determined_on,
             "expires_on" => &mut self.expires_on,
             "quasi_identifiers" => &mut self.quasi_identifiers,
+            "assessment" => &mut self.assessment,
+            "singling_out" => &mut self.singling_out,
+            "linkability" => &mut self.linkability,
+            "inference" => &mut self.inference,
+            "release_context" => &mut self.release_context,
             "notes" => &mut self.notes,
             _ => return false,
         };
@@ -246,12 +289,18 @@ impl Policy {
                 problems.push(self.problem(rule.line, format!("columns.{}", rule.key), message));
             }
         }
-        if self.profile == Profile::GdprPseudonymised {
+        let every_quasi = match self.profile {
+            Profile::GdprPseudonymised => Some("GDPR Art. 4(5), EDPB Guidelines 01/2025"),
+            Profile::GdprAnonymous => Some("GDPR Recital 26"),
+            Profile::Pipeda => Some("PIPEDA s. 2(1)"),
+            Profile::Australia => Some("Privacy Act 1988 (Cth) s. 6(1)"),
+            _ => None,
+        };
+        if let Some(citation) = every_quasi {
             for class in ["quasi", "date", "geography", "age"] {
                 if !self.classes.iter().any(|rule| rule.key == class) {
-                    let message =
-                        "gdpr-pseudonymised needs a rule for every quasi-identifier class (GDPR Art. 4(5), EDPB Guidelines 01/2025)";
-                    problems.push(self.problem(0, format!("classes.{class}"), message.into()));
+                    let message = format!("{} needs a rule for every quasi-identifier class ({citation})", self.profile);
+                    problems.push(self.problem(0, format!("classes.{class}"), message));
                 }
             }
         }
@@ -282,6 +331,29 @@ impl Policy {
             }
             Profile::GdprPseudonymised => {
                 need("quasi_identifiers", "say how quasi-identifiers are handled (GDPR Art. 4(5), EDPB Guidelines 01/2025)");
+            }
+            Profile::GdprAnonymous => {
+                need(
+                    "assessment",
+                    "say where it is documented that nobody is identifiable by means reasonably likely to be used (GDPR Recital 26)",
+                );
+                need("singling_out", "say why no record singles a person out (GDPR Recital 26, WP216)");
+                need("linkability", "say why records of one person cannot be linked, here or with other data (WP216)");
+                need("inference", "say why nothing about a person can be inferred (WP216)");
+            }
+            Profile::Pipeda => {
+                need(
+                    "assessment",
+                    "say where it is documented that there is no serious possibility of identification (PIPEDA s. 2(1), Gordon v. Canada (Health), 2008 FC 258)",
+                );
+                need("quasi_identifiers", "say how what identifies with other information is handled (PIPEDA s. 2(1))");
+            }
+            Profile::Australia => {
+                need("assessment", "say where it is documented that nobody is reasonably identifiable (Privacy Act 1988 (Cth) s. 6(1))");
+                need(
+                    "release_context",
+                    "say who gets the data and how access is controlled: being identifiable depends on it (Privacy Act 1988 (Cth) s. 6(1))",
+                );
             }
         }
         if self.profile == Profile::LimitedDataSet
@@ -342,6 +414,12 @@ impl Policy {
         let word = class.as_str();
         let of = |key: &str| self.classes.iter().find(|rule| rule.key == key).map(|rule| (&rule.method, RuleOf::Class));
         of(&word).or_else(|| matches!(class, PhiClass::Sensitive(_)).then(|| of(ANY_SENSITIVE)).flatten())
+    }
+
+    /// The method of a class, column rules aside.
+    pub fn class_method(&self, class: &PhiClass) -> Option<&Method> {
+        let of = |key: &str| self.classes.iter().find(|rule| rule.key == key).map(|rule| &rule.method);
+        of(&class.as_str()).or_else(|| matches!(class, PhiClass::Sensitive(_)).then(|| of(ANY_SENSITIVE)).flatten())
     }
 
     pub(crate) fn problem(&self, line: usize, key: String, message: String) -> PolicyProblem {

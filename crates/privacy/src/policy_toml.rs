@@ -11,6 +11,7 @@ use crate::{
     method::{AgeScheme, Method},
     policy::{ANY_SENSITIVE, BUILTIN, LegalBasis, Policy, PolicyProblem, Rule, nearest},
     profile::Profile,
+    text::Rules,
 };
 
 const KEYS: [&str; 9] = ["name", "version", "profile", "description", "extends", "reference_date", "legal", "classes", "columns"];
@@ -202,9 +203,33 @@ impl Reader<'_> {
                     }
                 }
             }
+            Method::Scrub { languages } => {
+                self.refuse_unknown(table, &["method", "languages"], &prefix);
+                if let Some(value) = table.get("languages") {
+                    *languages = self.languages(value, &prefix).unwrap_or_default();
+                }
+            }
             _ => self.refuse_unknown(table, &["method"], &prefix),
         }
         Some(method)
+    }
+
+    /// A list of languages that have built-in rules for text, not empty.
+    fn languages(&mut self, value: &Value<'_>, prefix: &str) -> Option<Vec<String>> {
+        let words: Option<Vec<String>> = value.get_ref().as_array().and_then(|items| {
+            items
+                .iter()
+                .map(|item| item.get_ref().as_str().map(str::to_owned))
+                .collect::<Option<Vec<_>>>()
+                .filter(|words| !words.is_empty())
+        });
+        let known = |words: &Vec<String>| words.iter().all(|word| Rules::BUILTIN.contains(&word.as_str()));
+        if !words.as_ref().is_some_and(known) {
+            let message = format!("a list of the languages that have rules, as [\"en\"]; there are {}", Rules::BUILTIN.join(", "));
+            self.report(value.span().start, &format!("{prefix}languages"), message, None);
+            return None;
+        }
+        words
     }
 
     fn refuse_unknown(&mut self, table: &DeTable<'_>, known: &[&str], prefix: &str) {

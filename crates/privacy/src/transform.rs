@@ -28,6 +28,7 @@ use crate::{
     error::PrivacyError,
     method::{AgeScheme, Method},
     places::{NO_ZIP3, zip3},
+    scrub::TextTreatment,
     shape::{CodeShape, has_more_digits},
     uid::uid_of_code,
 };
@@ -64,6 +65,8 @@ pub(crate) enum Treatment {
         scheme: AgeScheme,
     },
     Zip3,
+    /// Free text.
+    Scrub(Arc<TextTreatment>),
     /// The codes of another treatment as UIDs.
     AsUid(Box<Treatment>),
     /// Each item of a list.
@@ -108,6 +111,7 @@ pub(crate) fn output_type(method: &Method, input: &DataType) -> Option<DataType>
         }
         Method::AgeBand { .. } => (text || date || input.is_integer() || input.is_floating()).then_some(DataType::Utf8View),
         Method::Zip3 => (text || input.is_integer()).then_some(DataType::Utf8View),
+        Method::Scrub { .. } => text.then_some(DataType::Utf8View),
     }
 }
 
@@ -115,7 +119,7 @@ pub(crate) fn output_type(method: &Method, input: &DataType) -> Option<DataType>
 pub(crate) fn types_of(method: &Method) -> &'static str {
     match method {
         Method::Keep | Method::Drop | Method::Redact => "every type",
-        Method::Mask => "text",
+        Method::Mask | Method::Scrub { .. } => "text",
         Method::Pseudonym { .. } | Method::VaultCode { .. } | Method::Encrypt => "text, whole numbers, dates and flags",
         Method::ShiftDate { .. } | Method::Year => "dates, timestamps and ISO text",
         Method::AgeBand { .. } => "numbers, dates and text",
@@ -168,6 +172,10 @@ impl Treatment {
             Method::Year => Treatment::Year,
             Method::AgeBand { scheme } => Treatment::AgeBand { scheme: *scheme },
             Method::Zip3 => Treatment::Zip3,
+            // The words of a policy are checked when it is read; what has no rules goes.
+            Method::Scrub { languages } => {
+                TextTreatment::new(languages, None).map_or(Treatment::Redact, |text| Treatment::Scrub(Arc::new(text)))
+            }
         }
     }
 
@@ -220,6 +228,7 @@ impl Treatment {
             Treatment::Year => year(values, around.reference.year(), &mut tally)?,
             Treatment::AgeBand { scheme } => age(values, *scheme, around.reference, &mut tally)?,
             Treatment::Zip3 => zip(values, &mut tally)?,
+            Treatment::Scrub(text) => Arc::new(text.apply(&as_text(values)?, around, &mut tally)?),
             Treatment::AsUid(inner) => {
                 let (codes, inner_tally) = inner.apply(values, around)?;
                 tally = inner_tally;

@@ -127,7 +127,7 @@ impl Deidentifier {
 
     /// Whether ages over 89 must not be shown, and so results that are ages go when they are.
     pub fn limits_ages(&self) -> bool {
-        self.policy().profile == Profile::HipaaSafeHarbor
+        self.policy().profile.limits_ages()
     }
 
     /// The day from which ages are counted.

@@ -42,6 +42,12 @@ fn facts() -> LegalBasis {
         ("document", "R-2026-1"),
         ("determined_on", "2026-01-01"),
         ("expires_on", "2999-12-31"),
+        ("quasi_identifiers", "assessed"),
+        ("assessment", "A-2026-3"),
+        ("singling_out", "groups of ten and more"),
+        ("linkability", "no codes"),
+        ("inference", "assessed"),
+        ("release_context", "a secure room"),
     ] {
         facts.set(key, value);
     }
@@ -247,6 +253,96 @@ fn every_forbidden_combination_is_refused_with_its_paragraph() {
         refused(Profile::GdprPseudonymised, &class, "keep", "GDPR");
     }
     allowed(Profile::None, &Name, "keep");
+}
+
+/// What the laws without a fixed list refuse whatever the assessment says.
+#[test]
+fn anonymous_data_has_no_codes_and_the_assessed_profiles_keep_no_identifier() {
+    use PhiClass::*;
+    let word = |word: &str| Method::from_word(word).unwrap();
+    let citation =
+        |profile: Profile, class: &PhiClass, method: &str| profile.permits(class, &word(method)).map_err(|refusal| refusal.citation);
+    for class in &PhiClass::ALL {
+        for method in ["pseudonym", "vault-code", "encrypt", "shift-date", "scrub"] {
+            assert!(Profile::GdprAnonymous.permits(class, &word(method)).is_err(), "{class} {method}");
+        }
+        assert!(Profile::Pipeda.permits(class, &word("encrypt")).is_err() && Profile::Australia.permits(class, &word("encrypt")).is_err());
+    }
+    assert_eq!(citation(Profile::GdprAnonymous, &Mrn, "vault-code"), Err("GDPR Recital 26, WP216 (linkability)"));
+    assert!(Profile::GdprAnonymous.permits(&Age, &Method::AgeBand { scheme: sutura_privacy::AgeScheme::TopCode }).is_err());
+    for (class, method) in [(Date, "year"), (Age, "age-band"), (Geography, "zip3"), (Clinical, "keep"), (Operational, "keep")] {
+        citation(Profile::GdprAnonymous, &class, method).unwrap();
+    }
+    for class in [Quasi, Age, Date, Geography, Name, OtherId] {
+        citation(Profile::GdprAnonymous, &class, "keep").unwrap_err();
+    }
+    for (profile, law) in [(Profile::Pipeda, "PIPEDA s. 2(1)"), (Profile::Australia, "Privacy Act 1988")] {
+        for class in [Name, Mrn, Ssn, Photo, OtherId, FreeText, Date, Age, Geography] {
+            assert!(citation(profile, &class, "keep").unwrap_err().starts_with(law), "{profile} {class}");
+        }
+        for (class, method) in [(Mrn, "vault-code"), (Mrn, "pseudonym"), (Date, "shift-date"), (Quasi, "keep"), (FreeText, "scrub")] {
+            citation(profile, &class, method).unwrap();
+        }
+    }
+    // Medicare numbers, IHI and tax file numbers: no code worked out from them.
+    for class in [Ssn, HealthPlan] {
+        assert_eq!(citation(Profile::Australia, &class, "pseudonym"), Err("Privacy Act 1988 (Cth) Sch. 1, APP 9.1"));
+        citation(Profile::Australia, &class, "vault-code").unwrap();
+        citation(Profile::Pipeda, &class, "pseudonym").unwrap();
+    }
+    // A column that the assessment covers may stay by name.
+    policy("pipeda", "[classes]\ndate=\"year\"\nage=\"drop\"\nquasi=\"keep\"\ngeography=\"drop\"\n[columns]\nadmitted = \"keep\"\n");
+}
+
+#[test]
+fn the_assessed_profiles_need_their_facts() {
+    let today = chrono::NaiveDate::from_ymd_opt(2026, 6, 1).unwrap();
+    for (name, needed) in [
+        ("gdpr-anonymous", vec!["assessment", "singling_out", "linkability", "inference"]),
+        ("pipeda", vec!["assessment", "quasi_identifiers"]),
+        ("australia", vec!["assessment", "release_context"]),
+    ] {
+        let policy = Policy::builtin(name).unwrap();
+        let missing: Vec<String> = policy.check_legal(today).unwrap_err().into_iter().map(|problem| problem.key).collect();
+        assert_eq!(missing, needed.iter().map(|key| format!("legal.{key}")).collect::<Vec<_>>());
+        assert!(Deidentifier::new(policy.clone(), &KeyRing::generate().unwrap(), Scope::new("p", "d"), None).is_err());
+        policy.with_legal(&facts()).check_legal(today).unwrap();
+    }
+}
+
+#[test]
+fn text_is_scrubbed_and_its_dates_follow_the_policy() {
+    let note = "Seen 03/14/2018 by Dr. Stevens, MRN: 257475, born 07/04/1921. BP 120/80.";
+    let batch =
+        table(vec![("patient_id", PhiClass::Mrn, text(&[Some("A-1"), None])), ("note", PhiClass::FreeText, text(&[Some(note), None]))]);
+    let scrubbed = |profile: &str, date: &str| {
+        let rules = format!("extends = \"{profile}\"\n[classes]\nfree-text = \"scrub\"\n{date}");
+        let policy = Policy::from_toml(&format!("name = \"t\"\nversion = \"1\"\n{rules}"), "t.toml").unwrap();
+        let released = apply(&deidentifier(policy), &batch);
+        assert!(ColumnMeta::from_field(released.schema().field_with_name("note").unwrap()).deid.as_deref() == Some("scrub@t/1"));
+        let notes = column(&released, "note");
+        assert_eq!(notes[1], None);
+        notes[0].clone().unwrap()
+    };
+    let safe = scrubbed("hipaa-safe-harbor", "");
+    assert_eq!(safe, "Seen 2018 by Dr. [NAME], MRN: [MRN], born [DATE]. BP 120/80.", "a year that shows an age over 89 goes");
+    assert!(scrubbed("limited-data-set", "").contains("Seen 03/14/2018 by Dr. [NAME]"));
+    let moved = scrubbed("expert-determination", "");
+    assert!(!moved.contains("03/14/2018") && !moved.contains("[DATE]") && moved.contains("[MRN]"), "{moved}");
+    assert!(scrubbed("expert-determination", "date = \"redact\"\n").starts_with("Seen [DATE] by"));
+    // Without a patient nothing can move, and nothing stays.
+    let alone = table(vec![("note", PhiClass::FreeText, text(&[Some(note)]))]);
+    let rules = "[classes]\nfree-text = \"scrub\"\ndate = \"shift-date\"\n";
+    assert!(column(&apply(&deidentifier(policy("none", rules)), &alone), "note")[0].as_ref().unwrap().starts_with("Seen [DATE] by"));
+    let spanish = "[classes]\nfree-text = { method = \"scrub\", languages = [\"es\"] }\n";
+    assert_eq!(policy("none", spanish).classes[0].method, Method::Scrub { languages: vec!["es".into()] });
+    for wrong in ["[\"fr\"]", "[]", "\"en\"", "[1]"] {
+        let rules = format!(
+            "name = \"p\"\nversion = \"1\"\nprofile = \"none\"\n[classes]\nfree-text = {{ method = \"scrub\", languages = {wrong} }}\n"
+        );
+        let Err(PrivacyError::Policy(problems)) = Policy::from_toml(&rules, "p.toml") else { panic!("{wrong} loaded") };
+        assert_eq!(problems[0].key, "classes.free-text.languages");
+    }
 }
 
 #[test]

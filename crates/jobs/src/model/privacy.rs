@@ -65,6 +65,21 @@ pub struct LegalSection {
     /// GDPR: how quasi-identifiers are handled, or the assessment that says so.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quasi_identifiers: Option<String>,
+    /// Anonymous data of the GDPR, PIPEDA and Australia: where the assessment of re-identification is documented.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assessment: Option<String>,
+    /// Anonymous data of the GDPR: why nobody can be singled out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub singling_out: Option<String>,
+    /// Anonymous data of the GDPR: why records of one person cannot be linked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub linkability: Option<String>,
+    /// Anonymous data of the GDPR: why nothing about a person can be inferred.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inference: Option<String>,
+    /// Australia: who gets the data, and how access to it is controlled.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release_context: Option<String>,
     /// Anything else worth recording.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub notes: Option<String>,
@@ -73,8 +88,39 @@ pub struct LegalSection {
 impl LegalSection {
     /// The same facts in the policy's terms.
     pub fn basis(&self) -> LegalBasis {
-        let LegalSection { agreement, recipient, purpose, expert, method, document, determined_on, expires_on, quasi_identifiers, notes } =
-            self.clone();
-        LegalBasis { agreement, recipient, purpose, expert, method, document, determined_on, expires_on, quasi_identifiers, notes }
+        let LegalSection {
+            agreement,
+            recipient,
+            purpose,
+            expert,
+            method,
+            document,
+            determined_on,
+            expires_on,
+            quasi_identifiers,
+            assessment,
+            singling_out,
+            linkability,
+            inference,
+            release_context,
+            notes,
+        } = self.clone();
+        LegalBasis {
+            agreement,
+            recipient,
+            purpose,
+            expert,
+            method,
+            document,
+            determined_on,
+            expires_on,
+            quasi_identifiers,
+            assessment,
+            singling_out,
+            linkability,
+            inference,
+            release_context,
+            notes,
+        }
     }
 }

@@ -1,0 +1,160 @@
+//! The method `scrub`: free text under a policy. What a [`Scrubber`] finds becomes its class in brackets, unless the policy keeps that
+//! class; dates are treated as the policy treats dates.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, PoisonError},
+};
+
+use arrow::array::{Array, StringViewArray, StringViewBuilder};
+use chrono::Datelike;
+use sutura_core::PhiClass;
+
+use crate::{
+    dates::{YearOrOlder, year_shown},
+    error::PrivacyError,
+    method::Method,
+    policy::Policy,
+    text::{ClassSet, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
+    transform::{Surroundings, Tally},
+};
+
+/// How a policy treats free text: the rules, and what becomes of each class.
+#[derive(Debug, Clone)]
+pub(crate) struct TextTreatment {
+    scrubber: Scrubber,
+    replacements: Replacements,
+    dates: TextDates,
+}
+
+/// What becomes of dates in text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum TextDates {
+    Tag,
+    Keep,
+    Year,
+    Shift { max_days: u16 },
+}
+
+impl TextTreatment {
+    /// The treatment of a policy; without one, everything that is found becomes a tag.
+    pub(crate) fn new(languages: &[String], policy: Option<&Policy>) -> Result<Self, TextError> {
+        let method_of = |class: &PhiClass| policy.and_then(|policy| policy.class_method(class));
+        let dates = match method_of(&PhiClass::Date) {
+            Some(Method::Keep) => TextDates::Keep,
+            Some(Method::Year) => TextDates::Year,
+            Some(Method::ShiftDate { max_days }) => TextDates::Shift { max_days: *max_days },
+            _ => TextDates::Tag,
+        };
+        let keeps_quasi = policy.is_none() || method_of(&PhiClass::Quasi) == Some(&Method::Keep);
+        let limits_ages = dates == TextDates::Year || policy.is_some_and(|policy| policy.profile.limits_ages());
+        let mut classes = if keeps_quasi { ClassSet::identifiers() } else { ClassSet::all() };
+        if limits_ages {
+            classes = classes.with(TextClass::Year);
+        }
+        let kept = TextClass::ALL.iter().filter(|class| method_of(&class.phi()) == Some(&Method::Keep));
+        let replacements =
+            kept.fold(Replacements::all(Replacement::Tag), |replacements, class| replacements.with(*class, Replacement::Keep));
+        Ok(Self { scrubber: Scrubber::new(rules_of(languages)?).with_classes(classes), replacements, dates })
+    }
+
+    /// Whether it needs to know whose text it is.
+    pub(crate) fn needs_patient(&self) -> bool {
+        matches!(self.dates, TextDates::Shift { .. })
+    }
+
+    /// The same for tables that do not say whose text it is: dates that would move become tags.
+    pub(crate) fn without_patient(mut self) -> Self {
+        if self.needs_patient() {
+            self.dates = TextDates::Tag;
+        }
+        self
+    }
+
+    /// Scrubs a column of texts.
+    pub(crate) fn apply(
+        &self,
+        texts: &StringViewArray,
+        around: &Surroundings<'_>,
+        tally: &mut Tally,
+    ) -> Result<StringViewArray, PrivacyError> {
+        let mut builder = StringViewBuilder::with_capacity(texts.len());
+        let (mut spans, mut out) = (Vec::new(), String::new());
+        for row in 0..texts.len() {
+            if texts.is_null(row) {
+                builder.append_null();
+                continue;
+            }
+            let text = texts.value(row);
+            spans.clear();
+            out.clear();
+            self.scrubber.spans(text, None, &mut spans).map_err(|_| CANNOT_SCRUB)?;
+            let days = self.days_of(row, around);
+            self.write(text, &spans, days, around.reference.year(), &mut out);
+            tally.changed += u64::from(out != text);
+            builder.append_value(&out);
+        }
+        Ok(builder.finish())
+    }
+
+    /// The days by which the dates of the row's patient move, if they do and the patient is known.
+    fn days_of(&self, row: usize, around: &Surroundings<'_>) -> Option<i32> {
+        let (TextDates::Shift { max_days }, Some(context), Some(patients)) = (self.dates, around.context, around.patients) else {
+            return None;
+        };
+        patients.is_valid(row).then(|| context.shift_days(patients.value(row), max_days)).flatten()
+    }
+
+    fn write(&self, text: &str, spans: &[Span], days: Option<i32>, this_year: i32, out: &mut String) {
+        let mut done = 0;
+        for span in spans {
+            // Spans come in order and on character boundaries; one that did not would only widen what goes.
+            let (Some(before), Some(value)) = (text.get(done..span.start), text.get(span.start..span.end)) else { continue };
+            out.push_str(before);
+            done = span.end;
+            let alone = [Span { start: 0, end: value.len(), ..*span }];
+            let replacement = match (span.class, self.dates) {
+                (TextClass::Date, TextDates::Keep) | (TextClass::Year, TextDates::Keep) => Replacement::Keep,
+                (TextClass::Date, TextDates::Shift { .. }) => days.map_or(Replacement::Tag, |days| Replacement::ShiftDate { days }),
+                (TextClass::Date, TextDates::Year) if year_may_stay(&self.year_of(value), this_year) => Replacement::Year,
+                (TextClass::Date, _) => Replacement::Tag,
+                (TextClass::Year, _) if !year_may_stay(value, this_year) => Replacement::Tag,
+                (class, _) => self.replacements.of(class).clone(),
+            };
+            self.scrubber.replace(value, &alone, &Replacements::all(replacement), out);
+        }
+        out.push_str(text.get(done..).unwrap_or_default());
+    }
+
+    fn year_of(&self, date: &str) -> String {
+        let span = Span { start: 0, end: date.len(), class: TextClass::Date, rule: crate::text::RuleId("date"), score: 1.0 };
+        let mut out = String::new();
+        self.scrubber.replace(date, &[span], &Replacements::all(Replacement::Year), &mut out);
+        out
+    }
+}
+
+const CANNOT_SCRUB: PrivacyError =
+    PrivacyError::Operation { operation: "scrubbing free text", reason: "the model of language failed; the text is not released" };
+
+/// Whether a year tells no age over 89.
+fn year_may_stay(year: &str, this_year: i32) -> bool {
+    let digits: String = year.chars().filter(char::is_ascii_digit).collect();
+    match digits.parse::<i32>() {
+        Ok(year) if digits.len() == 4 => matches!(year_shown(year, this_year), YearOrOlder::Year(_)),
+        _ => false,
+    }
+}
+
+/// The built-in rule sets of some languages. Reading them takes a while, so that each set is read once.
+fn rules_of(languages: &[String]) -> Result<Rules, TextError> {
+    static READ: Mutex<BTreeMap<Vec<String>, Rules>> = Mutex::new(BTreeMap::new());
+    let mut read = READ.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(rules) = read.get(languages) {
+        return Ok(rules.clone());
+    }
+    let words: Vec<&str> = languages.iter().map(String::as_str).collect();
+    let rules = Rules::builtin(&words)?;
+    read.insert(languages.to_vec(), rules.clone());
+    Ok(rules)
+}
