@@ -1,12 +1,17 @@
 //! Short texts (descriptions, labels, comments) by an allow-list: a word stays when it is a word of imaging, everything else goes.
 //!
 //! Looking for what identifies somebody misses what nobody thought of. Here the question is the other way round: what is known to say nothing of a person. The
-//! list is that of `data/words.txt` and the words of the names of DICOM's attributes; numbers of up to four digits stay, but for what may be a date, a
-//! time or a telephone number. Words that are the patient's or somebody's who is named in the same document ([`Tokens`]) go even if they are on the list.
+//! list is that of `data/words.txt` and the words of the names of DICOM's attributes; numbers of up to three digits stay, and of four where they are a measure, but for
+//! what may be a date, a time, a telephone number or an age over 89, and what stands beside a word that went. Words that are the patient's or somebody's who is named
+//! in the same document ([`Tokens`]) go even if they are on the list.
+
+mod tokens;
 
 use std::{borrow::Cow, collections::HashSet, sync::LazyLock};
 
 use sutura_dicom::dictionary;
+
+pub use tokens::Tokens;
 
 const WORDS: &str = include_str!("../data/words.txt");
 
@@ -43,122 +48,195 @@ static KNOWN: LazyLock<HashSet<String>> = LazyLock::new(|| {
     ours.chain(names).filter(|word| !NOT_WORDS.contains(&word.as_str())).collect()
 });
 
+/// The words of a text.
 fn words_of(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_alphanumeric()).filter(|word| !word.is_empty())
 }
 
-/// Identifiers that are looked for; each is looked for in every text.
-const MOST_IDENTIFIERS: usize = 64;
-
-/// What is known of the people in a document: words of names, and identifiers. Never shown.
-#[derive(Clone, Default)]
-pub struct Tokens {
-    words: HashSet<String>,
-    identifiers: Vec<String>,
+/// Whether a word (in capital letters) is one of imaging.
+fn is_known(word: &str) -> bool {
+    KNOWN.contains(word)
 }
 
-impl Tokens {
-    /// Adds the words of a name that have at least three letters, or two that are not ASCII.
-    pub fn add_name(&mut self, name: &str) {
-        for word in words_of(name) {
-            let enough = if word.is_ascii() { word.len() > 2 } else { word.chars().count() > 1 };
-            if enough && !word.bytes().all(|byte| byte.is_ascii_digit()) {
-                self.words.insert(word.to_uppercase());
-            }
-        }
-    }
-
-    /// Adds an identifier of at least four characters.
-    pub fn add_identifier(&mut self, identifier: &str) {
-        let identifier = identifier.trim().to_uppercase();
-        let is_new = self.identifiers.len() < MOST_IDENTIFIERS && !self.identifiers.contains(&identifier);
-        if identifier.chars().count() >= 4 && is_new {
-            self.identifiers.push(identifier);
-        }
-    }
-
-    /// Whether there are none.
-    pub fn is_empty(&self) -> bool {
-        self.words.is_empty() && self.identifiers.is_empty()
-    }
-
-    /// Whether a text has one of the words or identifiers in it.
-    pub fn are_in(&self, text: &str) -> bool {
-        if self.is_empty() || text.is_empty() {
-            return false;
-        }
-        let upper = text.to_uppercase();
-        self.has_identifier(&upper) || (!self.words.is_empty() && words_of(&upper).any(|word| self.words.contains(word)))
-    }
-
-    /// Whether a text has one of the identifiers in it.
-    pub fn identifiers_are_in(&self, text: &str) -> bool {
-        !self.identifiers.is_empty() && self.has_identifier(&text.to_uppercase())
-    }
-
-    /// Where identifiers are in a text, in order and apart; `None` where the places cannot be told, because capital letters take other room.
-    fn places(&self, text: &str) -> Option<Vec<(usize, usize)>> {
-        if self.identifiers.is_empty() {
-            return Some(Vec::new());
-        }
-        let upper = text.to_uppercase();
-        if upper.len() != text.len() || !text.is_ascii() {
-            return (!self.has_identifier(&upper)).then(Vec::new);
-        }
-        let all = self.identifiers.iter().flat_map(|identifier| upper.match_indices(identifier.as_str()));
-        let mut places: Vec<_> = all.map(|(at, found)| (at, at + found.len())).collect();
-        places.sort_unstable();
-        places.dedup_by(|next, last| {
-            let overlap = next.0 <= last.1;
-            if overlap {
-                last.1 = last.1.max(next.1);
-            }
-            overlap
-        });
-        Some(places)
-    }
-
-    fn has_identifier(&self, upper: &str) -> bool {
-        self.identifiers.iter().any(|identifier| upper.contains(identifier.as_str()))
-    }
+/// Whether every word of a text is one of imaging, alone or with digits: a term that many share.
+pub(crate) fn is_a_term(text: &str) -> bool {
+    words_of(text).all(|word| {
+        let upper = word.to_uppercase();
+        upper.split(|letter: char| letter.is_ascii_digit()).all(|run| run.len() < 2 || is_known(run))
+    })
 }
 
-impl std::fmt::Debug for Tokens {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Tokens({} words, {} identifiers)", self.words.len(), self.identifiers.len())
-    }
-}
-
-/// A text with only what may stay; words that went leave nothing behind. What separates the words that stay is kept.
+/// A text with only what may stay; words that went leave nothing behind, nor do the numbers beside them. What separates the words that stay is kept.
 pub fn cleaned<'t>(text: &'t str, tokens: &Tokens) -> Cow<'t, str> {
-    let Some(blocked) = tokens.places(text) else { return Cow::Borrowed("") };
-    let mut blocked = blocked.into_iter().peekable();
-    let mut row = Row::default();
-    let mut out = String::with_capacity(text.len());
-    let mut changed = false;
-    let mut at = 0;
-    while let Some(first) = text[at..].chars().next() {
-        let is_inside = first.is_alphanumeric();
-        let length = text[at..].find(|letter: char| letter.is_alphanumeric() != is_inside).unwrap_or(text.len() - at);
-        let (part, end) = (&text[at..at + length], at + length);
-        row.go_to(text, at);
-        while blocked.next_if(|(_, behind)| *behind <= at).is_some() {}
-        let is_blocked = blocked.peek().is_some_and(|(start, _)| *start < end);
-        let may_be_a_date = (row.may_be_a_date && is_number(part)) || is_joined_to_number(text, at, end);
-        match is_inside {
-            true if is_blocked || may_be_a_date || !may_stay(part, tokens) => changed = true,
-            false if !is_separator(part) => {
-                changed = true;
-                out.push(' ');
-            }
-            _ => out.push_str(part),
-        }
-        at = end;
-    }
-    if !changed {
+    let parts = Parts::of(text, tokens);
+    if parts.all.iter().all(|part| !part.is_gone) {
         return Cow::Borrowed(text);
     }
+    let mut out = String::with_capacity(text.len());
+    for part in &parts.all {
+        match (part.is_word, part.is_gone) {
+            (_, false) => out.push_str(part.text),
+            (false, true) => out.push(' '),
+            (true, true) => {}
+        }
+    }
     Cow::Owned(out.split_whitespace().filter(|part| part.chars().any(char::is_alphanumeric) || *part == "+").collect::<Vec<_>>().join(" "))
+}
+
+/// A word, or what is between two.
+struct Part<'t> {
+    text: &'t str,
+    /// A word in capital letters.
+    upper: Cow<'t, str>,
+    is_word: bool,
+    is_gone: bool,
+}
+
+struct Parts<'t> {
+    all: Vec<Part<'t>>,
+    /// Which of them are words.
+    words: Vec<usize>,
+}
+
+impl<'t> Parts<'t> {
+    fn of(text: &'t str, tokens: &Tokens) -> Self {
+        let mut parts = Self { all: Vec::new(), words: Vec::new() };
+        let mut blocked = tokens.places(text).into_iter().peekable();
+        let mut row = Row::default();
+        let mut at = 0;
+        while let Some(first) = text[at..].chars().next() {
+            let is_word = is_of_word(first);
+            let length = text[at..].find(|letter: char| is_of_word(letter) != is_word).unwrap_or(text.len() - at);
+            let (part, end) = (&text[at..at + length], at + length);
+            row.go_to(text, at);
+            while blocked.next_if(|(_, behind)| *behind <= at).is_some() {}
+            let is_blocked = blocked.peek().is_some_and(|(start, _)| *start < end);
+            let may_be_a_date = (row.may_be_a_date && is_number(part)) || is_joined_to_number(text, at, end);
+            let upper = if is_word { Cow::Owned(part.to_uppercase()) } else { Cow::Borrowed("") };
+            let is_gone = if is_word { is_blocked || may_be_a_date || !may_stay(part, &upper, tokens) } else { !is_separator(part) };
+            if is_word {
+                parts.words.push(parts.all.len());
+            }
+            parts.all.push(Part { text: part, upper, is_word, is_gone });
+            at = end;
+        }
+        for place in 0..parts.words.len() {
+            if parts.is_a_month(place) || parts.is_an_old_age(place) || parts.is_a_year(place) {
+                parts.remove(place);
+            }
+        }
+        if tokens.are_in(text) {
+            parts.remove_joined(tokens);
+        }
+        // Numbers beside what went say something of it: both ways, and on to the next.
+        for place in 1..parts.words.len() {
+            parts.spread(place - 1, place);
+        }
+        for place in (1..parts.words.len()).rev() {
+            parts.spread(place, place - 1);
+        }
+        parts
+    }
+
+    /// A word by its number.
+    fn word(&self, place: usize) -> &str {
+        self.words.get(place).map_or("", |at| self.all[*at].upper.as_ref())
+    }
+
+    fn before(&self, place: usize, words: usize) -> &str {
+        place.checked_sub(words).map_or("", |place| self.word(place))
+    }
+
+    fn is_gone(&self, place: usize) -> bool {
+        self.words.get(place).is_some_and(|at| self.all[*at].is_gone)
+    }
+
+    fn remove(&mut self, place: usize) {
+        if let Some(at) = self.words.get(place) {
+            self.all[*at].is_gone = true;
+        }
+    }
+
+    /// A month with a number beside it.
+    fn is_a_month(&self, place: usize) -> bool {
+        let is_digit = |word: &str| word.bytes().next().is_some_and(|byte| byte.is_ascii_digit());
+        tokens::month(self.word(place)).is_some() && (is_digit(self.before(place, 1)) || is_digit(self.word(place + 1)))
+    }
+
+    /// A number of 90 and more that is an age.
+    fn is_an_old_age(&self, place: usize) -> bool {
+        let word = self.word(place);
+        let digits = word.len() - word.trim_start_matches(|letter: char| letter.is_ascii_digit()).len();
+        let (number, rest) = word.split_at(digits);
+        if !number.parse::<u32>().is_ok_and(|years| (90..200).contains(&years)) {
+            return false;
+        }
+        let is_age = |word: &str| AGES.contains(&word);
+        if !rest.is_empty() {
+            return is_age(rest);
+        }
+        [self.before(place, 1), self.before(place, 2), self.word(place + 1), self.word(place + 2)].into_iter().any(is_age)
+    }
+
+    /// A number of four digits that nothing says to be a measure: a year, the last of a number, a room.
+    fn is_a_year(&self, place: usize) -> bool {
+        let word = self.word(place);
+        word.len() == 4 && is_number(word) && !self.is_measured(place)
+    }
+
+    /// A number with its unit, or the name of what it measures.
+    fn is_measured(&self, place: usize) -> bool {
+        UNITS.contains(&self.word(place + 1)) || (MEASURES.contains(&self.before(place, 1)) && !self.is_gone(place.wrapping_sub(1)))
+    }
+
+    /// What stands in several words and is a name or number all the same.
+    fn remove_joined(&mut self, tokens: &Tokens) {
+        let left: String = self.all.iter().filter(|part| !part.is_gone).map(|part| part.text).collect();
+        if tokens.are_in(&left) {
+            for part in &mut self.all {
+                part.is_gone = true;
+            }
+        }
+    }
+
+    /// From a word that went to a number, or a letter, beside it.
+    fn spread(&mut self, from: usize, to: usize) {
+        let is_spread = self.is_gone(from) && !self.is_gone(to) && !self.is_measured(to) && says_little_alone(self.word(to));
+        if is_spread {
+            self.remove(to);
+        }
+    }
+}
+
+/// Words that say that a number is an age.
+const AGES: [&str; 16] = ["AGE", "AGED", "YEAR", "YEARS", "YR", "YRS", "YO", "Y", "OLD", "ALTER", "JAHRE", "JAEHRIG", "J", "ANS", "ANOS", "ANNI"];
+/// Units behind a number.
+const UNITS: [&str; 22] = [
+    "MM", "CM", "UM", "S", "MS", "SEC", "US", "HU", "KV", "KVP", "MA", "MAS", "HZ", "KHZ", "MHZ", "ML", "MG", "GY", "CGY", "MGY", "MBQ", "DEG",
+];
+/// What a number behind it measures.
+const MEASURES: [&str; 20] =
+    ["TR", "TE", "TI", "FA", "B", "BVAL", "BVALUE", "FOV", "KV", "KVP", "MA", "MAS", "WW", "WL", "WC", "W", "L", "NEX", "ETL", "VENC"];
+
+/// Whether a word says something only with the one beside it: a number, a number with a letter, one letter. Not what names a weighting, a spine's level or a
+/// dimension.
+fn says_little_alone(word: &str) -> bool {
+    let bytes = word.as_bytes();
+    match bytes {
+        [b'W' | b'O'] => false,
+        [one] => one.is_ascii_alphabetic() || one.is_ascii_digit(),
+        [b'2' | b'3' | b'4', b'D'] => false,
+        [b'B', .., b'0'] => false,
+        [b'T' | b'L' | b'C' | b'S', rest @ ..] if rest.len() < 3 && rest.iter().all(u8::is_ascii_digit) => false,
+        [first, rest @ ..] if first.is_ascii_alphabetic() => rest.iter().all(u8::is_ascii_digit),
+        [rest @ .., last] => rest.iter().all(u8::is_ascii_digit) && last.is_ascii_alphanumeric(),
+        [] => false,
+    }
+}
+
+/// Letters, digits, and the marks that belong to the letter before them.
+fn is_of_word(letter: char) -> bool {
+    letter.is_alphanumeric() || ('\u{300}'..='\u{36F}').contains(&letter)
 }
 
 fn is_separator(part: &str) -> bool {
@@ -166,9 +244,8 @@ fn is_separator(part: &str) -> bool {
 }
 
 /// Whether a word says nothing of a person.
-fn may_stay(word: &str, tokens: &Tokens) -> bool {
-    let upper = word.to_uppercase();
-    if tokens.words.contains(&upper) {
+fn may_stay(word: &str, upper: &str, tokens: &Tokens) -> bool {
+    if tokens.is_name(word) {
         return false;
     }
     let digits = upper.bytes().filter(u8::is_ascii_digit).count();
@@ -176,10 +253,14 @@ fn may_stay(word: &str, tokens: &Tokens) -> bool {
         return false;
     }
     if digits == 0 {
-        return upper.len() == 1 || KNOWN.contains(&upper);
+        return upper.len() == 1 || is_known(upper);
     }
     // T2W, 3D, 5MM, B1000, H30S: each run of letters is a known word or one letter.
-    upper.split(|letter: char| letter.is_ascii_digit()).all(|run| run.len() < 2 || KNOWN.contains(run))
+    upper.split(|letter: char| letter.is_ascii_digit()).all(|run| run.len() < 2 || is_known(run) || (is_old_age_word(run) && !upper.starts_with(run)))
+}
+
+fn is_old_age_word(run: &str) -> bool {
+    AGES.contains(&run)
 }
 
 fn is_number(part: &str) -> bool {
@@ -204,8 +285,7 @@ fn is_joined_to_number(text: &str, start: usize, end: usize) -> bool {
 #[derive(Default)]
 struct Row {
     end: usize,
-    /// Whether it may be a date, a time or a telephone number: more than four digits in several numbers, or several numbers with a stroke, a hyphen, a
-    /// colon or more than one point between them.
+    /// Whether it may be a date, a time or a telephone number: several numbers, but for one with a decimal point.
     may_be_a_date: bool,
 }
 
@@ -218,10 +298,9 @@ impl Row {
         let is_of_row = |letter: char| letter.is_ascii_digit() || " ./-:()+_,".contains(letter);
         self.end = at + text[at..].find(|letter: char| !is_of_row(letter)).unwrap_or(text.len() - at);
         let row = &text[at..self.end];
-        let digits = row.bytes().filter(u8::is_ascii_digit).count();
         let numbers = row.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty()).count();
         let is_one_decimal = numbers == 2 && row.trim().bytes().filter(|byte| !byte.is_ascii_digit()).eq(std::iter::once(b'.'));
-        self.may_be_a_date = numbers >= 2 && !is_one_decimal && (digits > 4 || row.contains(['/', '-', ':', '.', '_']));
+        self.may_be_a_date = numbers >= 2 && !is_one_decimal;
     }
 }
 
@@ -266,7 +345,20 @@ mod tests {
             ("12.03.19", ""),
             ("mail jane@example.org", ""),
             ("Müller knee", "knee"),
-            ("born 3 May", "3"),
+            ("born 3 May", ""),
+            ("CT chest 24 DEC 1961 at 13 47 room B12", "CT chest at"),
+            ("knee dob 24 Dec 61", "knee"),
+            ("knee 12 MAR 19 age 97", "knee age"),
+            ("lung 97yo 097Y 47Y", "lung 47Y"),
+            ("lung 93 y o", "lung y o"),
+            ("ZIP 8001; ext 4711; apt 12B", "ext"),
+            ("chest 1961 lung", "chest lung"),
+            ("lung SSN last 6789", "lung"),
+            ("TR 2500 TE 1000 ms", "TR 2500 TE 1000 ms"),
+            ("ward 7 lung 5 mm", "lung 5 mm"),
+            ("Smith J. lung", "lung"),
+            ("lung JaneDoe", "lung"),
+            ("lung D-O-E A 1742", "lung"),
         ] {
             assert_eq!(cleaned(text, &tokens), left, "{text}");
         }
@@ -287,7 +379,7 @@ mod tests {
             let tokens = of_jane();
             let once = cleaned(&text, &tokens).into_owned();
             prop_assert!(!once.bytes().collect::<Vec<_>>().windows(5).any(|five| five.iter().all(u8::is_ascii_digit)));
-            prop_assert!(!words_of(&once.to_uppercase()).any(|word| tokens.words.contains(word)));
+            prop_assert!(!words_of(&once.to_uppercase()).any(|word| tokens.is_name(word)));
             prop_assert!(!once.to_uppercase().contains("A-1742"));
         }
     }

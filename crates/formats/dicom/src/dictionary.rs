@@ -2,7 +2,10 @@
 //!
 //! The tables are text, made by `tools/derive-dicom`; they are read once, when first asked.
 
-use std::{collections::HashMap, sync::LazyLock};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::LazyLock,
+};
 
 use sutura_core::PhiClass;
 
@@ -10,6 +13,7 @@ use crate::{tag::Tag, vr::Vr};
 
 const ATTRIBUTES: &str = include_str!("../data/attributes.tsv");
 const SOP_CLASSES: &str = include_str!("../data/sop_classes.tsv");
+const REGISTERED_UIDS: &str = include_str!("../data/registered_uids.tsv");
 
 /// What the dictionary knows of an attribute.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -182,6 +186,23 @@ pub fn sop_class_name(uid: &str) -> Option<&'static str> {
     NAMES.get(uid).copied()
 }
 
+/// Whether a UID is registered for a kind or a well-known thing: a SOP class, transfer syntax, palette, well-known frame of reference, coding scheme or
+/// context group (PS3.6 annex A), or the object identifier of a common terminology. Such a UID identifies no instance. That a UID begins as those of the standard
+/// do says nothing: anybody can write one.
+pub fn is_registered_uid(uid: &str) -> bool {
+    static KNOWN: LazyLock<HashSet<&'static str>> = LazyLock::new(|| {
+        let lines = REGISTERED_UIDS.lines().filter(|line| !line.starts_with('#'));
+        lines.filter_map(|line| line.split_once('\t').map(|(uid, _)| uid)).collect()
+    });
+    // Context groups are numbered (table A-3); the list of numbers goes on with each edition.
+    let is_context_group = || {
+        uid.strip_prefix("1.2.840.10008.6.1.").is_some_and(|number| {
+            !number.starts_with('0') && number.len() <= 4 && number.parse::<u16>().is_ok_and(|number| number < 1700)
+        })
+    };
+    KNOWN.contains(uid) || is_context_group()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -206,6 +227,42 @@ mod tests {
         assert_eq!(phi(Tag(0x0009_1001)), PhiClass::FreeText);
         assert_eq!(sop_class_name("1.2.840.10008.5.1.4.1.1.2"), Some("CT Image Storage"));
         assert_eq!(sop_class_name("1.2.3"), None);
+    }
+
+    #[test]
+    fn uids_of_kinds_are_told_from_those_of_things() {
+        for known in ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.4.1.1", "1.2.840.10008.1.5.1", "1.2.840.10008.6.1.19"] {
+            assert!(is_registered_uid(known), "{known}");
+        }
+        for thing in ["1.2.840.10008.1961.1224.7741.903.55", "1.2.840.10008.5.1.4.1.1.2.903", "1.2.840.10008.6.1.1224.1961", "1.2.840.10008.6.1.9031", "1.2.3"]
+        {
+            assert!(!is_registered_uid(thing), "{thing}");
+        }
+    }
+
+    /// What may be typed in, and UIDs of things, identify also where the profile does not name them.
+    #[test]
+    fn what_the_profile_does_not_name_is_technical_or_treated() {
+        for (keyword, phi) in [
+            ("PatientBirthDateInAlternativeCalendar", PhiClass::Date),
+            ("PlacerOrderNumberProcedure", PhiClass::OtherId),
+            ("ContactDisplayName", PhiClass::Name),
+            ("NTPSourceAddress", PhiClass::Ip),
+            ("SecondaryCaptureDeviceID", PhiClass::Device),
+            ("RadiationMachineName", PhiClass::Device),
+            ("SegmentLabel", PhiClass::FreeText),
+            ("BeamName", PhiClass::FreeText),
+            ("ContentLabel", PhiClass::FreeText),
+            ("SOPInstanceUIDOfConcatenationSource", PhiClass::OtherId),
+            ("RetrieveLocationUID", PhiClass::OtherId),
+            ("SOPClassUID", PhiClass::Operational),
+            ("Manufacturer", PhiClass::Operational),
+            ("ConvolutionKernel", PhiClass::Clinical),
+            ("Modality", PhiClass::Clinical),
+            ("SeriesNumber", PhiClass::Clinical),
+        ] {
+            assert_eq!(by_keyword(keyword).unwrap().phi, phi, "{keyword}");
+        }
     }
 
     #[test]
