@@ -3,14 +3,18 @@
 //! What happens to an element is decided by the table of the standard, which the dictionary of `sutura-dicom` has compiled in; what an identifier becomes is
 //! decided by the policy and keys of `sutura-privacy`. See `docs/src/reference/deidentify-dicom.md`.
 
+mod codes;
 pub mod deface;
 mod identity;
+mod keep;
 mod names;
 mod options;
 mod pixels;
 mod private;
 mod proof;
 mod rules;
+mod seen;
+mod shapes;
 mod strip;
 mod values;
 mod walk;

@@ -8,9 +8,10 @@ use arrow::{
 };
 use chrono::{Datelike, NaiveDate};
 use sutura_core::{ColumnMeta, PhiClass};
-use sutura_privacy::{Deidentifier, Method, PrivacyContext, Profile, SchemaPlan};
+use sutura_dicom::value;
+use sutura_privacy::{AgeScheme, Deidentifier, Method, PrivacyContext, Profile, SchemaPlan, uid_of_code};
 
-use super::options::modified_dates;
+use super::options::{method_of, modified_dates};
 use crate::error::DeidError;
 
 /// The kind of the codes that UIDs are made from: that of the class, so that columns of UIDs have the same 128 bits in them.
@@ -26,6 +27,7 @@ pub(crate) struct Identity {
     /// The column of accession numbers.
     accession: SchemaPlan,
     dates: Method,
+    ages: Option<Method>,
     reference_year: i32,
 }
 
@@ -44,6 +46,7 @@ impl Identity {
             patient: plan("patient_id", "(0010,0020)", PhiClass::Mrn, true)?,
             accession: plan("accession_number", "(0008,0050)", PhiClass::OtherId, false)?,
             dates: modified_dates(policy),
+            ages: method_of(policy, &PhiClass::Age).cloned(),
             reference_year: reference.year(),
         })
     }
@@ -58,9 +61,21 @@ impl Identity {
         self.context.key_id()
     }
 
-    /// Whether ages over 89 are one category.
-    pub(crate) fn limits_ages(&self) -> bool {
-        self.profile == Profile::HipaaSafeHarbor
+    /// An age (`AS`) as the policy treats ages: a group is shown by its lowest age. `None` where it goes, or is none.
+    pub(crate) fn age_shown(&self, text: &str) -> Option<String> {
+        let years = value::age_years(text.as_bytes())?;
+        let scheme = match self.ages.as_ref()? {
+            Method::Keep => return Some(text.to_owned()),
+            Method::AgeBand { scheme } => *scheme,
+            _ => return None,
+        };
+        let lowest = match scheme {
+            AgeScheme::TopCode if years < 90.0 => return Some(text.to_owned()),
+            AgeScheme::TopCode => 90,
+            AgeScheme::TenYear => (years.clamp(0.0, 90.0) as u32).min(90) / 10 * 10,
+            AgeScheme::LifeStage => [65, 18].into_iter().find(|first| years >= f64::from(*first)).unwrap_or(0),
+        };
+        Some(format!("{lowest:03}Y"))
     }
 
     /// Whether full-face photographs are identifiers (45 CFR 164.514(b)(2)(i)(Q)).
@@ -118,22 +133,6 @@ fn one(plan: &SchemaPlan, value: &str) -> Result<Option<String>, DeidError> {
     Ok(text.map(|column| column.value(0).to_owned()))
 }
 
-/// The UID of a code: its 128 bits under 2.25 (PS3.5 annex B.2).
-fn uid_of_code(code: &str) -> String {
-    let letters = code.as_bytes();
-    let letters = &letters[letters.len().saturating_sub(26)..];
-    let number = letters.iter().enumerate().fold(0u128, |number, (place, letter)| {
-        let value = u128::from(match letter {
-            b'a'..=b'z' => letter - b'a',
-            b'2'..=b'7' => letter - b'2' + 26,
-            _ => 0,
-        });
-        // 25 groups of five bits, then the last three.
-        if place == 25 { number << 3 | value >> 2 } else { number << 5 | value }
-    });
-    format!("2.25.{number}")
-}
-
 /// How dates are modified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shift {
@@ -166,11 +165,29 @@ mod tests {
 
     #[test]
     fn uids_have_the_bits_of_the_codes() {
-        assert_eq!(uid_of_code("77777777777777777777777774"), format!("2.25.{}", u128::MAX));
-        assert_eq!(uid_of_code("otherid-aaaaaaaaaaaaaaaaaaaaaaaaae"), "2.25.1");
         let context = PrivacyContext::new(&KeyRing::generate().unwrap(), Scope::new("p", "d"), None).unwrap();
         let uid = uid_of_code(&context.pseudonym(UID_KIND, "1.2.3").unwrap());
         assert!(uid.len() <= 44 && uid.starts_with("2.25."));
+    }
+
+    #[test]
+    fn ages_are_as_the_policy_says() {
+        let policy = |name: &str| {
+            let policy = sutura_privacy::Policy::builtin(name).unwrap();
+            Identity { ages: method_of(&policy, &PhiClass::Age).cloned(), ..identity(&policy) }
+        };
+        let of = |name: &str, age: &str| policy(name).age_shown(age);
+        assert_eq!((of("hipaa-safe-harbor", "091Y").as_deref(), of("hipaa-safe-harbor", "047Y").as_deref()), (Some("090Y"), Some("047Y")));
+        assert_eq!((of("gdpr-pseudonymised", "047Y").as_deref(), of("gdpr-pseudonymised", "097Y").as_deref()), (Some("040Y"), Some("090Y")));
+        assert_eq!((of("gdpr-pseudonymised", "011M").as_deref(), of("hipaa-safe-harbor", "Doe")), (Some("000Y"), None));
+        let dropped = Identity { ages: Some(Method::Drop), ..policy("hipaa-safe-harbor") };
+        assert_eq!(dropped.age_shown("047Y"), None);
+    }
+
+    fn identity(policy: &sutura_privacy::Policy) -> Identity {
+        let vault = Arc::new(sutura_privacy::MemoryVault::new().unwrap());
+        let privacy = Deidentifier::new(policy.clone(), &KeyRing::generate().unwrap(), Scope::new("p", "d"), Some(vault)).unwrap();
+        Identity::new(&privacy).unwrap()
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Keep,
     /// `C`.
     Clean,
+    /// The release of a program: stays where it looks like one.
+    Release,
     /// A date or time: as [`Dates::Modified`] says, else the second.
     Date(Base),
     /// The patient's code.
@@ -80,6 +82,9 @@ const CLASSIC: [&str; 17] = [
     "1.2.840.10008.5.1.4.1.1.128",
     "1.2.840.10008.5.1.4.1.1.129",
 ];
+
+/// Releases of the device's programs.
+const RELEASES: [u32; 3] = [0x0018_1019, 0x0018_101A, 0x0018_1020];
 
 /// The rules of one file: options and kind of object.
 #[derive(Debug, Clone, Copy)]
@@ -143,7 +148,8 @@ impl<'o> Rules<'o> {
         let options = self.options;
         let all = [
             (options.retain_safe_private, 'r', "retain-safe-private"),
-            (options.retain_uids, 'u', "retain-uids"),
+            // The UID of a device is the device's.
+            (options.retain_uids && (options.retain_device || attribute.option('v').is_none()), 'u', "retain-uids"),
             (options.retain_device, 'v', "retain-device"),
             (options.retain_institution, 'i', "retain-institution"),
             (options.retain_patient_characteristics, 'p', "retain-patient-characteristics"),
@@ -177,11 +183,15 @@ impl<'o> Rules<'o> {
         }
     }
 
-    /// An attribute that the table does not name: it stays, but for what its class of identifying information says otherwise.
+    /// An attribute that the table does not name: it stays where its class of identifying information says that it is technical.
     fn unlisted(&self, attribute: &Attribute, vr: Vr) -> (Action, By) {
         let action = match (&attribute.phi, vr) {
             (_, Vr::SQ) => Action::Keep,
             (_, Vr::UR) => Action::Remove,
+            (_, Vr::UI) if self.options.retain_uids => Action::Keep,
+            (_, Vr::UI) => Action::Uid,
+            (PhiClass::Device, _) if self.options.retain_device => Action::Keep,
+            _ if RELEASES.contains(&attribute.tag.0) => Action::Release,
             (PhiClass::Photo, _) => Action::Keep,
             (PhiClass::Clinical | PhiClass::Operational | PhiClass::Quasi, _) => Action::Keep,
             (PhiClass::FreeText, vr) if vr.is_text() => Action::Clean,
@@ -190,7 +200,6 @@ impl<'o> Rules<'o> {
                 Dates::Modified => Action::Date(Base::Remove),
                 Dates::Remove => Action::Remove,
             },
-            (PhiClass::Device, _) if self.options.retain_device => Action::Keep,
             (PhiClass::Name, Vr::PN) => Action::Dummy,
             _ => Action::Remove,
         };
@@ -211,6 +220,10 @@ fn by_group(tag: Tag, options: &Options) -> Option<(Action, By)> {
             _ => Some((Action::Keep, "clean-graphics")),
         },
         group if group & 0xFF00 == 0x6000 => Some((Action::Remove, BY_BASIC)),
+        // Directories of files, and what only they have.
+        0x0004 => Some((Action::Remove, BY_BASIC)),
+        // Pixels of a retired kind, which nobody looks at.
+        group if group & 0xFF00 == 0x7F00 && group != 0x7FE0 => Some((Action::Remove, BY_BASIC)),
         // Padding behind the data set, and signatures of what is no longer the same.
         0xFFFC | 0xFFFA => Some((Action::Remove, BY_BASIC)),
         _ if tag.0 == 0x0400_0500 || tag.0 == 0x4FFE_0001 => Some((Action::Remove, BY_BASIC)),
@@ -255,6 +268,34 @@ mod tests {
     }
 
     #[test]
+    fn what_the_table_does_not_name_stays_where_it_is_technical() {
+        let none = Options::default();
+        for (keyword, action) in [
+            ("SliceThickness", Action::Keep),
+            ("SeriesNumber", Action::Keep),
+            ("Manufacturer", Action::Keep),
+            ("ConvolutionKernel", Action::Keep),
+            ("BodyPartExamined", Action::Keep),
+            ("SoftwareVersions", Action::Release),
+            ("SegmentLabel", Action::Clean),
+            ("BeamName", Action::Clean),
+            ("ContentLabel", Action::Clean),
+            ("SOPClassUID", Action::Uid),
+            ("MultiFrameSourceSOPInstanceUID", Action::Uid),
+            ("RetrieveLocationUID", Action::Uid),
+            ("PatientBirthDateInAlternativeCalendar", Action::Remove),
+            ("PlacerOrderNumberProcedure", Action::Remove),
+            ("ContactDisplayName", Action::Remove),
+            ("NTPSourceAddress", Action::Remove),
+            ("OwnerID", Action::Remove),
+            ("RadiationMachineName", Action::Remove),
+            ("SecondaryCaptureDeviceID", Action::Remove),
+        ] {
+            assert_eq!(decide(none, CT, keyword), action, "{keyword}");
+        }
+    }
+
+    #[test]
     fn options_change_what_the_table_says_they_change() {
         let on = |change: fn(&mut Options)| {
             let mut options = Options::default();
@@ -267,6 +308,10 @@ mod tests {
             (on(|o| o.dates = Dates::Modified), "SeriesDate", Action::Date(Base::Remove)),
             (on(|o| o.dates = Dates::Modified), "PatientBirthDate", Action::Empty),
             (on(|o| o.retain_uids = true), "SOPInstanceUID", Action::Keep),
+            (on(|o| o.retain_uids = true), "VolumeFrameOfReferenceUID", Action::Keep),
+            (on(|o| o.retain_uids = true), "DeviceUID", Action::Uid),
+            (on(|o| o.retain_device = true), "DeviceUID", Action::Keep),
+            (on(|o| o.retain_device = true), "SoftwareVersions", Action::Keep),
             (on(|o| o.retain_device = true), "StationName", Action::Keep),
             (on(|o| o.retain_institution = true), "InstitutionName", Action::Keep),
             (on(|o| o.retain_patient_characteristics = true), "PatientAge", Action::Keep),

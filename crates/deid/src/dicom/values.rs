@@ -119,12 +119,6 @@ pub(crate) fn modified(vr: Vr, bytes: &[u8], shift: Shift) -> Option<String> {
     Some(out)
 }
 
-/// An age with all over 89 years as 90; `None` where it is none.
-pub(crate) fn age_shown(text: &str) -> Option<&str> {
-    let years = value::age_years(text.as_bytes())?;
-    Some(if years >= 90.0 { "090Y" } else { text })
-}
-
 /// Whether a text has the shape of a code string: up to 16 capital letters, digits, spaces and underscores.
 pub(crate) fn is_code_string(text: &str) -> bool {
     text.split('\\').all(|part| {
@@ -142,9 +136,40 @@ pub(crate) fn is_one_of_its_values(tag: Tag, bytes: &[u8]) -> bool {
         0x0010_21A0 => &[b"YES", b"NO", b"UNKNOWN"],
         // Patient's Sex Neutered
         0x0010_2203 => &[b"ALTERED", b"UNALTERED"],
+        // Ethnic Group is typed in: the groups that statistics know stay.
+        0x0010_2160 => return parts(bytes).all(|part| is_ethnic_group(part.trim_ascii())),
         _ => return true,
     };
     parts(bytes).all(|part| part.trim_ascii().is_empty() || values.contains(&part.trim_ascii()))
+}
+
+fn is_ethnic_group(group: &[u8]) -> bool {
+    const GROUPS: [&str; 24] = [
+        "", "AFRICAN", "AFRICAN AMERICAN", "AMERICAN INDIAN", "ALASKA NATIVE", "ARAB", "ASIAN", "BLACK", "CAUCASIAN", "CHINESE", "EUROPEAN", "HISPANIC", "INDIAN",
+        "JAPANESE", "KOREAN", "LATINO", "MIXED", "NATIVE HAWAIIAN", "NOT HISPANIC", "OTHER", "PACIFIC ISLAND", "PACIFIC ISLANDER", "UNKNOWN", "WHITE",
+    ];
+    // As some systems number them.
+    group.len() <= 16 && (GROUPS.iter().any(|known| known.as_bytes().eq_ignore_ascii_case(group)) || group.len() == 1)
+}
+
+/// Whether a code is a modality (PS3.3 C.7.3.1.1.1 with the retired ones).
+pub(crate) fn is_modality(code: &str) -> bool {
+    const MODALITIES: [&str; 96] = [
+        "ANN", "AR", "ASMT", "AU", "BDUS", "BI", "BMD", "CD", "CF", "CFM", "CP", "CR", "CS", "CT", "CTPROTOCOL", "DD", "DF", "DG", "DM", "DMS", "DOC", "DS", "DX",
+        "EC", "ECG", "EEG", "EM", "EMG", "EOG", "EPS", "ES", "FA", "FID", "FS", "GM", "HC", "HD", "IO", "IOL", "IVOCT", "IVUS", "KER", "KO", "LEN", "LP", "LS", "M3D",
+        "MA", "MG", "MR", "MS", "NEARLINE", "NM", "OAM", "OCT", "OP", "OPM", "OPR", "OPT", "OPTBSV", "OPTENF", "OPV", "OSS", "OT", "PA", "PLAN", "POS", "PR", "PT", "PX",
+        "REG", "RESP", "RF", "RG", "RTDOSE", "RTIMAGE", "RTINTENT", "RTPLAN", "RTRAD", "RTRECORD", "RTSEGANN", "RTSTRUCT", "RWV", "SEG", "SM", "SMR", "SR", "SRF", "ST",
+        "STAIN", "TEXTUREMAP", "TG", "US", "VA", "VF", "XA",
+    ];
+    MODALITIES.contains(&code) || matches!(code, "XC" | "XAPROTOCOL" | "FPR" | "HPR" | "CAD")
+}
+
+/// Whether a value is an offset from UTC: a sign, hours and minutes.
+pub(crate) fn is_time_zone(bytes: &[u8]) -> bool {
+    parts(bytes).all(|part| {
+        let part = part.trim_ascii();
+        part.is_empty() || matches!(part, [b'+' | b'-', rest @ ..] if rest.len() == 4 && rest.iter().all(u8::is_ascii_digit) && rest[0] < b'2' && rest[2] < b'6')
+    })
 }
 
 #[cfg(test)]
@@ -155,7 +180,11 @@ mod tests {
     fn attributes_of_few_values_have_one_of_them() {
         let sex = |bytes: &[u8]| is_one_of_its_values(Tag(0x0010_0040), bytes);
         assert!(sex(b"F ") && sex(b"") && sex(b"M\\O") && !sex(b"DOE JANE") && !sex(b"F\\DOE"));
-        assert!(is_one_of_its_values(Tag(0x0010_2160), b"anything"));
+        let group = |bytes: &[u8]| is_one_of_its_values(Tag(0x0010_2160), bytes);
+        assert!(group(b"Asian ") && group(b"WHITE") && group(b"") && !group(b"of Ulm") && !group(b"ZZ1"));
+        assert!(is_one_of_its_values(Tag(0x0010_2161), b"anything"));
+        assert!(is_time_zone(b"+0530 ") && is_time_zone(b"-0800") && !is_time_zone(b"ZZPHI1") && !is_time_zone(b"+9999"));
+        assert!(is_modality("CT") && is_modality("RTSTRUCT") && !is_modality("KOWALEWSKA"));
     }
 
     #[test]
@@ -178,14 +207,6 @@ mod tests {
         ] {
             assert_eq!(of(vr, text, shift), None, "{text}");
         }
-    }
-
-    #[test]
-    fn ages_over_89_are_one() {
-        assert_eq!(
-            (age_shown("047Y"), age_shown("091Y"), age_shown("011M"), age_shown("Doe")),
-            (Some("047Y"), Some("090Y"), Some("011M"), None)
-        );
     }
 
     #[test]

@@ -2,7 +2,6 @@
 
 use std::{borrow::Cow, collections::HashMap};
 
-use sutura_core::PhiClass;
 use sutura_dicom::{
     DataSet, DicomFile, Element, Tag, Vr, dictionary,
     write::{OwnedDataSet, OwnedElement, OwnedValue},
@@ -13,32 +12,34 @@ use super::{
     options::{Dates, Options},
     private,
     proof::Proof,
-    rules::{Action, BY_BASIC, By, Rules, is_temporal},
-    values::{age_shown, dummy, is_code_string, is_one_of_its_values, is_temporal_value, modified},
+    rules::{Action, BY_BASIC, By, Rules},
+    seen::{Seen, uids_of},
+    shapes::effective,
+    values::{dummy, is_code_string, modified},
 };
 use crate::{
     error::DeidError,
     text::{Tokens, cleaned},
 };
 
-/// Most words and identifiers of people that are kept in mind of one file.
-const MOST_TOKENS: usize = 4096;
+/// Timezone Offset From UTC.
+const TIME_ZONE: Tag = Tag(0x0008_0201);
 
 /// The way through one file.
 pub(crate) struct Walk<'f, 'w> {
-    options: &'w Options,
-    identity: &'w Identity,
-    rules: Rules<'w>,
-    proof: &'w mut Proof,
-    tokens: Tokens,
+    pub(super) options: &'w Options,
+    pub(super) identity: &'w Identity,
+    pub(super) rules: Rules<'w>,
+    pub(super) proof: &'w mut Proof,
+    pub(super) tokens: Tokens,
     uids: HashMap<&'f str, String>,
     patient: Option<String>,
     shift: Shift,
-    path: Vec<Tag>,
+    pub(super) path: Vec<Tag>,
     /// Sequences around that are cleaned: texts in them are too.
-    cleaned_around: usize,
+    pub(super) cleaned_around: usize,
     /// Whether there was text that is not ASCII, or a character set.
-    has_text: bool,
+    pub(super) has_text: bool,
 }
 
 impl<'f, 'w> Walk<'f, 'w> {
@@ -46,8 +47,7 @@ impl<'f, 'w> Walk<'f, 'w> {
         let data_set = file.data_set();
         let patient = data_set.text(Tag(0x0010_0020)).unwrap_or_default();
         let sop_class = data_set.text(Tag(0x0008_0016)).unwrap_or_default();
-        let mut seen = Seen::default();
-        seen.look(data_set);
+        let seen = Seen::of(data_set);
         let shift = identity.shift(&patient);
         if options.dates == Dates::Modified && shift == Shift::None {
             proof.warn("no-patient-to-move-dates-for");
@@ -58,7 +58,7 @@ impl<'f, 'w> Walk<'f, 'w> {
             rules: Rules::new(options, &sop_class),
             proof,
             tokens: seen.tokens,
-            uids: if options.retain_uids { HashMap::new() } else { identity.uids(&seen.uids)? },
+            uids: identity.uids(&seen.uids)?,
             patient: identity.patient_code(&patient)?,
             shift,
             path: Vec::new(),
@@ -90,8 +90,8 @@ impl<'f, 'w> Walk<'f, 'w> {
             let made = if tag.is_private() {
                 self.private(&element, &mut creators)
             } else {
-                let (action, by) = self.decide(&element);
-                self.act(&element, action, by)?
+                let (vr, action, by) = self.decide(&element);
+                self.act(&element, vr, action, by)?
             };
             out.extend(made);
             self.path.pop();
@@ -102,34 +102,35 @@ impl<'f, 'w> Walk<'f, 'w> {
         Ok(OwnedDataSet::from_elements(out))
     }
 
-    fn decide(&self, element: &Element<'f>) -> (Action, By) {
+    /// What an element is treated as, what becomes of it, and what decided.
+    fn decide(&self, element: &Element<'f>) -> (Vr, Action, By) {
         let (tag, vr) = (element.tag(), element.vr());
-        let (action, by) = self.rules.decide(tag, vr);
+        // What is written as something else than it is was not looked at by those who made the table.
+        let effective = dictionary::attribute(tag).map_or(Some(vr), |attribute| effective(attribute, vr));
+        let (action, by) = self.rules.decide(tag, effective.unwrap_or(vr));
+        let removes = matches!(action, Action::Remove | Action::Empty | Action::Dummy | Action::Patient | Action::Code);
+        let Some(vr) = effective else { return (vr, if removes { action } else { Action::Remove }, by) };
         if !matches!(action, Action::Keep | Action::Clean) {
-            return (action, by);
+            return (vr, action, by);
         }
         // Overlays may be graphics with text in them; only regions stay.
         if tag.group() & 0xFF00 == 0x6000 {
             let kind = element.data_set().text(Tag::new(tag.group(), 0x0040));
             if kind.as_deref() != Some("R") {
-                return (Action::Remove, BY_BASIC);
+                return (vr, Action::Remove, BY_BASIC);
             }
         }
-        // What is written as something else than it is was not looked at by those who made the table.
-        let known = dictionary::attribute(tag).map_or(vr, |attribute| attribute.vr);
-        let is_strange = vr == Vr::UN || (known.is_text() && !vr.is_text()) || (known == Vr::SQ) != (vr == Vr::SQ);
-        if is_strange {
-            return (Action::Remove, by);
+        if tag == TIME_ZONE {
+            // Beside a year it says where the patient was, and nothing of a time.
+            let is_beside_times = self.options.dates == Dates::Full || matches!(self.shift, Shift::Days(_));
+            return (vr, if is_beside_times { Action::Keep } else { Action::Remove }, by);
         }
-        if vr.is_text() && !known.is_text() && action == Action::Keep {
-            return (Action::Clean, by);
-        }
-        (action, by)
+        (vr, action, by)
     }
 
     fn private(&mut self, element: &Element<'f>, creators: &mut Vec<Tag>) -> Option<OwnedElement> {
         let tag = element.tag();
-        let kept = if self.options.retain_safe_private && !element.is_sequence() { private::safe(element) } else { None };
+        let kept = if self.options.retain_safe_private && !element.is_sequence() { private::safe(element, &self.tokens) } else { None };
         let Some(vr) = kept else {
             // The creator comes back where something of its block stays.
             self.proof.record(&self.path, "removed", "private");
@@ -142,8 +143,8 @@ impl<'f, 'w> Walk<'f, 'w> {
         Some(OwnedElement { vr, ..OwnedElement::of(element) })
     }
 
-    fn act(&mut self, element: &Element<'f>, action: Action, by: By) -> Result<Option<OwnedElement>, DeidError> {
-        let (tag, vr) = (element.tag(), element.vr());
+    pub(super) fn act(&mut self, element: &Element<'f>, vr: Vr, action: Action, by: By) -> Result<Option<OwnedElement>, DeidError> {
+        let tag = element.tag();
         let with = |value| Some(OwnedElement { tag, vr, value });
         let with_text = |text: String| with(OwnedValue::Bytes(text.into()));
         Ok(match action {
@@ -178,7 +179,7 @@ impl<'f, 'w> Walk<'f, 'w> {
                     self.proof.record(&self.path, "date", by);
                     with_text(text)
                 }
-                None => return self.act(element, base.into(), BY_BASIC),
+                None => return self.act(element, vr, base.into(), BY_BASIC),
             },
             Action::Keep | Action::Clean if vr == Vr::SQ => {
                 let is_cleaned = action == Action::Clean || by == super::rules::BY_REFERENCE;
@@ -188,13 +189,14 @@ impl<'f, 'w> Walk<'f, 'w> {
                 self.kept(action, by);
                 with(OwnedValue::Items(items))
             }
-            Action::Keep => self.keep(element, by)?,
-            Action::Clean => self.clean(element, by)?,
+            Action::Keep => self.keep(element, vr, by)?,
+            Action::Release => self.keep_release(element, vr, by)?,
+            Action::Clean => self.clean(element, vr, by)?,
         })
     }
 
     /// Counts an element that stayed.
-    fn kept(&mut self, action: Action, by: By) {
+    pub(super) fn kept(&mut self, action: Action, by: By) {
         match (action, by) {
             (Action::Clean, _) => self.proof.record(&self.path, "cleaned", by),
             (_, super::rules::BY_CLASS | BY_BASIC) => self.proof.untouched += 1,
@@ -202,67 +204,28 @@ impl<'f, 'w> Walk<'f, 'w> {
         }
     }
 
-    fn keep(&mut self, element: &Element<'f>, by: By) -> Result<Option<OwnedElement>, DeidError> {
-        let (tag, vr) = (element.tag(), element.vr());
-        if !vr.is_text() {
-            self.kept(Action::Keep, by);
-            return Ok(Some(OwnedElement::of(element)));
-        }
-        // Only dates that are dates: what else stands in their place is nobody knows what.
-        if is_temporal(vr) && !is_temporal_value(vr, element.bytes()) {
-            return self.act(element, Action::Remove, by);
-        }
-        if !is_what_it_says(vr, element.bytes()) || !is_one_of_its_values(tag, element.bytes()) {
-            let base = self.rules.base_of(tag, vr);
-            return self.act(element, base, by);
-        }
-        let text = element.text().unwrap_or_default();
-        if vr == Vr::AS && (self.identity.limits_ages() || tag.0 != 0x0010_1010) && !text.is_empty() {
-            let Some(shown) = age_shown(&text) else { return self.act(element, Action::Remove, by) };
-            self.proof.record(&self.path, "age", by);
-            return Ok(Some(OwnedElement { tag, vr, value: OwnedValue::Bytes(shown.to_owned().into()) }));
-        }
-        let is_loose =
-            self.cleaned_around > 0 && matches!(vr, Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC) && !is_of_a_known_code(element);
-        let has_tokens = match vr {
-            _ if is_loose => true,
-            Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC | Vr::PN | Vr::AE | Vr::UR => self.tokens.are_in(&text),
-            Vr::CS => self.tokens.identifiers_are_in(&text) || !is_code_string(&text),
-            _ => false,
-        };
-        if has_tokens {
-            return self.clean(element, if is_loose { by } else { "tokens" });
-        }
-        self.kept(Action::Keep, by);
-        if element.bytes().is_ascii() && !element.bytes().contains(&0x1B) {
-            return Ok(Some(OwnedElement::of(element)));
-        }
-        self.has_text = true;
-        Ok(Some(OwnedElement { tag, vr, value: OwnedValue::Bytes(text.into_owned().into()) }))
-    }
-
-    fn clean(&mut self, element: &Element<'f>, by: By) -> Result<Option<OwnedElement>, DeidError> {
-        let (tag, vr) = (element.tag(), element.vr());
+    pub(super) fn clean(&mut self, element: &Element<'f>, vr: Vr, by: By) -> Result<Option<OwnedElement>, DeidError> {
+        let tag = element.tag();
         let text = match vr {
             Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC | Vr::CS => element.text().unwrap_or_default(),
             // The rest cannot be cleaned word by word.
             _ => {
                 let base = self.rules.base_of(tag, vr);
-                return self.act(element, base, by);
+                return self.act(element, vr, base, by);
             }
         };
         let left = cleaned(&text, &self.tokens);
         let left = if vr == Vr::CS && !is_code_string(&left) { Cow::Borrowed("") } else { left };
         if left.is_empty() && !text.is_empty() {
             let base = self.rules.base_of(tag, vr);
-            return self.act(element, base, by);
+            return self.act(element, vr, base, by);
         }
         self.has_text |= !left.is_ascii();
         self.proof.record(&self.path, "cleaned", by);
         Ok(Some(OwnedElement { tag, vr, value: OwnedValue::Bytes(left.into_owned().into()) }))
     }
 
-    /// The new UIDs for the UIDs of an element. Those that the standard itself gives (of frames of reference, palettes) stay.
+    /// The new UIDs for the UIDs of an element. Those that are registered (of SOP classes, well-known frames of reference, palettes) stay.
     fn new_uids(&self, element: &Element<'f>) -> String {
         let mut out = String::with_capacity(64);
         for (place, uid) in uids_of(element).enumerate() {
@@ -271,132 +234,10 @@ impl<'f, 'w> Walk<'f, 'w> {
             }
             match self.uids.get(uid) {
                 Some(new) => out.push_str(new),
-                None if is_of_the_standard(uid) => out.push_str(uid),
+                None if dictionary::is_registered_uid(uid) => out.push_str(uid),
                 None => {}
             }
         }
         out
-    }
-}
-
-/// Whether a text is part of a code of a terminology that many use: code, scheme, version or meaning.
-fn is_of_a_known_code(element: &Element<'_>) -> bool {
-    const SCHEMES: [&str; 26] = [
-        "SCT",
-        "SRT",
-        "SNM3",
-        "99SDM",
-        "DCM",
-        "LN",
-        "UCUM",
-        "RADLEX",
-        "RADELEMENT",
-        "I10",
-        "I10C",
-        "I10P",
-        "I9C",
-        "ICD10",
-        "ICDO3",
-        "NCIt",
-        "FMA",
-        "UMLS",
-        "BI",
-        "MA",
-        "NEU",
-        "C4",
-        "HPC",
-        "CVX",
-        "RXNORM",
-        "PLC",
-    ];
-    let tag = element.tag().0;
-    if !matches!(tag, 0x0008_0100 | 0x0008_0102 | 0x0008_0103 | 0x0008_0104) {
-        return false;
-    }
-    let Some(scheme) = element.data_set().text(Tag(0x0008_0102)) else { return false };
-    let text = element.text().unwrap_or_default();
-    let is_code = |letter: u8| letter.is_ascii_alphanumeric() || b"-./[]{}*%^_ ".contains(&letter);
-    SCHEMES.contains(&scheme.as_ref()) && (tag == 0x0008_0104 || (text.len() <= 18 && text.bytes().all(is_code)))
-}
-
-/// Whether numbers and UIDs are written with the characters that these have: no text in their place.
-fn is_what_it_says(vr: Vr, bytes: &[u8]) -> bool {
-    let more: &[u8] = match vr {
-        Vr::DS => b"+-.eE \\\0",
-        Vr::IS => b"+-. \\\0",
-        Vr::UI => b". \\\0",
-        _ => return true,
-    };
-    bytes.iter().all(|byte| byte.is_ascii_digit() || more.contains(byte))
-}
-
-fn uids_of<'f>(element: &Element<'f>) -> impl Iterator<Item = &'f str> + use<'f> {
-    let text = std::str::from_utf8(element.bytes()).unwrap_or_default();
-    text.split('\\').map(|uid| uid.trim_matches(['\0', ' ']))
-}
-
-/// Whether a UID is one of the standard: its root, and few and short parts.
-fn is_of_the_standard(uid: &str) -> bool {
-    uid.strip_prefix("1.2.840.10008.").is_some_and(|rest| {
-        let mut parts = rest.split('.');
-        parts.clone().count() <= 8 && parts.all(|part| (1..=4).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_digit()))
-    })
-}
-
-/// What is looked at before: UIDs to replace, and words and numbers of people.
-#[derive(Default)]
-struct Seen<'f> {
-    uids: Vec<&'f str>,
-    known: std::collections::HashSet<&'f str>,
-    tokens: Tokens,
-    count: usize,
-}
-
-impl<'f> Seen<'f> {
-    fn look(&mut self, data_set: DataSet<'f>) {
-        for element in data_set.elements() {
-            match element.vr() {
-                Vr::SQ => element.items().for_each(|item| self.look(item)),
-                Vr::UI => {
-                    for uid in uids_of(&element).filter(|uid| !uid.is_empty() && !is_of_the_standard(uid)) {
-                        if self.known.insert(uid) {
-                            self.uids.push(uid);
-                        }
-                    }
-                }
-                vr if vr.is_text() && self.count < MOST_TOKENS && !element.tag().is_private() => self.token(&element),
-                _ => {}
-            }
-        }
-    }
-
-    fn token(&mut self, element: &Element<'f>) {
-        let is_name = element.vr() == Vr::PN;
-        let class = || element.attribute().map(|attribute| &attribute.phi);
-        let is_identifier = !is_name
-            && matches!(
-                class(),
-                Some(
-                    PhiClass::Mrn
-                        | PhiClass::Ssn
-                        | PhiClass::Phone
-                        | PhiClass::Email
-                        | PhiClass::Account
-                        | PhiClass::HealthPlan
-                        | PhiClass::Licence
-                )
-            );
-        if !(is_name || is_identifier || element.tag().0 == 0x0008_0050) {
-            return;
-        }
-        let Some(text) = element.text() else { return };
-        self.count += 1;
-        for part in text.split('\\') {
-            if is_name {
-                self.tokens.add_name(part);
-            } else {
-                self.tokens.add_identifier(part);
-            }
-        }
     }
 }

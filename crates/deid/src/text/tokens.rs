@@ -241,6 +241,21 @@ impl Tokens {
         self.identifiers.iter().any(is_it) || self.is_compact_birth_date(whole) || self.is_compact_birth_date(digits)
     }
 
+    /// Whether a long name or identifier is written in bytes, one byte a letter or two.
+    pub fn are_in_bytes(&self, bytes: &[u8]) -> bool {
+        if bytes.len() < 5 || self.is_empty() {
+            return false;
+        }
+        let upper = |bytes: &mut dyn Iterator<Item = &u8>| -> String {
+            bytes.map(|byte| if byte.is_ascii_graphic() { char::from(byte.to_ascii_uppercase()) } else { ' ' }).collect()
+        };
+        let is_in = |text: &str| {
+            let identifiers = self.identifiers.iter().filter(|identifier| identifier.len() >= 6);
+            self.long.iter().chain(identifiers).any(|known| text.contains(known.as_str()))
+        };
+        is_in(&upper(&mut bytes.iter())) || is_in(&upper(&mut bytes.iter().filter(|byte| **byte != 0)))
+    }
+
     /// Where identifiers are in a text, in order and apart.
     pub(super) fn places(&self, text: &str) -> Vec<(usize, usize)> {
         if self.identifiers.is_empty() {

@@ -193,9 +193,9 @@ impl DicomFile {
         self.is_beginning
     }
 
-    /// Whether it is a DICOMDIR: a directory of other files.
+    /// Whether it is a DICOMDIR: a directory of other files. An image that has directory records in it stays an image.
     pub fn is_directory(&self) -> bool {
-        self.data_set().get(Tag(0x0004_1220)).is_some()
+        self.data_set().get(Tag(0x0004_1220)).is_some() && self.data_set().get(Tag(0x0008_0018)).is_none()
     }
 
     /// What is odd about the file's structure.
