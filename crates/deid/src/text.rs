@@ -349,7 +349,7 @@ mod tests {
             ("CT chest 24 DEC 1961 at 13 47 room B12", "CT chest at"),
             ("knee dob 24 Dec 61", "knee"),
             ("knee 12 MAR 19 age 97", "knee age"),
-            ("lung 97yo 097Y 47Y", "lung 47Y"),
+            ("lung 97yo 097Y knee 47Y", "lung knee 47Y"),
             ("lung 93 y o", "lung y o"),
             ("ZIP 8001; ext 4711; apt 12B", "ext"),
             ("chest 1961 lung", "chest lung"),

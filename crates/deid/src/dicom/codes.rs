@@ -90,7 +90,7 @@ fn fits(form: Form, code: &str) -> bool {
         // `T-A0100`, `R-00317`, `G-A185`; version 2 has a letter and a digit before the hyphen.
         Form::Snomed => code.split_once('-').is_some_and(|(axis, rest)| {
             let is_axis = (1..=2).contains(&axis.len()) && axis.as_bytes()[0].is_ascii_uppercase();
-            is_axis && (4..=6).contains(&rest.len()) && rest.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
+            is_axis && ((5..=6).contains(&rest.len()) || (axis == "G" && rest.len() == 4)) && rest.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
         }),
         Form::Dicom if digits(bytes) => bytes.len() == 6 && (b"10".as_slice()..=b"13").contains(&&bytes[..2]),
         Form::Dicom => (1..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_uppercase),
@@ -129,6 +129,7 @@ mod tests {
             ("SCT", "T-28000"),
             ("SRT", "R-00317"),
             ("SRT", "T-A0100"),
+            ("SRT", "G-A185"),
             ("DCM", "121071"),
             ("DCM", "CT"),
             ("LN", "18748-4"),
