@@ -5,6 +5,7 @@
 
 mod codes;
 pub mod deface;
+mod directory;
 mod identity;
 mod keep;
 mod names;
@@ -88,7 +89,7 @@ impl DicomDeidentifier {
     /// Elements that are not changed share the file's buffer until they are written: pixel data is copied once.
     ///
     /// # Errors
-    /// When the file is a directory or was not read to its end, pixels that have to be cleaned cannot be, or the vault fails. There is no partial result.
+    /// When the file is a directory (see [`Self::deidentify_directory`]) or was not read to its end, pixels that have to be cleaned cannot be, or the vault fails. There is no partial result.
     pub fn deidentify(&self, file: &DicomFile) -> Result<Deidentified, DeidError> {
         self.deidentify_of_series(file, None)
     }

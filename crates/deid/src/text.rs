@@ -201,7 +201,8 @@ impl<'t> Parts<'t> {
 
     /// From a word that went to a number, or a letter, beside it.
     fn spread(&mut self, from: usize, to: usize) {
-        let is_spread = self.is_gone(from) && !self.is_gone(to) && !self.is_measured(to) && says_little_alone(self.word(to));
+        let is_without = (self.word(to) == "W" && self.word(to + 1) == "O") || (self.word(to) == "O" && self.before(to, 1) == "W");
+        let is_spread = !is_without && self.is_gone(from) && !self.is_gone(to) && !self.is_measured(to) && says_little_alone(self.word(to));
         if is_spread {
             self.remove(to);
         }
@@ -209,10 +210,12 @@ impl<'t> Parts<'t> {
 }
 
 /// Words that say that a number is an age.
-const AGES: [&str; 16] = ["AGE", "AGED", "YEAR", "YEARS", "YR", "YRS", "YO", "Y", "OLD", "ALTER", "JAHRE", "JAEHRIG", "J", "ANS", "ANOS", "ANNI"];
+const AGES: [&str; 16] =
+    ["AGE", "AGED", "YEAR", "YEARS", "YR", "YRS", "YO", "Y", "OLD", "ALTER", "JAHRE", "JAEHRIG", "J", "ANS", "ANOS", "ANNI"];
 /// Units behind a number.
 const UNITS: [&str; 22] = [
-    "MM", "CM", "UM", "S", "MS", "SEC", "US", "HU", "KV", "KVP", "MA", "MAS", "HZ", "KHZ", "MHZ", "ML", "MG", "GY", "CGY", "MGY", "MBQ", "DEG",
+    "MM", "CM", "UM", "S", "MS", "SEC", "US", "HU", "KV", "KVP", "MA", "MAS", "HZ", "KHZ", "MHZ", "ML", "MG", "GY", "CGY", "MGY", "MBQ",
+    "DEG",
 ];
 /// What a number behind it measures.
 const MEASURES: [&str; 20] =
@@ -223,7 +226,6 @@ const MEASURES: [&str; 20] =
 fn says_little_alone(word: &str) -> bool {
     let bytes = word.as_bytes();
     match bytes {
-        [b'W' | b'O'] => false,
         [one] => one.is_ascii_alphabetic() || one.is_ascii_digit(),
         [b'2' | b'3' | b'4', b'D'] => false,
         [b'B', .., b'0'] => false,
@@ -256,7 +258,9 @@ fn may_stay(word: &str, upper: &str, tokens: &Tokens) -> bool {
         return upper.len() == 1 || is_known(upper);
     }
     // T2W, 3D, 5MM, B1000, H30S: each run of letters is a known word or one letter.
-    upper.split(|letter: char| letter.is_ascii_digit()).all(|run| run.len() < 2 || is_known(run) || (is_old_age_word(run) && !upper.starts_with(run)))
+    upper
+        .split(|letter: char| letter.is_ascii_digit())
+        .all(|run| run.len() < 2 || is_known(run) || (is_old_age_word(run) && !upper.starts_with(run)))
 }
 
 fn is_old_age_word(run: &str) -> bool {
@@ -350,7 +354,7 @@ mod tests {
             ("knee dob 24 Dec 61", "knee"),
             ("knee 12 MAR 19 age 97", "knee age"),
             ("lung 97yo 097Y knee 47Y", "lung knee 47Y"),
-            ("lung 93 y o", "lung y o"),
+            ("lung 93 y o", "lung"),
             ("ZIP 8001; ext 4711; apt 12B", "ext"),
             ("chest 1961 lung", "chest lung"),
             ("lung SSN last 6789", "lung"),
@@ -359,6 +363,7 @@ mod tests {
             ("Smith J. lung", "lung"),
             ("lung JaneDoe", "lung"),
             ("lung D-O-E A 1742", "lung"),
+            ("Smith lung w/o contrast", "lung w/o contrast"),
         ] {
             assert_eq!(cleaned(text, &tokens), left, "{text}");
         }

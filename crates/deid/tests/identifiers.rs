@@ -104,7 +104,9 @@ fn what_may_be_typed_in_goes_though_the_profile_does_not_name_it() {
     }
     // Words of imaging stay in labels.
     let mut data_set = of_olga(CT);
-    for (keyword, value) in [("SegmentLabel", "Left lung"), ("WindowCenterWidthExplanation", "WINDOW1"), ("SoftwareVersions", "5.3.1\\VB17A")] {
+    for (keyword, value) in
+        [("SegmentLabel", "Left lung"), ("WindowCenterWidthExplanation", "WINDOW1"), ("SoftwareVersions", "5.3.1\\VB17A")]
+    {
         set(&mut data_set, keyword, value);
     }
     let file = released(data_set, "hipaa-safe-harbor", Options::default());
@@ -266,7 +268,10 @@ fn the_patients_own_names_and_numbers_are_found_everywhere() {
         assert_eq!(text(&file, "ImageType"), "ORIGINAL\\PRIMARY\\");
         for keyword in ["Manufacturer", "ManufacturerModelName", "FilterType"] {
             let left = text(&file, keyword).to_lowercase();
-            assert!(!left.contains("olga") && !left.contains("zork") && !left.contains(|letter: char| letter.is_ascii_digit()), "{keyword} {left}");
+            assert!(
+                !left.contains("olga") && !left.contains("zork") && !left.contains(|letter: char| letter.is_ascii_digit()),
+                "{keyword} {left}"
+            );
         }
         assert_eq!((text(&file, "ScanOptions"), text(&file, "SliceThickness")), ("HELIX".into(), "5.0".into()));
         assert_eq!(text(&file, "TemporalPositionIdentifier"), "3");
@@ -309,14 +314,19 @@ fn another_representation_turns_no_check_off() {
     ] {
         data_set.set_text(tag(keyword), vr, sentence);
     }
-    for (keyword, vr) in [("RevolutionTime", Vr::OB), ("PixelRepresentation", Vr::OB), ("SmallestImagePixelValue", Vr::OW), ("KVP", Vr::OB)] {
+    for (keyword, vr) in [("RevolutionTime", Vr::OB), ("PixelRepresentation", Vr::OB), ("SmallestImagePixelValue", Vr::OW), ("KVP", Vr::OB)]
+    {
         data_set.set_bytes(tag(keyword), vr, sentence.as_bytes().to_vec());
     }
     // Sentences in the place of numbers.
     data_set.set_bytes(tag("SpiralPitchFactor"), Vr::FD, b"Olga born at Ulm".to_vec());
     data_set.set_bytes(tag("TableSpeed"), Vr::FD, b"4711299 ".to_vec());
     for policy in ["hipaa-safe-harbor", "limited-data-set"] {
-        let options = Options { retain_patient_characteristics: true, dates: if policy == "limited-data-set" { Dates::Full } else { Dates::Modified }, ..Options::default() };
+        let options = Options {
+            retain_patient_characteristics: true,
+            dates: if policy == "limited-data-set" { Dates::Full } else { Dates::Modified },
+            ..Options::default()
+        };
         let file = released(data_set.clone(), policy, options);
         for wanted in [b"Ulm".as_slice(), b"Olga", b"lives", b"4711299"] {
             assert!(!file.bytes().windows(wanted.len()).any(|window| window == wanted), "{policy} {wanted:?}");
@@ -352,7 +362,9 @@ fn safe_private_elements_hold_nothing_of_the_patient() {
 #[test]
 fn options_are_bound_by_the_policy() {
     let options = Options { retain_patient_characteristics: true, ..Options::default() };
-    for (policy, age) in [("hipaa-safe-harbor", "090Y"), ("expert-determination", "090Y"), ("gdpr-pseudonymised", "090Y"), ("limited-data-set", "097Y")] {
+    for (policy, age) in
+        [("hipaa-safe-harbor", "090Y"), ("expert-determination", "090Y"), ("gdpr-pseudonymised", "090Y"), ("limited-data-set", "097Y")]
+    {
         assert_eq!(text(&released(of_olga(CT), policy, options), "PatientAge"), age, "{policy}");
     }
     let mut data_set = of_olga(CT);
@@ -394,4 +406,53 @@ fn an_image_with_directory_records_is_an_image() {
     data_set.set_items(Tag(0x0004_1220), vec![record]);
     let file = released(data_set, "gdpr-pseudonymised", Options::default());
     assert!(file.data_set().get(Tag(0x0004_1220)).is_none());
+}
+
+/// Every record of a directory: type, its texts, and what its links lead to.
+#[test]
+fn directories_keep_their_records_and_name_nobody() {
+    let given = std::env::var_os("SUTURA_TEST_DATA");
+    let folder =
+        given.map_or_else(|| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), std::path::PathBuf::from);
+    let folder = folder.join("dicom/pydicom/dicomdirtests");
+    if !folder.is_dir() {
+        println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
+        return;
+    }
+    let privacy = privacy("gdpr-pseudonymised");
+    let options = Options { clean_descriptors: true, ..Options::default() };
+    for name in ["DICOMDIR", "DICOMDIR-implicit", "DICOMDIR-reordered"] {
+        let file = DicomFile::parse(std::fs::read(folder.join(name)).unwrap(), &Limits::default()).unwrap();
+        let deidentifier = DicomDeidentifier::new(options, &privacy).unwrap();
+        assert!(deidentifier.deidentify(&file).is_err());
+        let done = deidentifier.deidentify_directory(&file).unwrap();
+        let again = DicomFile::parse(done.bytes, &Limits::default()).unwrap();
+        assert!(again.is_directory() && done.name.instance.starts_with("2.25."));
+        let records = |file: &DicomFile| {
+            let data_set = file.data_set();
+            let offsets: Vec<_> = data_set.items(Tag(0x0004_1220)).map(|record| record.offset() as i64).collect();
+            let place = |offset: Option<i64>| offsets.iter().position(|known| Some(*known) == offset);
+            let of = |record: sutura_dicom::DataSet<'_>| {
+                let link = |tag| place(record.integer(Tag(tag)));
+                (record.text(Tag(0x0004_1430)).unwrap_or_default().into_owned(), link(0x0004_1400), link(0x0004_1420))
+            };
+            let root = (place(data_set.integer(Tag(0x0004_1200))), place(data_set.integer(Tag(0x0004_1202))));
+            (root, data_set.items(Tag(0x0004_1220)).map(of).collect::<Vec<_>>())
+        };
+        assert_eq!(records(&file), records(&again), "{name}");
+        assert!(records(&again).1.len() > 30 && records(&again).0.0.is_some());
+        for (before, after) in file.data_set().items(Tag(0x0004_1220)).zip(again.data_set().items(Tag(0x0004_1220))) {
+            assert!(after.get(Tag(0x0004_1500)).is_none());
+            if let Some(id) = before.text(Tag(0x0010_0020)) {
+                assert_eq!(after.text(Tag(0x0010_0020)).map(|code| code.into_owned()), privacy.context().pseudonym("mrn", &id));
+            }
+            for uid in [0x0004_1511u32, 0x0020_000D, 0x0020_000E] {
+                let old = before.text(Tag(uid));
+                assert!(old.is_none() || after.text(Tag(uid)).is_some_and(|new| new.starts_with("2.25.")), "{name}");
+            }
+        }
+        for name in ["Doe", "Archibald", "Peter"] {
+            assert!(!again.bytes().windows(name.len()).any(|window| window == name.as_bytes()), "{name}");
+        }
+    }
 }

@@ -90,7 +90,9 @@ fn fits(form: Form, code: &str) -> bool {
         // `T-A0100`, `R-00317`, `G-A185`; version 2 has a letter and a digit before the hyphen.
         Form::Snomed => code.split_once('-').is_some_and(|(axis, rest)| {
             let is_axis = (1..=2).contains(&axis.len()) && axis.as_bytes()[0].is_ascii_uppercase();
-            is_axis && ((5..=6).contains(&rest.len()) || (axis == "G" && rest.len() == 4)) && rest.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
+            is_axis
+                && ((5..=6).contains(&rest.len()) || (axis == "G" && rest.len() == 4))
+                && rest.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte))
         }),
         Form::Dicom if digits(bytes) => bytes.len() == 6 && (b"10".as_slice()..=b"13").contains(&&bytes[..2]),
         Form::Dicom => (1..=8).contains(&bytes.len()) && bytes.iter().all(u8::is_ascii_uppercase),
@@ -144,9 +146,16 @@ mod tests {
         ] {
             assert!(fits(form_of(scheme).unwrap(), code), "{scheme} {code}");
         }
-        for (scheme, code) in
-            [("SCT", "4711998"), ("SCT", "KNEE-DOE"), ("SCT", "P-4711"), ("DCM", "19611224"), ("DCM", "Doe"), ("LN", "Doe-1"), ("UCUM", "Kowalewska"), ("FMA", "19611224")]
-        {
+        for (scheme, code) in [
+            ("SCT", "4711998"),
+            ("SCT", "KNEE-DOE"),
+            ("SCT", "P-4711"),
+            ("DCM", "19611224"),
+            ("DCM", "Doe"),
+            ("LN", "Doe-1"),
+            ("UCUM", "Kowalewska"),
+            ("FMA", "19611224"),
+        ] {
             assert!(!fits(form_of(scheme).unwrap(), code), "{scheme} {code}");
         }
         assert!(form_of("99LEAKHOSP").is_none() && form_of("L").is_none());

@@ -178,7 +178,10 @@ mod tests {
         };
         let of = |name: &str, age: &str| policy(name).age_shown(age);
         assert_eq!((of("hipaa-safe-harbor", "091Y").as_deref(), of("hipaa-safe-harbor", "047Y").as_deref()), (Some("090Y"), Some("047Y")));
-        assert_eq!((of("gdpr-pseudonymised", "047Y").as_deref(), of("gdpr-pseudonymised", "097Y").as_deref()), (Some("040Y"), Some("090Y")));
+        assert_eq!(
+            (of("gdpr-pseudonymised", "047Y").as_deref(), of("gdpr-pseudonymised", "097Y").as_deref()),
+            (Some("040Y"), Some("090Y"))
+        );
         assert_eq!((of("gdpr-pseudonymised", "011M").as_deref(), of("hipaa-safe-harbor", "Doe")), (Some("000Y"), None));
         let dropped = Identity { ages: Some(Method::Drop), ..policy("hipaa-safe-harbor") };
         assert_eq!(dropped.age_shown("047Y"), None);

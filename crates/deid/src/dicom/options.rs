@@ -210,7 +210,8 @@ impl Options {
             self.retain_patient_characteristics.then_some(("retain-patient-characteristics", PhiClass::Quasi, Method::Keep)),
         ];
         if self.dates == Dates::Full && matches!(method_of(policy, &PhiClass::Date), Some(Method::ShiftDate { .. })) {
-            let reason = "the policy shifts dates; in full beside shifted ones, under the same code, they tell how far each patient's were moved";
+            let reason =
+                "the policy shifts dates; in full beside shifted ones, under the same code, they tell how far each patient's were moved";
             return Err(DeidError::NotPermitted { option: "full-dates", profile: policy.profile.word(), reason: reason.to_owned() });
         }
         for (option, class, method) in asked.into_iter().flatten() {

@@ -68,14 +68,20 @@ fn looks_right(vr: Vr, most: usize, bytes: &[u8], tokens: &Tokens) -> bool {
 
 fn is_number(text: &str) -> bool {
     let text = text.trim();
-    text.is_empty() || (text.len() <= 16 && text.parse::<f64>().is_ok() && !text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&b'e')))
+    text.is_empty()
+        || (text.len() <= 16
+            && text.parse::<f64>().is_ok()
+            && !text.bytes().any(|byte| byte.is_ascii_alphabetic() && !byte.eq_ignore_ascii_case(&b'e')))
 }
 
 /// A word that these elements have: of imaging, the directions of diffusion, a letter or a number.
 fn is_code(text: &str) -> bool {
     const KNOWN: [&str; 4] = ["DIRECTIONAL", "BMATRIX", "ISOTROPIC", "HELIX"];
     let is_plain = text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b' ' | b'_' | b'.'));
-    text.len() <= 16 && is_plain && (text.len() <= 1 || KNOWN.contains(&text) || is_a_term(text)) && text.bytes().filter(u8::is_ascii_digit).count() <= 4
+    text.len() <= 16
+        && is_plain
+        && (text.len() <= 1 || KNOWN.contains(&text) || is_a_term(text))
+        && text.bytes().filter(u8::is_ascii_digit).count() <= 4
 }
 
 /// The creator's own element for a private element.
@@ -96,11 +102,23 @@ mod tests {
         tokens.add_name("Kowalewska^Brunhilde");
         tokens.add_identifier("4711299");
         let right = |vr, most, bytes: &[u8]| looks_right(vr, most, bytes, &tokens);
-        assert!(right(Vr::DS, 2, b"1.5\\-2e3 ") && !right(Vr::DS, 1, b"1\\2") && !right(Vr::DS, 1, b"Doe ") && !right(Vr::DS, 1, b"24.12.1961"));
-        assert!(right(Vr::CS, 1, b"DIRECTIONAL ") && right(Vr::CS, 1, b"P ") && !right(Vr::CS, 1, b"Doe^Jane") && !right(Vr::CS, 1, b"BRUNHILDE "));
+        assert!(
+            right(Vr::DS, 2, b"1.5\\-2e3 ") && !right(Vr::DS, 1, b"1\\2") && !right(Vr::DS, 1, b"Doe ") && !right(Vr::DS, 1, b"24.12.1961")
+        );
+        assert!(
+            right(Vr::CS, 1, b"DIRECTIONAL ")
+                && right(Vr::CS, 1, b"P ")
+                && !right(Vr::CS, 1, b"Doe^Jane")
+                && !right(Vr::CS, 1, b"BRUNHILDE ")
+        );
         assert!(!right(Vr::CS, 1, b"ULMERSTRASSE") && !right(Vr::SH, 1, b"KOWALE") && !right(Vr::SH, 1, b"JANE"));
         assert!(right(Vr::SH, 1, b"0.984:1 ") && !right(Vr::SH, 1, b"Jane Doe"));
-        assert!(right(Vr::FD, 3, &[0; 24]) && !right(Vr::FD, 3, &[0; 7]) && !right(Vr::FD, 3, &[0; 32]) && !right(Vr::FD, 3, b"Patient from Ulm "));
+        assert!(
+            right(Vr::FD, 3, &[0; 24])
+                && !right(Vr::FD, 3, &[0; 7])
+                && !right(Vr::FD, 3, &[0; 32])
+                && !right(Vr::FD, 3, b"Patient from Ulm ")
+        );
         assert!(right(Vr::IS, 4, b"1000000800\\0\\0\\0") && !right(Vr::IS, 4, b"4711299 ") && !right(Vr::DS, 1, b"4711299.0"));
     }
 }

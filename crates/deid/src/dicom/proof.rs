@@ -42,14 +42,15 @@ pub struct Proof {
 /// What was done at one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ActionCount {
-    /// The tags from the outermost sequence to the element.
+    /// The tags from the outermost sequence to the element; `(private)` and `(unknown)` for those that the dictionary does not have.
     pub path: String,
     /// Keyword of the element; empty of private and unknown ones.
     pub keyword: &'static str,
     /// `removed`, `emptied`, `dummy`, `uid`, `code`, `date`, `age`, `cleaned`, `stripped`, `defaced` or `kept`.
     pub action: &'static str,
     /// What decided: `basic`, an option, `class` (not in the profile's table), `private`, `unknown` (not in the dictionary) or `reference` (a
-    /// sequence of references), what was stripped (`not-of-the-image`, `not-of-a-frame`, `offset-table`, `unused-bits`, ...) or `tokens` (a name or number of somebody in the document was found in it).
+    /// sequence of references), what was stripped (`not-of-the-image`, `not-of-a-frame`, `offset-table`, `unused-bits`, ...), `tokens` (a name or number of
+    /// somebody in the document was found in it) or `local-code` (a code of no common terminology, or a text in its place).
     pub by: &'static str,
     /// How often.
     pub count: u64,
@@ -112,7 +113,7 @@ impl Proof {
         self.actions = counts
             .into_iter()
             .map(|((tags, action, by), count)| {
-                let path = tags.iter().map(Tag::to_string).collect::<Vec<_>>().join("/");
+                let path = tags.iter().map(shown).collect::<Vec<_>>().join("/");
                 let keyword = tags.last().and_then(|tag| dictionary::attribute(*tag)).map_or("", |attribute| attribute.keyword);
                 ActionCount { path, keyword, action, by, count }
             })
@@ -122,6 +123,16 @@ impl Proof {
     /// How often an action was done.
     pub fn count(&self, action: &str) -> u64 {
         self.actions.iter().filter(|row| row.action == action).map(|row| row.count).sum()
+    }
+}
+
+/// A tag; of one that the dictionary does not have only that it was one: its four bytes are of the file, and may be a text.
+fn shown(tag: &Tag) -> String {
+    match dictionary::attribute(*tag) {
+        Some(_) => tag.to_string(),
+        None if tag.element() == 0 => "(group length)".to_owned(),
+        None if tag.is_private() => "(private)".to_owned(),
+        None => "(unknown)".to_owned(),
     }
 }
 

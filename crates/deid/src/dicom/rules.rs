@@ -6,7 +6,10 @@ use sutura_dicom::{
     dictionary::{self, Attribute},
 };
 
-use super::options::{Dates, Options};
+use super::{
+    directory,
+    options::{Dates, Options},
+};
 
 /// What becomes of an element.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,15 +94,24 @@ const RELEASES: [u32; 3] = [0x0018_1019, 0x0018_101A, 0x0018_1020];
 pub(crate) struct Rules<'o> {
     options: &'o Options,
     is_classic: bool,
+    is_directory: bool,
 }
 
 impl<'o> Rules<'o> {
     pub(crate) fn new(options: &'o Options, sop_class: &str) -> Self {
-        Self { options, is_classic: CLASSIC.contains(&sop_class) }
+        Self { options, is_classic: CLASSIC.contains(&sop_class), is_directory: false }
+    }
+
+    /// Of a DICOMDIR.
+    pub(crate) fn of_directory(self) -> Self {
+        Self { is_directory: true, ..self }
     }
 
     /// What becomes of a public element, and what decided.
     pub(crate) fn decide(&self, tag: Tag, vr: Vr) -> (Action, By) {
+        if self.is_directory && tag.group() == 0x0004 && tag.element() != 0 {
+            return (directory::action(tag), BY_BASIC);
+        }
         if let Some(decided) = by_group(tag, self.options) {
             return decided;
         }

@@ -25,7 +25,10 @@ impl<'f> Seen<'f> {
     /// Of a whole data set, the patient first.
     pub(crate) fn of(data_set: DataSet<'f>) -> Self {
         let mut seen = Self::default();
-        data_set.elements().filter(|element| element.tag().group() == 0x0010 && element.vr() != Vr::SQ).for_each(|element| seen.token(&element));
+        data_set
+            .elements()
+            .filter(|element| element.tag().group() == 0x0010 && element.vr() != Vr::SQ)
+            .for_each(|element| seen.token(&element));
         seen.look(data_set);
         seen
     }
@@ -102,7 +105,13 @@ fn kind_of(element: &Element<'_>) -> Option<Kind> {
     let is_of_patient = matches!(tag.group(), 0x0010 | 0x0038) && vr != Vr::CS;
     let is_order = matches!(tag.0, 0x0008_0050 | 0x0040_2016 | 0x0040_2017 | 0x0040_1006 | 0x0040_1007 | 0x0040_2006 | 0x0040_2007);
     let identifies = match &attribute?.phi {
-        PhiClass::Mrn | PhiClass::Ssn | PhiClass::Phone | PhiClass::Email | PhiClass::Account | PhiClass::HealthPlan | PhiClass::Licence => true,
+        PhiClass::Mrn
+        | PhiClass::Ssn
+        | PhiClass::Phone
+        | PhiClass::Email
+        | PhiClass::Account
+        | PhiClass::HealthPlan
+        | PhiClass::Licence => true,
         PhiClass::OtherId => is_of_patient || is_order,
         _ => is_order,
     };

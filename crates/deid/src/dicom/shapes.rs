@@ -22,7 +22,9 @@ pub(crate) fn effective(attribute: &Attribute, vr: Vr) -> Option<Vr> {
 
 /// Whether there are no more numbers than the attribute has (PS3.6, value multiplicity).
 pub(crate) fn is_as_many(attribute: &Attribute, vr: Vr, bytes: &[u8]) -> bool {
-    let Some(size) = vr.number_bytes().filter(|_| matches!(vr, Vr::US | Vr::SS | Vr::UL | Vr::SL | Vr::FL | Vr::FD | Vr::UV | Vr::SV | Vr::AT)) else {
+    let Some(size) =
+        vr.number_bytes().filter(|_| matches!(vr, Vr::US | Vr::SS | Vr::UL | Vr::SL | Vr::FL | Vr::FD | Vr::UV | Vr::SV | Vr::AT))
+    else {
         return true;
     };
     let most = attribute.vm.rsplit('-').next().and_then(|most| most.parse::<usize>().ok());
@@ -45,7 +47,8 @@ pub(crate) fn is_what_it_says(vr: Vr, bytes: &[u8]) -> bool {
         Vr::UI => b". \\\0",
         _ => return true,
     };
-    bytes.iter().all(|byte| byte.is_ascii_digit() || more.contains(byte)) && (vr == Vr::UI || bytes.split(|byte| *byte == b'\\').all(is_a_number))
+    bytes.iter().all(|byte| byte.is_ascii_digit() || more.contains(byte))
+        && (vr == Vr::UI || bytes.split(|byte| *byte == b'\\').all(is_a_number))
 }
 
 /// One number: digits with at most one sign, point and exponent. An address or a date has more of them.
@@ -67,8 +70,12 @@ pub(crate) fn is_an_address(text: &str) -> bool {
         let digits = row.bytes().filter(u8::is_ascii_digit).count();
         let numbers: Vec<&str> = row.split(|letter: char| !letter.is_ascii_digit()).filter(|number| !number.is_empty()).collect();
         let longest = numbers.iter().map(|number| number.len()).max().unwrap_or(0);
-        let is_day = |place: usize| numbers.get(place).is_some_and(|number| number.len() <= 2 && number.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day)));
-        let is_year = |place: usize| numbers.get(place).is_some_and(|number| number.len() == 4 && (number.starts_with("19") || number.starts_with("20")));
+        let is_day = |place: usize| {
+            numbers.get(place).is_some_and(|number| number.len() <= 2 && number.parse::<u8>().is_ok_and(|day| (1..=31).contains(&day)))
+        };
+        let is_year = |place: usize| {
+            numbers.get(place).is_some_and(|number| number.len() == 4 && (number.starts_with("19") || number.starts_with("20")))
+        };
         let is_date = numbers.len() == 3 && ((is_day(0) && is_day(1) && is_year(2)) || (is_year(0) && is_day(1) && is_day(2)));
         longest >= 6 || (digits >= 7 && numbers.len() <= 6) || numbers.len() >= 7 || is_date
     })
@@ -81,7 +88,9 @@ pub(crate) fn is_a_release(text: &str) -> bool {
         let letters = part.bytes().filter(u8::is_ascii_alphabetic).count();
         part.is_ascii() && part.len() <= 16 && (1..=6).contains(&digits) && letters <= 5
     };
-    !is_an_address(text) && !is_short_date(text) && text.split([' ', '\\', '\0']).filter(|part| !part.is_empty()).all(|part| is_part(part) || crate::text::is_a_term(part))
+    !is_an_address(text)
+        && !is_short_date(text)
+        && text.split([' ', '\\', '\0']).filter(|part| !part.is_empty()).all(|part| is_part(part) || crate::text::is_a_term(part))
 }
 
 /// `24.12.61`: a day, a month and two digits of a year.
@@ -113,8 +122,12 @@ mod tests {
     #[test]
     fn text_and_addresses_are_told_from_numbers() {
         assert!(is_printed(b"born in Ulm ") && !is_printed(&[0, 2, 16, 0, 1, 0]) && !is_printed(b"\x01orn in Ulm") && !is_printed(b"%&/("));
-        assert!(is_what_it_says(Vr::DS, b"-1.5e3\\2 ") && !is_what_it_says(Vr::DS, b"24.12.1961") && !is_what_it_says(Vr::IS, b"0711-4711"));
-        for text in ["a@b.org", "http://x", "call 0711 471 1299", "1.3.6.1.4.1.9999.1", "24.12.1961", "1961-12-24", "id 4711299", "10.2.33.141 17"] {
+        assert!(
+            is_what_it_says(Vr::DS, b"-1.5e3\\2 ") && !is_what_it_says(Vr::DS, b"24.12.1961") && !is_what_it_says(Vr::IS, b"0711-4711")
+        );
+        for text in
+            ["a@b.org", "http://x", "call 0711 471 1299", "1.3.6.1.4.1.9999.1", "24.12.1961", "1961-12-24", "id 4711299", "10.2.33.141 17"]
+        {
             assert!(is_an_address(text), "{text}");
         }
         for text in ["syngo CT 2012B", "5.3.1.4", "B31f", "Brilliance 64", "Discovery MR750w", "T1 5.0 mm", "3.0"] {

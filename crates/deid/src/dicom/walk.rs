@@ -8,6 +8,7 @@ use sutura_dicom::{
 };
 
 use super::{
+    directory,
     identity::{Identity, Shift},
     options::{Dates, Options},
     private,
@@ -55,7 +56,7 @@ impl<'f, 'w> Walk<'f, 'w> {
         Ok(Self {
             options,
             identity,
-            rules: Rules::new(options, &sop_class),
+            rules: if file.is_directory() { Rules::new(options, &sop_class).of_directory() } else { Rules::new(options, &sop_class) },
             proof,
             tokens: seen.tokens,
             uids: identity.uids(&seen.uids)?,
@@ -100,6 +101,14 @@ impl<'f, 'w> Walk<'f, 'w> {
             out.extend(data_set.get(creator).map(|element| OwnedElement::of(&element)));
         }
         Ok(OwnedDataSet::from_elements(out))
+    }
+
+    /// A record of a directory, with the patient that it names.
+    fn record(&mut self, record: DataSet<'f>) -> Result<OwnedDataSet, DeidError> {
+        let patient = record.text(Tag(0x0010_0020)).unwrap_or_default();
+        self.patient = self.identity.patient_code(&patient)?;
+        self.shift = self.identity.shift(&patient);
+        self.data_set(record)
     }
 
     /// What an element is treated as, what becomes of it, and what decided.
@@ -184,7 +193,9 @@ impl<'f, 'w> Walk<'f, 'w> {
             Action::Keep | Action::Clean if vr == Vr::SQ => {
                 let is_cleaned = action == Action::Clean || by == super::rules::BY_REFERENCE;
                 self.cleaned_around += usize::from(is_cleaned);
-                let items = element.items().map(|item| self.data_set(item)).collect::<Result<Vec<_>, _>>()?;
+                let is_directory = tag == directory::RECORDS;
+                let item = |item| if is_directory { self.record(item) } else { self.data_set(item) };
+                let items = element.items().map(item).collect::<Result<Vec<_>, _>>()?;
                 self.cleaned_around -= usize::from(is_cleaned);
                 self.kept(action, by);
                 with(OwnedValue::Items(items))

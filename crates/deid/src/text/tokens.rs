@@ -26,9 +26,39 @@ const NOBODY: [&str; 10] =
 
 /// The months by their first three letters in English, German, French, Spanish and Italian.
 const MONTHS: [(&str, u32); 33] = [
-    ("JAN", 1), ("ENE", 1), ("GEN", 1), ("FEB", 2), ("FEV", 2), ("MAR", 3), ("MRZ", 3), ("MAE", 3), ("APR", 4), ("AVR", 4), ("ABR", 4), ("MAY", 5), ("MAI", 5),
-    ("MAG", 5), ("JUN", 6), ("JUI", 6), ("GIU", 6), ("JUL", 7), ("LUG", 7), ("AUG", 8), ("AOU", 8), ("AGO", 8), ("SEP", 9), ("SET", 9), ("OCT", 10), ("OKT", 10),
-    ("OTT", 10), ("NOV", 11), ("DEC", 12), ("DEZ", 12), ("DIC", 12), ("JLY", 7), ("JUIL", 7),
+    ("JAN", 1),
+    ("ENE", 1),
+    ("GEN", 1),
+    ("FEB", 2),
+    ("FEV", 2),
+    ("MAR", 3),
+    ("MRZ", 3),
+    ("MAE", 3),
+    ("APR", 4),
+    ("AVR", 4),
+    ("ABR", 4),
+    ("MAY", 5),
+    ("MAI", 5),
+    ("MAG", 5),
+    ("JUN", 6),
+    ("JUI", 6),
+    ("GIU", 6),
+    ("JUL", 7),
+    ("LUG", 7),
+    ("AUG", 8),
+    ("AOU", 8),
+    ("AGO", 8),
+    ("SEP", 9),
+    ("SET", 9),
+    ("OCT", 10),
+    ("OKT", 10),
+    ("OTT", 10),
+    ("NOV", 11),
+    ("DEC", 12),
+    ("DEZ", 12),
+    ("DIC", 12),
+    ("JLY", 7),
+    ("JUIL", 7),
 ];
 
 /// The number of a month by its name or the beginning of it. `word` is in capital letters.
@@ -36,8 +66,32 @@ pub(super) fn month(word: &str) -> Option<u32> {
     const NAMES: [&str; 12] =
         ["JANUARY", "FEBRUARY", "MARCH", "APRIL", "MAY", "JUNE", "JULY", "AUGUST", "SEPTEMBER", "OCTOBER", "NOVEMBER", "DECEMBER"];
     const OTHERS: [&str; 26] = [
-        "JANUAR", "FEBRUAR", "MAERZ", "MARZ", "MAI", "JUNI", "JULI", "OKTOBER", "DEZEMBER", "SEPT", "JANVIER", "FEVRIER", "MARS", "AVRIL", "JUIN", "JUILLET",
-        "AOUT", "SEPTEMBRE", "OCTOBRE", "NOVEMBRE", "DECEMBRE", "ENERO", "JUNIO", "JULIO", "GENNAIO", "DICIEMBRE",
+        "JANUAR",
+        "FEBRUAR",
+        "MAERZ",
+        "MARZ",
+        "MAI",
+        "JUNI",
+        "JULI",
+        "OKTOBER",
+        "DEZEMBER",
+        "SEPT",
+        "JANVIER",
+        "FEVRIER",
+        "MARS",
+        "AVRIL",
+        "JUIN",
+        "JUILLET",
+        "AOUT",
+        "SEPTEMBRE",
+        "OCTOBRE",
+        "NOVEMBRE",
+        "DECEMBRE",
+        "ENERO",
+        "JUNIO",
+        "JULIO",
+        "GENNAIO",
+        "DICIEMBRE",
     ];
     if word.len() < 3 || !word.is_ascii() {
         return None;
@@ -63,7 +117,11 @@ fn folded(text: &str, expanded: bool) -> Cow<'_, str> {
         match letter {
             '\u{308}' if expanded && out.ends_with(['A', 'O', 'U']) => out.push('E'),
             '\u{30A}' if expanded && out.ends_with('A') => out.push('A'),
-            '\u{300}'..='\u{36F}' | '\u{1AB0}'..='\u{1AFF}' | '\u{1DC0}'..='\u{1DFF}' | '\u{20D0}'..='\u{20FF}' | '\u{FE20}'..='\u{FE2F}' => {}
+            '\u{300}'..='\u{36F}'
+            | '\u{1AB0}'..='\u{1AFF}'
+            | '\u{1DC0}'..='\u{1DFF}'
+            | '\u{20D0}'..='\u{20FF}'
+            | '\u{FE20}'..='\u{FE2F}' => {}
             'Ø' => out.push_str(if expanded { "OE" } else { "O" }),
             'Æ' => out.push_str(if expanded { "AE" } else { "A" }),
             'Œ' => out.push_str("OE"),
@@ -191,7 +249,9 @@ impl Tokens {
     }
 
     fn are_in_folded(&self, upper: &str) -> bool {
-        self.has_identifier(upper) || words_of(upper).any(|word| self.has_word(word)) || self.pieces.iter().any(|piece| upper.contains(piece.as_str()))
+        self.has_identifier(upper)
+            || words_of(upper).any(|word| self.has_word(word))
+            || self.pieces.iter().any(|piece| upper.contains(piece.as_str()))
     }
 
     /// Whether a word of a text is a name.
@@ -347,7 +407,9 @@ fn is_date(parts: [Option<Part>; 3], date: NaiveDate) -> bool {
         Part::Number(year) => u32::try_from(date.year()).is_ok_and(|full| year == full || year == full % 100),
         Part::Month(_) => false,
     };
-    [(one, two, three), (two, one, three), (three, two, one)].into_iter().any(|(day, month, year)| is_day(day) && is_month(month) && is_year(year))
+    [(one, two, three), (two, one, three), (three, two, one)]
+        .into_iter()
+        .any(|(day, month, year)| is_day(day) && is_month(month) && is_year(year))
 }
 
 /// Runs of digits and runs of letters.
@@ -423,7 +485,8 @@ mod tests {
         ] {
             assert!(of(name).are_in(text), "{name} {text}");
         }
-        for (name, text) in [("Doe^Jane", "Janet does"), ("Kowalewska^Brunhilde", "CT chest"), ("ANONYMOUS", "anonymous"), ("CT^One", "CT")] {
+        for (name, text) in [("Doe^Jane", "Janet does"), ("Kowalewska^Brunhilde", "CT chest"), ("ANONYMOUS", "anonymous"), ("CT^One", "CT")]
+        {
             assert!(!of(name).are_in(text), "{name} {text}");
         }
     }
@@ -432,7 +495,9 @@ mod tests {
     fn birth_dates_are_found_in_their_shapes() {
         let mut tokens = Tokens::default();
         tokens.add_birth_date(NaiveDate::from_ymd_opt(1961, 12, 24).unwrap());
-        for text in ["24.12.1961", "1961-12-24", "12/24/61", "24 DEC 1961", "24DEC61", "Dec 24, 1961", "v 19611224", "611224", "24. Dezember 1961"] {
+        for text in
+            ["24.12.1961", "1961-12-24", "12/24/61", "24 DEC 1961", "24DEC61", "Dec 24, 1961", "v 19611224", "611224", "24. Dezember 1961"]
+        {
             assert!(tokens.are_in(text), "{text}");
         }
         for text in ["24.12", "1961", "12 24", "24.11.1961", "2.4.1261"] {

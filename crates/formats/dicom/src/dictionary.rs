@@ -196,9 +196,8 @@ pub fn is_registered_uid(uid: &str) -> bool {
     });
     // Context groups are numbered (table A-3); the list of numbers goes on with each edition.
     let is_context_group = || {
-        uid.strip_prefix("1.2.840.10008.6.1.").is_some_and(|number| {
-            !number.starts_with('0') && number.len() <= 4 && number.parse::<u16>().is_ok_and(|number| number < 1700)
-        })
+        uid.strip_prefix("1.2.840.10008.6.1.")
+            .is_some_and(|number| !number.starts_with('0') && number.len() <= 4 && number.parse::<u16>().is_ok_and(|number| number < 1700))
     };
     KNOWN.contains(uid) || is_context_group()
 }
@@ -231,11 +230,18 @@ mod tests {
 
     #[test]
     fn uids_of_kinds_are_told_from_those_of_things() {
-        for known in ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.4.1.1", "1.2.840.10008.1.5.1", "1.2.840.10008.6.1.19"] {
+        for known in
+            ["1.2.840.10008.5.1.4.1.1.2", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.4.1.1", "1.2.840.10008.1.5.1", "1.2.840.10008.6.1.19"]
+        {
             assert!(is_registered_uid(known), "{known}");
         }
-        for thing in ["1.2.840.10008.1961.1224.7741.903.55", "1.2.840.10008.5.1.4.1.1.2.903", "1.2.840.10008.6.1.1224.1961", "1.2.840.10008.6.1.9031", "1.2.3"]
-        {
+        for thing in [
+            "1.2.840.10008.1961.1224.7741.903.55",
+            "1.2.840.10008.5.1.4.1.1.2.903",
+            "1.2.840.10008.6.1.1224.1961",
+            "1.2.840.10008.6.1.9031",
+            "1.2.3",
+        ] {
             assert!(!is_registered_uid(thing), "{thing}");
         }
     }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::tag::Tag;
+use crate::{dictionary, tag::Tag};
 
 /// Why a file could not be read: what, at which element, and where in the bytes. Never any content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -12,13 +12,15 @@ pub struct DicomError {
     pub kind: DicomErrorKind,
     /// Byte offset in the file; in a deflated data set, in the bytes as [`DicomFile::bytes`](crate::DicomFile::bytes) gives them.
     pub offset: usize,
-    /// The element that it is about, if one is known.
+    /// The element that it is about, if one is known and the dictionary has it.
     pub tag: Option<Tag>,
 }
 
 impl DicomError {
     pub(crate) fn new(kind: DicomErrorKind, offset: usize, tag: Option<Tag>) -> Self {
-        Self { kind, offset, tag }
+        // Four bytes that are no known tag may be a text of the file.
+        let is_known = |tag: &Tag| tag.element() == 0 || tag.group() == 0xFFFE || dictionary::attribute(*tag).is_some();
+        Self { kind, offset, tag: tag.filter(is_known) }
     }
 }
 
