@@ -357,7 +357,7 @@ mod tests {
             ("lung 93 y o", "lung"),
             ("ZIP 8001; ext 4711; apt 12B", "ext"),
             ("chest 1961 lung", "chest lung"),
-            ("lung SSN last 6789", "lung"),
+            ("lung SSN last 6789", "lung last"),
             ("TR 2500 TE 1000 ms", "TR 2500 TE 1000 ms"),
             ("ward 7 lung 5 mm", "lung 5 mm"),
             ("Smith J. lung", "lung"),

@@ -1,7 +1,7 @@
 //! Identifiers in places that are not theirs: numbers, codes, labels, other representations, local codes, cleaned texts, private elements.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::sync::Arc;
+use std::{borrow::Cow, sync::Arc};
 
 use sutura_deid::dicom::{Dates, DicomDeidentifier, Options};
 use sutura_dicom::{
@@ -96,7 +96,9 @@ fn what_may_be_typed_in_goes_though_the_profile_does_not_name_it() {
     ];
     for policy in POLICIES {
         let mut data_set = of_olga(CT);
-        values.iter().for_each(|(keyword, value)| set(&mut data_set, keyword, value));
+        for (keyword, value) in values {
+            set(&mut data_set, keyword, value);
+        }
         let file = released(data_set, policy, Options::default());
         for (keyword, _) in values {
             assert_eq!(text(&file, keyword), "", "{policy} {keyword}");
@@ -136,7 +138,9 @@ fn uids_of_things_are_replaced_and_registered_ones_stay() {
     for uid in ["1.3.6.1.4.1.99999.77", "1.2.840.10008.1961.1224.7741.903.55"] {
         let mut data_set = of_olga(CT);
         data_set.set_uid(Tag(0x0008_0018), uid);
-        things.iter().for_each(|keyword| data_set.set_uid(tag(keyword), uid));
+        for keyword in things {
+            data_set.set_uid(tag(keyword), uid);
+        }
         let file = released(data_set, "gdpr-pseudonymised", Options::default());
         let new = text(&file, "SOPInstanceUID");
         assert!(new.starts_with("2.25.") && !file.bytes().windows(uid.len()).any(|window| window == uid.as_bytes()));
@@ -444,7 +448,7 @@ fn directories_keep_their_records_and_name_nobody() {
         for (before, after) in file.data_set().items(Tag(0x0004_1220)).zip(again.data_set().items(Tag(0x0004_1220))) {
             assert!(after.get(Tag(0x0004_1500)).is_none());
             if let Some(id) = before.text(Tag(0x0010_0020)) {
-                assert_eq!(after.text(Tag(0x0010_0020)).map(|code| code.into_owned()), privacy.context().pseudonym("mrn", &id));
+                assert_eq!(after.text(Tag(0x0010_0020)).map(Cow::into_owned), privacy.context().pseudonym("mrn", &id));
             }
             for uid in [0x0004_1511u32, 0x0020_000D, 0x0020_000E] {
                 let old = before.text(Tag(uid));

@@ -62,6 +62,8 @@ enum Form {
     Icd,
     /// Digits, so many at most.
     Number(usize),
+    /// A language or country: two or three letters, and again.
+    Language,
 }
 
 /// The form of a scheme's codes (PS3.16 section 8); `None` of a scheme that not everybody has.
@@ -77,6 +79,8 @@ fn form_of(scheme: &str) -> Option<Form> {
         "NCIt" => Form::Lettered(1, 7),
         "UMLS" => Form::Lettered(1, 7),
         "FMA" | "RXNORM" | "MDC" | "NEU" | "CVX" => Form::Number(7),
+        "RFC3066" | "RFC5646" | "ISO639_1" | "ISO639_2" | "ISO3166_1" => Form::Language,
+        "SCPECG" => Form::Number(5),
         "PLC" | "BI" | "BARI" | "MA" | "C4" | "HPC" | "MSH" | "IBSI" => Form::Lettered(5, 6),
         _ => return None,
     })
@@ -116,6 +120,10 @@ fn fits(form: Form, code: &str) -> bool {
                 && bytes.iter().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || b"./".contains(byte))
                 && bytes.iter().filter(|byte| byte.is_ascii_digit()).count() >= 2
         }
+        Form::Language => {
+            let is_part = |part: &str| (2..=3).contains(&part.len()) && part.bytes().all(|byte| byte.is_ascii_alphabetic());
+            code.split('-').count() <= 2 && code.split('-').all(is_part)
+        }
         Form::Number(most) => digits(bytes) && bytes.len() <= most,
     }
 }
@@ -143,6 +151,7 @@ mod tests {
             ("I10", "C34.1"),
             ("NCIt", "C94970"),
             ("FMA", "7088"),
+            ("RFC3066", "en-US"),
         ] {
             assert!(fits(form_of(scheme).unwrap(), code), "{scheme} {code}");
         }

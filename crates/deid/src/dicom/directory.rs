@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use sutura_dicom::{
     DicomFile, Limits, Tag,
-    write::{OwnedDataSet, OwnedFile, OwnedValue},
+    write::{OwnedDataSet, OwnedElement, OwnedFile, OwnedValue},
 };
 
 use super::{Deidentified, DicomDeidentifier, OutputName, proof::Proof, rules::Action, walk::Walk};
@@ -71,7 +71,7 @@ fn with_offsets(original: &DicomFile, owned: &mut OwnedFile) -> Result<Vec<u8>, 
     let new = offsets(&written);
     let moved = |data_set: &mut OwnedDataSet, tags: [Tag; 2]| {
         for tag in tags {
-            let Some(offset) = data_set.get(tag).and_then(|element| element.integer()) else { continue };
+            let Some(offset) = data_set.get(tag).and_then(OwnedElement::integer) else { continue };
             let place = u32::try_from(offset).ok().and_then(|offset| old.get(&offset));
             let offset = place.and_then(|place| new.get(*place)).copied().unwrap_or(0);
             data_set.set_u32(tag, &[offset]);
@@ -79,7 +79,9 @@ fn with_offsets(original: &DicomFile, owned: &mut OwnedFile) -> Result<Vec<u8>, 
     };
     moved(&mut owned.data_set, ROOT);
     if let Some(OwnedValue::Items(records)) = owned.data_set.value_mut(RECORDS) {
-        records.iter_mut().for_each(|record| moved(record, LINKS));
+        for record in records {
+            moved(record, LINKS);
+        }
     }
     Ok(owned.to_bytes()?)
 }

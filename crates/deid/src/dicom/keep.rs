@@ -19,6 +19,7 @@ use crate::{
 };
 
 const NUMBER_OF_FRAMES: Tag = Tag(0x0028_0008);
+const LOSSY_METHOD: Tag = Tag(0x0028_2114);
 const MODALITY: Tag = Tag(0x0008_0060);
 const TIME_ZONE: Tag = Tag(0x0008_0201);
 /// Bytes of an element that are looked at for names.
@@ -53,19 +54,13 @@ impl<'f> Walk<'f, '_> {
                 }
             }
             Vr::CS => return self.keep_codes(element, &text, by),
-            Vr::DS | Vr::IS => {
-                if self.has_number(tag, vr, &text) {
-                    return self.act(element, vr, base, "tokens");
-                }
+            Vr::DS | Vr::IS if self.has_number(tag, vr, &text) => return self.act(element, vr, base, "tokens"),
+            Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC if codes::is_part(tag) && !codes::may_stay(element, &self.tokens) => {
+                // The name of a scheme that somebody made for himself says who that is.
+                let how = if tag.0 == 0x0008_0102 { base } else { Action::Clean };
+                return self.act(element, vr, how, "local-code");
             }
-            Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC if codes::is_part(tag) => {
-                if !codes::may_stay(element, &self.tokens) {
-                    // The name of a scheme that somebody made for himself says who that is.
-                    let how = if tag.0 == 0x0008_0102 { base } else { Action::Clean };
-                    return self.act(element, vr, how, "local-code");
-                }
-            }
-            Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC => {
+            Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC if !codes::is_part(tag) => {
                 let is_loose = self.cleaned_around > 0;
                 if is_loose || self.tokens.are_in(&text) || (by == BY_CLASS && is_an_address(&text)) {
                     return self.clean(element, vr, if is_loose { by } else { "tokens" });
@@ -87,7 +82,9 @@ impl<'f> Walk<'f, '_> {
         let (tag, vr) = (element.tag(), Vr::CS);
         let may_stay = |value: &str| {
             let value = value.trim();
-            let has_no_long_number = value.split(|letter: char| !letter.is_ascii_digit()).all(|run| run.len() <= 4);
+            // Lossy compression is named by the number of its standard.
+            let is_standard = value.starts_with("ISO_") && tag == LOSSY_METHOD;
+            let has_no_long_number = is_standard || value.split(|letter: char| !letter.is_ascii_digit()).all(|run| run.len() <= 4);
             let is_somebodys = || self.tokens.are_in(value) && !is_a_term(value) && !(tag == MODALITY && is_modality(value));
             is_code_string(value) && has_no_long_number && !is_somebodys()
         };

@@ -113,7 +113,7 @@ impl Proof {
         self.actions = counts
             .into_iter()
             .map(|((tags, action, by), count)| {
-                let path = tags.iter().map(shown).collect::<Vec<_>>().join("/");
+                let path = tags.iter().copied().map(shown).collect::<Vec<_>>().join("/");
                 let keyword = tags.last().and_then(|tag| dictionary::attribute(*tag)).map_or("", |attribute| attribute.keyword);
                 ActionCount { path, keyword, action, by, count }
             })
@@ -127,8 +127,8 @@ impl Proof {
 }
 
 /// A tag; of one that the dictionary does not have only that it was one: its four bytes are of the file, and may be a text.
-fn shown(tag: &Tag) -> String {
-    match dictionary::attribute(*tag) {
+fn shown(tag: Tag) -> String {
+    match dictionary::attribute(tag) {
         Some(_) => tag.to_string(),
         None if tag.element() == 0 => "(group length)".to_owned(),
         None if tag.is_private() => "(private)".to_owned(),

@@ -31,12 +31,16 @@ pub(crate) fn is_as_many(attribute: &Attribute, vr: Vr, bytes: &[u8]) -> bool {
     most.is_none_or(|most| bytes.len() <= most.saturating_mul(size))
 }
 
-/// Whether bytes are a text: all of them characters that are printed, most of them letters.
+/// Whether bytes are a text: all of them characters that are printed, half of them letters, and not the same ones again and again: 101.6 is `ffffffY@` in eight bytes.
 pub(crate) fn is_printed(bytes: &[u8]) -> bool {
     let bytes = bytes.trim_ascii_end();
     let bytes = &bytes[..bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)];
-    let letters = bytes.iter().filter(|byte| byte.is_ascii_alphanumeric()).count();
-    bytes.len() >= 5 && bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') && letters * 2 > bytes.len()
+    if bytes.len() < 5 || !bytes.iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ') {
+        return false;
+    }
+    let letters = bytes.iter().filter(|byte| byte.is_ascii_alphabetic());
+    let kinds = letters.clone().fold(0u32, |kinds, letter| kinds | 1 << (letter.to_ascii_lowercase() - b'a')).count_ones();
+    letters.count() * 2 >= bytes.len() && kinds >= 4
 }
 
 /// Whether numbers and UIDs are written with the characters that these have: no text in their place.
@@ -122,6 +126,7 @@ mod tests {
     #[test]
     fn text_and_addresses_are_told_from_numbers() {
         assert!(is_printed(b"born in Ulm ") && !is_printed(&[0, 2, 16, 0, 1, 0]) && !is_printed(b"\x01orn in Ulm") && !is_printed(b"%&/("));
+        assert!(!is_printed(&38.4f64.to_le_bytes()) && !is_printed(&101.6f64.to_le_bytes()));
         assert!(
             is_what_it_says(Vr::DS, b"-1.5e3\\2 ") && !is_what_it_says(Vr::DS, b"24.12.1961") && !is_what_it_says(Vr::IS, b"0711-4711")
         );
