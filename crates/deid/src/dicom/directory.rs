@@ -7,7 +7,7 @@ use sutura_dicom::{
     write::{OwnedDataSet, OwnedElement, OwnedFile, OwnedValue},
 };
 
-use super::{Deidentified, DicomDeidentifier, OutputName, proof::Proof, rules::Action, walk::Walk};
+use super::{Deidentified, DicomDeidentifier, OutputName, proof::Proof, rules::Action, strip, walk::Walk};
 use crate::error::DeidError;
 
 /// Directory Record Sequence.
@@ -46,6 +46,7 @@ impl DicomDeidentifier {
         let mut owned = OwnedFile::of(file);
         owned.meta = OwnedDataSet::new();
         owned.data_set = data_set;
+        strip::bulk::strip(&mut owned.data_set, &mut proof);
         let old = file.meta().text(Tag(0x0002_0003)).unwrap_or_default();
         let new = if old.is_empty() { None } else { self.identity.uids(&[old.as_ref()])?.remove(old.as_ref()) };
         let instance = new.unwrap_or_default();
