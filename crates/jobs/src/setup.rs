@@ -167,8 +167,12 @@ pub(crate) fn policy_record(policy: &Policy, key_id: &str) -> PolicyRecord {
     let mut text = format!("{}\n{}\n{}\n{:?}\n{legal:?}\n", policy.name, policy.version, policy.profile, policy.reference_date);
     for (kind, rules) in [("class", &policy.classes), ("column", &policy.columns)] {
         for rule in rules {
-            let _ = writeln!(text, "{kind} {} {:?}", rule.key, rule.method);
+            let table = rule.table.as_deref().map(|table| format!("{table} ")).unwrap_or_default();
+            let _ = writeln!(text, "{kind} {table}{} {:?}", rule.key, rule.method);
         }
+    }
+    for rule in &policy.labels {
+        let _ = writeln!(text, "label {} {} {:?}", rule.key, rule.action.word(), rule.consent);
     }
     PolicyRecord {
         name: policy.name.clone(),
@@ -199,7 +203,7 @@ pub(crate) fn classification(profile: Option<sutura_privacy::Profile>, identifie
     use sutura_privacy::Profile;
     match profile {
         _ if identifies => "identifiable",
-        Some(Profile::HipaaSafeHarbor | Profile::ExpertDetermination) if treated => "de-identified",
+        Some(profile) if treated && profile.output_is_deidentified() => "de-identified",
         Some(Profile::LimitedDataSet) if treated => "limited-data-set",
         Some(Profile::GdprPseudonymised) if treated => "pseudonymised",
         _ => "internal",

@@ -34,12 +34,15 @@
 
 mod ages;
 mod canonical;
+mod compare;
 mod context;
 mod dates;
 mod encode;
 mod error;
+mod explain;
 pub mod functions;
 mod keys;
+pub mod labels;
 mod method;
 mod places;
 mod plan;
@@ -56,12 +59,14 @@ mod value;
 mod vault;
 
 pub use canonical::canonical;
+pub use compare::{Difference, Effect, compare};
 pub use context::PrivacyContext;
 pub use error::{ColumnProblem, PrivacyError};
+pub use explain::{Explained, explain};
 pub use keys::{KeyRing, Scope};
 pub use method::{AgeScheme, DEFAULT_LANGUAGE, DEFAULT_SHIFT_DAYS, Method};
 pub use plan::{ColumnPlan, ColumnStatistics, Deidentifier, SchemaPlan};
-pub use policy::{BUILTIN, LIMITED_DATA_SET_PURPOSES, LegalBasis, Policy, PolicyProblem, Rule};
+pub use policy::{BUILTIN, FindPolicy, LIMITED_DATA_SET_PURPOSES, LabelAction, LabelRule, LegalBasis, Policy, PolicyProblem, Rule};
 pub use profile::{Profile, Refusal};
 pub use seal::{SealedInfo, sealed_info};
 pub use shape::{CodeShape, has_verhoeff_digit};

@@ -11,6 +11,7 @@ use sutura_core::PhiClass;
 
 use crate::{
     error::PrivacyError,
+    labels::{Label, LabelSet},
     method::Method,
     policy_toml,
     profile::{Profile, RuleOf, suits},
@@ -159,8 +160,60 @@ pub struct Rule {
     pub key: String,
     /// What happens to it.
     pub method: Method,
+    /// The only table that it speaks for; every table when `None`.
+    pub table: Option<String>,
     /// Line in the policy's text, from 1.
     pub line: usize,
+    /// The file (or `builtin`) that states it.
+    pub file: String,
+    /// Whether the rule came from the policy that this one extends.
+    pub inherited: bool,
+}
+
+/// What happens to a record with the codes of a sensitive category.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LabelAction {
+    /// It is treated like any other record.
+    Keep,
+    /// What shows the category is removed; the rest of the record stays.
+    Redact,
+    /// The record does not leave.
+    Withhold,
+}
+
+impl LabelAction {
+    /// All actions, from the least to the most careful.
+    pub const ALL: [LabelAction; 3] = [LabelAction::Keep, LabelAction::Redact, LabelAction::Withhold];
+
+    /// The word in policies and reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            LabelAction::Keep => "keep",
+            LabelAction::Redact => "redact",
+            LabelAction::Withhold => "withhold",
+        }
+    }
+
+    /// The action of that word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|action| action.word() == word)
+    }
+}
+
+/// One line of `[labels]`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LabelRule {
+    /// The label's code (`HIV`), or `*` for every label without a rule of its own.
+    pub key: String,
+    /// What happens.
+    pub action: LabelAction,
+    /// The consent or other ground on which the category stays.
+    pub consent: Option<String>,
+    /// Line in the policy's text, from 1.
+    pub line: usize,
+    /// The file (or `builtin`) that states it.
+    pub file: String,
     /// Whether the rule came from the policy that this one extends.
     pub inherited: bool,
 }
@@ -180,13 +233,20 @@ pub struct Policy {
     pub reference_date: Option<NaiveDate>,
     /// Facts the profile needs.
     pub legal: LegalBasis,
-    /// Rules by class.
+    /// Rules by class; one of the table wins over one of all tables.
     pub classes: Vec<Rule>,
     /// Rules by column; the most specific one that fits wins over the class.
     pub columns: Vec<Rule>,
+    /// Rules by sensitive category, for records whose codes show it.
+    pub labels: Vec<LabelRule>,
+    /// The policies that it extends, nearest first, as `name/version`.
+    pub extends: Vec<String>,
     /// The file it came from, for messages.
     pub file: String,
 }
+
+/// Finds the text and the name of a policy file that another one extends, or says why it cannot.
+pub type FindPolicy<'f> = dyn Fn(&str, &str) -> Result<(String, String), &'static str> + 'f;
 
 /// A mistake in a policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -237,10 +297,16 @@ impl Policy {
         Self::from_toml(text, "builtin")
     }
 
-    /// Reads a policy; `file` is only for messages. Unknown keys, words and methods that the profile
-    /// forbids are all reported at once.
+    /// Reads a policy. `file` names it in messages, and `extends = "other.toml"` is looked for beside it. Unknown keys, words and
+    /// methods that the profile forbids are all reported at once.
     pub fn from_toml(text: &str, file: &str) -> Result<Self, PrivacyError> {
-        let policy = policy_toml::parse(text, file).map_err(PrivacyError::Policy)?;
+        Self::from_toml_with(text, file, &policy_toml::read_beside)
+    }
+
+    /// The same, with the files that it extends from `find`, which gets the name in `extends` and the file that says so, and gives the
+    /// text and the name of what it found.
+    pub fn from_toml_with(text: &str, file: &str, find: &FindPolicy<'_>) -> Result<Self, PrivacyError> {
+        let policy = policy_toml::parse(text, file, find).map_err(PrivacyError::Policy)?;
         policy.check().map_err(PrivacyError::Policy)?;
         Ok(policy)
     }
@@ -269,13 +335,13 @@ impl Policy {
                 ANY_SENSITIVE => Ok(PhiClass::Sensitive("*".into())),
                 word => word.parse::<PhiClass>(),
             };
-            let key = format!("classes.{}", rule.key);
+            let place = rule.place("classes");
             match class {
-                Err(_) => problems.push(self.problem(rule.line, key, "unknown PHI class".into())),
+                Err(_) => problems.push(rule.problem(place, "unknown PHI class".into())),
                 Ok(class) => {
                     if let Err(refusal) = self.profile.permits(&class, &rule.method) {
                         let message = format!("{} does not permit {}: {refusal}", self.profile, rule.method.word());
-                        problems.push(self.problem(rule.line, key, message));
+                        problems.push(rule.problem(place, message));
                     }
                 }
             }
@@ -286,9 +352,10 @@ impl Policy {
                 let refusal = verdicts.into_iter().filter_map(Result::err).max_by_key(|refusal| refusal.citation.len());
                 let reason = refusal.map(|refusal| refusal.to_string()).unwrap_or_default();
                 let message = format!("{} does not permit {} on any column: {reason}", self.profile, rule.method.word());
-                problems.push(self.problem(rule.line, format!("columns.{}", rule.key), message));
+                problems.push(rule.problem(rule.place("columns"), message));
             }
         }
+        problems.extend(self.labels.iter().filter_map(|rule| self.check_label(rule)));
         let every_quasi = match self.profile {
             Profile::GdprPseudonymised => Some("GDPR Art. 4(5), EDPB Guidelines 01/2025"),
             Profile::GdprAnonymous => Some("GDPR Recital 26"),
@@ -298,13 +365,48 @@ impl Policy {
         };
         if let Some(citation) = every_quasi {
             for class in ["quasi", "date", "geography", "age"] {
-                if !self.classes.iter().any(|rule| rule.key == class) {
+                if !self.classes.iter().any(|rule| rule.table.is_none() && rule.key == class) {
                     let message = format!("{} needs a rule for every quasi-identifier class ({citation})", self.profile);
                     problems.push(self.problem(0, format!("classes.{class}"), message));
                 }
             }
         }
         if problems.is_empty() { Ok(()) } else { Err(problems) }
+    }
+
+    /// A category may stay in data that still identifies only on a stated ground.
+    fn check_label(&self, rule: &LabelRule) -> Option<PolicyProblem> {
+        if rule.action != LabelAction::Keep || rule.consent.is_some() {
+            return None;
+        }
+        let labels: Vec<Label> = Label::ALL.into_iter().filter(|label| rule.key == "*" || rule.key == label.code()).collect();
+        let law = match self.profile {
+            Profile::LimitedDataSet => labels.iter().find_map(|label| label.law())?,
+            Profile::GdprPseudonymised => "GDPR Art. 9(1)",
+            _ => return None,
+        };
+        let message = format!(
+            "{} still identifies, so that this category stays only on a stated ground ({law}): withhold or redact it, or write \
+             {{ action = \"keep\", consent = \"which consent or ground\" }}",
+            self.profile
+        );
+        let key = format!("labels.{}", rule.key);
+        Some(PolicyProblem { file: rule.file.clone(), line: rule.line, key, message, suggestion: None })
+    }
+
+    /// What happens to a record that shows a category. Without a rule it is kept, except for what 42 CFR Part 2 and 45 CFR 164.508
+    /// protect in a limited data set, which is withheld.
+    pub fn label_action(&self, label: Label) -> LabelAction {
+        let of = |key: &str| self.labels.iter().find(|rule| rule.key == key).map(|rule| rule.action);
+        of(label.code()).or_else(|| of("*")).unwrap_or(match self.profile {
+            Profile::LimitedDataSet if label.law().is_some() => LabelAction::Withhold,
+            _ => LabelAction::Keep,
+        })
+    }
+
+    /// The most careful action for any of the labels; keep for none.
+    pub fn action_for(&self, labels: LabelSet) -> LabelAction {
+        labels.iter().map(|label| self.label_action(label)).max().unwrap_or(LabelAction::Keep)
     }
 
     /// Whether the legal facts that the profile rests on are stated and hold on `today`.
@@ -401,29 +503,48 @@ impl Policy {
                 || pattern_fits(key, column)
                 || table.is_some_and(|table| key.strip_prefix(table).and_then(|rest| rest.strip_prefix('.')) == Some(column))
         };
-        // The longest key without a star is the most specific; later lines win ties.
+        let here = |rule: &&Rule| rule.table.is_none() || rule.table.as_deref() == table;
+        // The longest key without a star is the most specific; of the same kind one of the table wins, then later lines.
         // A pattern speaks only for columns that its method suits (`*zip` = zip3 leaves a clinical `gzip` alone).
         let specific = self
             .columns
             .iter()
+            .filter(here)
             .filter(|rule| fits(&rule.key) && (!rule.key.contains('*') || suits(class, &rule.method).is_ok()))
-            .max_by_key(|rule| (!rule.key.contains('*'), rule.key.len()));
+            .max_by_key(|rule| (!rule.key.contains('*'), rule.table.is_some(), rule.key.len()));
         if let Some(rule) = specific {
             return Some((&rule.method, RuleOf::Column));
         }
-        let word = class.as_str();
-        let of = |key: &str| self.classes.iter().find(|rule| rule.key == key).map(|rule| (&rule.method, RuleOf::Class));
-        of(&word).or_else(|| matches!(class, PhiClass::Sensitive(_)).then(|| of(ANY_SENSITIVE)).flatten())
+        let of_table = table.and_then(|table| self.class_rule(Some(table), class));
+        of_table.or_else(|| self.class_rule(None, class)).map(|rule| (&rule.method, RuleOf::Class))
     }
 
-    /// The method of a class, column rules aside.
-    pub fn class_method(&self, class: &PhiClass) -> Option<&Method> {
-        let of = |key: &str| self.classes.iter().find(|rule| rule.key == key).map(|rule| &rule.method);
+    fn class_rule(&self, table: Option<&str>, class: &PhiClass) -> Option<&Rule> {
+        let of = |key: &str| self.classes.iter().find(|rule| rule.table.as_deref() == table && rule.key == key);
         of(&class.as_str()).or_else(|| matches!(class, PhiClass::Sensitive(_)).then(|| of(ANY_SENSITIVE)).flatten())
+    }
+
+    /// The method of a class in every table, rules of columns and of single tables aside.
+    pub fn class_method(&self, class: &PhiClass) -> Option<&Method> {
+        self.class_rule(None, class).map(|rule| &rule.method)
     }
 
     pub(crate) fn problem(&self, line: usize, key: String, message: String) -> PolicyProblem {
         PolicyProblem { file: self.file.clone(), line, key, message, suggestion: None }
+    }
+}
+
+impl Rule {
+    /// Where it stands, as in messages: `classes.date`, `tables.visits.columns.note`.
+    pub fn place(&self, section: &str) -> String {
+        match &self.table {
+            None => format!("{section}.{}", self.key),
+            Some(table) => format!("tables.{table}.{section}.{}", self.key),
+        }
+    }
+
+    fn problem(&self, key: String, message: String) -> PolicyProblem {
+        PolicyProblem { file: self.file.clone(), line: self.line, key, message, suggestion: None }
     }
 }
 

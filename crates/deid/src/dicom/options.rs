@@ -225,8 +225,7 @@ impl Options {
 
 /// The policy's method for a class.
 pub(crate) fn method_of<'p>(policy: &'p Policy, class: &PhiClass) -> Option<&'p Method> {
-    let word = class.as_str();
-    policy.classes.iter().rev().find(|rule| rule.key == word).map(|rule| &rule.method)
+    policy.class_method(class)
 }
 
 /// How dates are modified: by the policy's method where it modifies them, else moved where the law permits it, else to the year.

@@ -8,7 +8,8 @@ use sutura_privacy::LegalBasis;
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct PrivacySection {
-    /// Name of a built-in policy (`hipaa-safe-harbor`, `limited-data-set`, `expert-determination`, `gdpr-pseudonymised`) or the
+    /// Name of a built-in policy (`hipaa-safe-harbor`, `limited-data-set`, `expert-determination`, `gdpr-pseudonymised`, `gdpr-anonymous`,
+    /// `pipeda`, `australia`) or the
     /// path of a policy file ending in `.toml`, relative to the job file.
     pub policy: String,
     /// Where the key is: `key = { file = "project.key" }` or `key = { env = "SUTURA_KEY" }`.
