@@ -259,7 +259,6 @@ fn date_of(text: String) -> Option<String> {
 /// that gives a code. Where it removes them, the graph would fall apart: random codes of the vault stand in, as for the UIDs of images, where the
 /// profile permits codes and there is a vault.
 #[derive(Debug, Clone)]
-#[allow(dead_code)]
 pub(crate) enum Ids {
     /// By a plan that gives a code.
     Plan(Box<ValuePlan>),
@@ -269,7 +268,6 @@ pub(crate) enum Ids {
     Numbers,
 }
 
-#[allow(dead_code)]
 impl Ids {
     pub(crate) fn of(privacy: &Deidentifier, table: Option<&str>, column: &str, path: &str) -> Self {
         let place = ValuePlace { table, column, path, class: PhiClass::OtherId, kind: ValueKind::Text, shape: None };
@@ -296,6 +294,21 @@ impl Ids {
             Self::Numbers => Ok(None),
         }
     }
+}
+
+/// The 128 bits of a code.
+pub(crate) fn number_of_code(code: &str) -> u128 {
+    let letters = code.as_bytes();
+    let letters = &letters[letters.len().saturating_sub(26)..];
+    letters.iter().enumerate().fold(0u128, |number, (place, letter)| {
+        let value = u128::from(match letter {
+            b'a'..=b'z' => letter - b'a',
+            b'2'..=b'7' => letter - b'2' + 26,
+            _ => letter & 31,
+        });
+        // 25 groups of five bits, then the last three.
+        if place == 25 { number << 3 | value >> 2 } else { number << 5 | value }
+    })
 }
 
 #[cfg(test)]

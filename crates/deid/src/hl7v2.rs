@@ -459,7 +459,7 @@ fn leaf(
 }
 
 /// ISO 8601 as HL7 writes it: without the signs between its parts.
-fn push_hl7_date(iso: &str, out: &mut String) {
+pub(crate) fn push_hl7_date(iso: &str, out: &mut String) {
     let (date, time) = iso.split_once('T').unwrap_or((iso, ""));
     out.extend(date.chars().filter(|letter| *letter != '-'));
     // Of the time only the colons go: a minus is that of the offset.

@@ -31,19 +31,29 @@
 //! - [`dicom`]: DICOM files by the profiles of PS3.15 annex E;
 //! - [`reencode`]: their pixels in another lossless coding;
 //! - [`hl7v2`]: HL7 v2 messages, every field by its class;
+//! - [`anonymizer`]: the configuration of Microsoft's FHIR anonymizer;
+//! - [`ccda`]: C-CDA documents, header, entries and narrative;
+//! - [`fhir`]: FHIR resources and Bundles, every element by its path and type;
+//! - [`plain`]: notes without structure;
 //! - [`text`]: short texts by an allow-list of words.
 //!
 //! What it is not: no files, no network; it measures no risk of re-identification.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+pub mod anonymizer;
+pub mod ccda;
 pub mod dicom;
 mod document;
 mod error;
+pub mod fhir;
 pub mod hl7v2;
 mod ledger;
+pub mod plain;
 pub mod reencode;
+mod scrub;
 pub mod text;
 
 pub use document::{DocumentDeidentifier, Known, Role, TextStage, Treatment};
 pub use error::DeidError;
 pub use ledger::{Ledger, LedgerRow, Outcome, Place};
+pub use scrub::Scrub;

@@ -1,0 +1,289 @@
+//! Who the resources of a document are about, and who is named in them.
+
+use std::collections::HashMap;
+
+use sutura_core::PhiClass;
+use sutura_fhir::json::{Kind, Parser, Value};
+
+use super::ids::{Target, target};
+use crate::document::{Known, Role};
+
+/// What is known of patients beyond one document: record numbers, and names to look for in texts.
+///
+/// Files of a FHIR export hold one type each, so that an Observation does not say the patient's record number. With an index, made of the Patient
+/// resources first, its dates move as those of the same patient's messages and images do, which go by the record number.
+#[derive(Clone, Default)]
+pub struct PatientIndex {
+    patients: HashMap<String, Patient>,
+}
+
+#[derive(Clone, Default)]
+struct Patient {
+    record: Option<String>,
+    known: Known,
+}
+
+impl std::fmt::Debug for PatientIndex {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PatientIndex({} patients)", self.patients.len())
+    }
+}
+
+impl PatientIndex {
+    /// An empty one.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Learns the Patient resources of a resource or Bundle; what cannot be read is passed over.
+    pub fn learn(&mut self, document: &[u8]) {
+        let mut parser = Parser::default();
+        if let Ok(document) = parser.parse(document) {
+            self.learn_value(document.root());
+        }
+    }
+
+    fn learn_value(&mut self, resource: Value<'_>) {
+        for (url, patient) in patients(resource) {
+            let mut known = Known::default();
+            person(&mut known, Role::Patient, patient);
+            let learned = Patient { record: record_number(patient).map(str::to_owned), known };
+            for key in patient.get("id").and_then(|id| id.as_str()).into_iter().chain(url.and_then(|url| url.strip_prefix("urn:uuid:"))) {
+                self.patients.insert(key.to_owned(), learned.clone());
+            }
+        }
+    }
+
+    /// How many ids are known.
+    pub fn len(&self) -> usize {
+        self.patients.len()
+    }
+
+    /// Whether none is.
+    pub fn is_empty(&self) -> bool {
+        self.patients.is_empty()
+    }
+}
+
+fn text<'d>(value: Value<'d>, name: &str) -> Option<&'d str> {
+    value.get(name)?.as_str()
+}
+
+/// The Patient resources of a document, with their fullUrls.
+fn patients(root: Value<'_>) -> Vec<(Option<&str>, Value<'_>)> {
+    resources(root).into_iter().filter(|(_, resource)| text(*resource, "resourceType") == Some("Patient")).collect()
+}
+
+/// The resources of a document: itself, the entries of a Bundle, contained ones.
+fn resources(root: Value<'_>) -> Vec<(Option<&str>, Value<'_>)> {
+    let mut found = vec![(None, root)];
+    for entry in root.get("entry").into_iter().flat_map(|list| list.items()) {
+        if let Some(resource) = entry.get("resource") {
+            found.push((text(entry, "fullUrl"), resource));
+        }
+    }
+    let contained: Vec<_> = found.iter().flat_map(|(_, one)| one.get("contained").into_iter().flat_map(|list| list.items())).collect();
+    found.extend(contained.into_iter().map(|one| (None, one)));
+    found
+}
+
+/// The identifier of type MR.
+fn record_number(patient: Value<'_>) -> Option<&str> {
+    let is_record = |identifier: &Value<'_>| identifier_type(*identifier) == Some("MR");
+    patient.get("identifier")?.items().find(is_record).and_then(|identifier| text(identifier, "value"))
+}
+
+/// The code of an identifier's type.
+pub(super) fn identifier_type(identifier: Value<'_>) -> Option<&str> {
+    identifier.get("type")?.get("coding")?.items().find_map(|coding| text(coding, "code"))
+}
+
+/// The patients of one document, and what their texts may name.
+pub(super) struct People<'d> {
+    index: Option<&'d PatientIndex>,
+    /// Record numbers by id and by fullUrl.
+    records: HashMap<&'d str, Option<&'d str>>,
+    pub(super) known: Known,
+}
+
+impl<'d> People<'d> {
+    pub(super) fn of(root: Value<'d>, index: Option<&'d PatientIndex>) -> Self {
+        let mut people = Self { index, records: HashMap::new(), known: Known::default() };
+        for (url, resource) in resources(root) {
+            let role = match text(resource, "resourceType") {
+                Some("Patient") => {
+                    let record = record_number(resource);
+                    if let Some(id) = text(resource, "id") {
+                        people.records.insert(id, record);
+                    }
+                    if let Some(url) = url {
+                        people.records.insert(url.strip_prefix("urn:uuid:").unwrap_or(url), record);
+                    }
+                    Role::Patient
+                }
+                Some("RelatedPerson") => Role::Relative,
+                Some("Practitioner" | "Person" | "Organization" | "PractitionerRole") => Role::Provider,
+                _ => continue,
+            };
+            person(&mut people.known, role, resource);
+        }
+        // Files of one type name the people of other files only by reference.
+        if people.records.is_empty()
+            && let (Some(index), Some(id)) = (index, subject(root))
+            && let Some(patient) = index.patients.get(id)
+        {
+            for (role, class, value) in patient.known.values() {
+                people.known.add(role, class, value);
+            }
+        }
+        displays(root, &mut people.known, 0);
+        people
+    }
+
+    /// What stands for the patient of a resource: the record number where it is known, as for messages and images, else the id.
+    pub(super) fn patient_of(&self, resource: Value<'d>) -> Option<&'d str> {
+        if text(resource, "resourceType") == Some("Patient") {
+            return record_number(resource).or_else(|| Some(self.of_id(text(resource, "id")?)));
+        }
+        Some(self.of_id(subject(resource)?))
+    }
+
+    fn of_id(&self, id: &'d str) -> &'d str {
+        let here = self.records.get(id).copied().flatten();
+        let elsewhere = || self.index.and_then(|index| index.patients.get(id)?.record.as_deref());
+        here.or_else(elsewhere).unwrap_or(id)
+    }
+}
+
+/// The id of the patient a resource is about: of its subject, or of the only Patient that it refers to.
+fn subject(resource: Value<'_>) -> Option<&str> {
+    for name in ["subject", "patient", "beneficiary", "individual", "for"] {
+        let Some(element) = resource.get(name) else { continue };
+        let reference = match element.kind() {
+            Kind::Array => element.items().next(),
+            _ => Some(element),
+        };
+        if let Some(reference) = reference.and_then(|reference| text(reference, "reference")) {
+            match target(reference) {
+                Target::Resource { kind: "Patient", id, .. } | Target::Uuid(id) => return Some(id),
+                Target::Contained(id) => {
+                    let contained = resource.get("contained")?.items().find(|one| text(*one, "id") == Some(id))?;
+                    return record_number(contained).or(Some(id));
+                }
+                _ => {}
+            }
+        }
+    }
+    let mut found = Vec::new();
+    referred(resource, &mut found, 0);
+    found.dedup();
+    match found[..] {
+        [only] => Some(only),
+        _ => None,
+    }
+}
+
+fn referred<'d>(value: Value<'d>, found: &mut Vec<&'d str>, depth: usize) {
+    if depth > 64 {
+        return;
+    }
+    for item in value.items() {
+        referred(item, found, depth + 1);
+    }
+    for (name, member) in value.entries() {
+        match (name, member.as_str()) {
+            ("reference", Some(reference)) => {
+                if let Target::Resource { kind: "Patient", id, .. } = target(reference)
+                    && !found.contains(&id)
+                {
+                    found.push(id);
+                }
+            }
+            (_, None) => referred(member, found, depth + 1),
+            _ => {}
+        }
+    }
+}
+
+/// Names that references say.
+fn displays(value: Value<'_>, known: &mut Known, depth: usize) {
+    if depth > 64 {
+        return;
+    }
+    for item in value.items() {
+        displays(item, known, depth + 1);
+    }
+    if value.kind() == Kind::Object {
+        let people = |reference: &str| {
+            matches!(
+                target(reference),
+                Target::Resource { kind: "Patient" | "Practitioner" | "RelatedPerson" | "Person", .. } | Target::Uuid(_)
+            )
+        };
+        if let (Some(display), Some(reference)) = (text(value, "display"), text(value, "reference"))
+            && people(reference)
+        {
+            known.add(Role::Provider, &PhiClass::Name, display);
+        }
+        for (_, member) in value.entries() {
+            displays(member, known, depth + 1);
+        }
+    }
+}
+
+/// The values of an element that may be a list.
+fn each<'d>(of: Value<'d>, name: &str) -> Vec<Value<'d>> {
+    match of.get(name) {
+        Some(list) if list.kind() == Kind::Array => list.items().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    }
+}
+
+/// Adds what a resource of a person says of that person.
+fn person(known: &mut Known, role: Role, resource: Value<'_>) {
+    names(known, role, resource);
+    for identifier in each(resource, "identifier") {
+        if let Some(value) = text(identifier, "value") {
+            let class = if identifier_type(identifier) == Some("SS") { PhiClass::Ssn } else { PhiClass::Mrn };
+            known.add(role, &class, value);
+        }
+    }
+    if role != Role::Provider
+        && let Some(birth) = text(resource, "birthDate")
+    {
+        known.add(role, &PhiClass::Date, birth);
+    }
+    for contact in each(resource, "contact") {
+        names(known, Role::Relative, contact);
+    }
+}
+
+/// Names, numbers and addresses of a person or contact.
+fn names(known: &mut Known, role: Role, of: Value<'_>) {
+    for name in each(of, "name") {
+        if let Some(whole) = name.as_str() {
+            known.add(role, &PhiClass::Name, whole);
+        }
+        for part in ["family", "text"] {
+            if let Some(part) = text(name, part) {
+                known.add(role, &PhiClass::Name, part);
+            }
+        }
+        for given in name.get("given").into_iter().flat_map(|list| list.items()) {
+            known.add(role, &PhiClass::Name, given.as_str().unwrap_or_default());
+        }
+    }
+    for telecom in each(of, "telecom") {
+        let class = if text(telecom, "system") == Some("email") { PhiClass::Email } else { PhiClass::Phone };
+        known.add(role, &class, text(telecom, "value").unwrap_or_default());
+    }
+    for address in each(of, "address") {
+        for line in address.get("line").into_iter().flat_map(|list| list.items()) {
+            known.add(role, &PhiClass::Geography, line.as_str().unwrap_or_default());
+        }
+        for part in ["city", "postalCode", "district"] {
+            known.add(role, &PhiClass::Geography, text(address, part).unwrap_or_default());
+        }
+    }
+}
