@@ -26,6 +26,12 @@ pub enum StreamError {
     /// The folder cannot be used.
     #[error("the folder {} cannot be used ({}); look at its rights and the space of its disk", .0.display(), .1.kind())]
     Folder(PathBuf, #[source] io::Error),
+    /// The folder has files in it and is not one of a listener.
+    #[error("the folder {} is not empty, and no receiver made it; give the receiver a folder of its own", .0.display())]
+    FolderOfOthers(PathBuf),
+    /// Where files are removed, there is one that is not the listener's.
+    #[error("{} has something in it that is not the receiver's, or is a link; nothing was removed: move it away", .0.display())]
+    FileOfOthers(PathBuf),
     /// Another listener writes to the folder.
     #[error("another listener writes to the folder {}; stop it, or give this one its own", .0.display())]
     FolderInUse(PathBuf),

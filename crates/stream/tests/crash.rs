@@ -135,6 +135,14 @@ fn a_killed_receiver_loses_nothing_that_it_answered() {
 /// Names and bytes of segments.
 type Log = Vec<(String, Vec<u8>)>;
 
+/// Takes away what was received; the folders stay, since making them takes long.
+fn empty(folder: &Path) {
+    for path in instances(folder).into_iter().chain(segments(folder)) {
+        fs::remove_file(path).unwrap();
+    }
+    fs::remove_file(folder.join("received.ndjson")).unwrap();
+}
+
 /// Sends some instances to a running receiver and gives its log as it is before anything is settled.
 fn logged(config: &ListenerConfig, count: usize) -> (BTreeMap<String, Vec<u8>>, Log) {
     loop {
@@ -157,26 +165,26 @@ fn logged(config: &ListenerConfig, count: usize) -> (BTreeMap<String, Vec<u8>>, 
         if log.len() == 1 && listener.stop().commits <= 1 {
             return (answered, log);
         }
-        fs::remove_dir_all(&config.folder).unwrap();
+        drop(listener);
+        empty(&config.folder);
     }
 }
 
-/// A folder as it is when all that reached the disk is the log.
-fn after_power_loss(log: &[(String, Vec<u8>)]) -> tempfile::TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("log")).unwrap();
-    fs::write(folder.path().join(".lock"), "open\n").unwrap();
+/// Makes a folder what it is when all that reached the disk is the log.
+fn lose_power(folder: &Path, log: &[(String, Vec<u8>)]) {
+    fs::create_dir_all(folder.join("log")).unwrap();
+    fs::write(folder.join(".lock"), "open\n").unwrap();
     for (name, bytes) in log {
-        fs::write(folder.path().join("log").join(name), bytes).unwrap();
+        fs::write(folder.join("log").join(name), bytes).unwrap();
     }
-    folder
 }
 
 #[test]
 fn the_log_alone_has_everything_and_what_is_torn_was_not_answered() {
-    let folder = tempfile::tempdir().unwrap();
-    let (answered, log) = logged(&config(&folder.path().join("in")), 12);
-    let after = after_power_loss(&log);
+    let after = tempfile::tempdir().unwrap();
+    let (answered, log) = logged(&config(after.path()), 12);
+    empty(after.path());
+    lose_power(after.path(), &log);
     let mut listener = Running::start(config(after.path()));
     has_all(after.path(), &answered);
     let counts = listener.stop();
@@ -194,10 +202,7 @@ fn the_log_alone_has_everything_and_what_is_torn_was_not_answered() {
     text[end - 1500..end - 200].fill(0);
     text.truncate(end - 10);
     fs::write(after.path().join("received.ndjson"), text).unwrap();
-    fs::write(after.path().join(".lock"), "open\n").unwrap();
-    for (name, bytes) in &log {
-        fs::write(after.path().join("log").join(name), bytes).unwrap();
-    }
+    lose_power(after.path(), &log);
     let mut listener = Running::start(config(after.path()));
     has_all(after.path(), &answered);
     let counts = listener.stop();
@@ -210,7 +215,8 @@ fn the_log_alone_has_everything_and_what_is_torn_was_not_answered() {
         let mut cut = bytes.clone();
         cut[torn..].fill(0x5A);
         for cut in [cut, bytes[..torn].to_vec()] {
-            let after = after_power_loss(&[(name.clone(), cut)]);
+            empty(after.path());
+            lose_power(after.path(), &[(name.clone(), cut)]);
             let mut listener = Running::start(config(after.path()));
             let journal = listener.journal();
             assert!(journal.len() >= least && journal.len() < 12, "{torn}: {}", journal.len());
@@ -225,11 +231,9 @@ fn the_log_alone_has_everything_and_what_is_torn_was_not_answered() {
 #[test]
 fn a_log_that_leads_elsewhere_or_is_none_harms_nobody() {
     let garbage: Vec<u8> = (0..100_000u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 13) as u8).collect();
-    let after = after_power_loss(&[
-        ("0.log".to_owned(), garbage),
-        ("1.log".to_owned(), b"SUTLOG1\n".repeat(600)),
-        ("2.log".to_owned(), Vec::new()),
-    ]);
+    let after = tempfile::tempdir().unwrap();
+    let log = [("0.log".to_owned(), garbage), ("1.log".to_owned(), b"SUTLOG1\n".repeat(600)), ("2.log".to_owned(), Vec::new())];
+    lose_power(after.path(), &log);
     let mut listener = Running::start(config(after.path()));
     assert_eq!((listener.journal().len(), listener.stop().replayed), (0, 0));
     assert!(segments(after.path()).is_empty() && instances(after.path()).is_empty());

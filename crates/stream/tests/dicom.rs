@@ -15,7 +15,7 @@ use std::{
 
 use common::*;
 use sha2::{Digest, Sha256};
-use sutura_dicom::dimse::{Association, Command, DimseError, Incoming, Rejection, Request, Status};
+use sutura_dicom::dimse::{AcceptPolicy, Association, Command, DimseError, Identity, Incoming, Rejection, Request, Status, Titles};
 use sutura_stream::{
     ClientTls, ServerTls, StopToken, StreamError,
     dicom::{
@@ -327,6 +327,119 @@ fn silent_and_slow_peers_are_given_up() {
     assert_eq!(fs::read_dir(folder.path().join("incoming")).unwrap().count(), 0);
 }
 
+/// Sends something again and again until the peer is gone; gives how long that took.
+fn drip(association: Association<TcpStream>, bytes: &'static [u8], every: Duration) -> thread::JoinHandle<Duration> {
+    let mut socket = association.into_stream();
+    let begun = Instant::now();
+    thread::spawn(move || {
+        while begun.elapsed() < Duration::from_secs(30) && socket.write_all(bytes).is_ok() {
+            thread::sleep(every);
+        }
+        begun.elapsed()
+    })
+}
+
+/// A fragment of a command: one byte, not the last.
+const BYTE: &[u8] = &[4, 0, 0, 0, 0, 7, 0, 0, 0, 3, 1, 1, 0];
+/// A fragment of a command: nothing, not the last.
+const NOTHING: &[u8] = &[4, 0, 0, 0, 0, 6, 0, 0, 0, 2, 1, 1];
+
+#[test]
+fn who_drips_does_not_keep_the_program_from_stopping() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut listener = Running::start(ListenerConfig { stop_grace_s: 1, ..config(folder.path()) });
+    let drips = drip(ct(listener.port), BYTE, Duration::from_millis(20));
+    // Within a data set too.
+    let mut stores = ct(listener.port);
+    stores.send_command(1, &Command::store(1, CT, "1.2.3")).unwrap();
+    let data = drip(stores, &[4, 0, 0, 0, 0, 6, 0, 0, 0, 2, 1, 0], Duration::from_millis(20));
+    thread::sleep(Duration::from_millis(500));
+    let begun = Instant::now();
+    listener.stop();
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    for drips in [drips, data] {
+        assert!(drips.join().unwrap() < Duration::from_secs(8));
+    }
+}
+
+#[test]
+fn who_drips_a_command_is_given_up() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut listener = Running::start(ListenerConfig { association_timeout_s: 2, ..config(folder.path()) });
+    // An idle association is not one that drips.
+    let mut idle = ct(listener.port);
+    let nothing = drip(ct(listener.port), NOTHING, Duration::from_millis(50));
+    let byte = drip(ct(listener.port), BYTE, Duration::from_millis(50));
+    assert!(nothing.join().unwrap() < Duration::from_secs(2));
+    let took = byte.join().unwrap();
+    assert!((Duration::from_secs(1)..Duration::from_secs(8)).contains(&took), "{took:?}");
+    assert_eq!(store(&mut idle, "1.2.3", &data_set("1.2.3", "DOE^JANE", 10)), Status::SUCCESS);
+    idle.release().unwrap();
+    assert_eq!(listener.stop().ended_badly, 2);
+}
+
+#[test]
+fn titles_are_titles_even_where_any_is_let_in() {
+    let folder = tempfile::tempdir().unwrap();
+    let any = ListenerConfig { calling_ae_titles: vec![], allow_any_calling: true, ..config(folder.path()) };
+    let mut listener = Running::start(any);
+    for (calling, is_title) in [("ANY-1 X", true), ("", false), ("A\nB", false), ("\u{1b}[31mX", false), ("A\\B", false), ("\u{fe}", false)]
+    {
+        let answer = connect(listener.port, calling, vec![(CT, &[EXPLICIT])]);
+        match answer {
+            Ok(association) => association.release().map(|_| assert!(is_title, "{calling:?}")).unwrap(),
+            Err(error) => {
+                assert!(matches!(error, DimseError::Rejected(Rejection::CALLING_TITLE)) && !is_title, "{calling:?}: {error}");
+            }
+        }
+    }
+    assert_eq!(listener.stop().refused, 5);
+}
+
+#[test]
+fn a_receiver_that_drips_does_not_hold_the_sender() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path(), 1);
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    // Takes the association, then drips at whatever comes.
+    let drips = thread::spawn(move || {
+        let policy = AcceptPolicy {
+            called: Titles::Any,
+            calling: Titles::Any,
+            sop_classes: [CT.to_owned()].into(),
+            transfer_syntaxes: [EXPLICIT.to_owned()].into(),
+            max_pdu_length: 65536,
+            identity: Identity::Ignore,
+        };
+        let association = Association::accept(socket.accept().unwrap().0, &policy, |_, _| {}).unwrap();
+        drip(association, BYTE, Duration::from_millis(50)).join().unwrap()
+    });
+    let sender = SenderConfig {
+        host: "127.0.0.1".to_owned(),
+        port,
+        called_ae_title: "SUTURA".to_owned(),
+        paths: vec![folder.path().to_owned()],
+        retries: 0,
+        stop_grace_s: 1,
+        ..SenderConfig::default()
+    };
+    let stop = StopToken::new();
+    let stops = thread::spawn({
+        let stop = stop.clone();
+        move || {
+            thread::sleep(Duration::from_millis(700));
+            stop.stop();
+        }
+    });
+    let begun = Instant::now();
+    let report = Sender::new(sender).unwrap().run(&stop).unwrap();
+    assert!(begun.elapsed() < Duration::from_secs(8), "{:?}", begun.elapsed());
+    assert_eq!(report.count(SendOutcome::Stopped), 1);
+    stops.join().unwrap();
+    assert!(drips.join().unwrap() < Duration::from_secs(10));
+}
+
 #[test]
 fn stopping_ends_idle_associations_and_lets_what_is_under_way_end() {
     let folder = tempfile::tempdir().unwrap();
@@ -367,13 +480,62 @@ fn garbage_on_the_port_harms_nobody() {
 #[test]
 fn a_folder_has_one_listener_and_is_cleaned() {
     let folder = tempfile::tempdir().unwrap();
-    fs::create_dir_all(folder.path().join("incoming")).unwrap();
+    Running::start(config(folder.path())).stop();
     fs::write(folder.path().join("incoming/7.part"), "half").unwrap();
     let mut listener = Running::start(config(folder.path()));
     assert!(matches!(Listener::bind(config(folder.path())), Err(StreamError::FolderInUse(_))));
     assert_eq!(listener.stop().unfinished, 1);
     let mut again = Running::start(config(folder.path()));
     assert_eq!(again.stop().unfinished, 0);
+}
+
+#[test]
+fn nothing_of_others_is_removed() {
+    let folder = tempfile::tempdir().unwrap();
+    let precious = folder.path().join("elsewhere/7.part");
+    fs::create_dir(folder.path().join("elsewhere")).unwrap();
+    let keeps = |name: &str, wanted: fn(&StreamError) -> bool, kept: &Path| {
+        fs::write(kept, "precious").unwrap();
+        let refused = Listener::bind(config(&folder.path().join(name))).unwrap_err();
+        assert!(wanted(&refused), "{name}: {refused}");
+        assert_eq!(fs::read(kept).unwrap(), b"precious", "{name}");
+    };
+    let of_others: fn(&StreamError) -> bool = |error| matches!(error, StreamError::FolderOfOthers(_));
+    let has_others: fn(&StreamError) -> bool = |error| matches!(error, StreamError::FileOfOthers(_));
+    // Folders that no receiver made, whatever the names in them are.
+    for name in ["incoming", "log"] {
+        fs::create_dir_all(folder.path().join("new").join(name)).unwrap();
+    }
+    for name in ["incoming/mine.txt", "incoming/1.part", "log/0.log", "received.ndjson"] {
+        let kept = folder.path().join("new").join(name);
+        keeps("new", of_others, &kept);
+        assert!(!folder.path().join("new/.lock").exists());
+    }
+    // A receiver's, and somebody else's file in it.
+    Running::start(config(&folder.path().join("ours"))).stop();
+    for name in ["incoming/mine.txt", "incoming/.part", "incoming/1.PART", "log/x.log", "log/1"] {
+        let kept = folder.path().join("ours").join(name);
+        keeps("ours", has_others, &kept);
+        fs::remove_file(kept).unwrap();
+    }
+    #[cfg(unix)]
+    for name in ["incoming", "log"] {
+        use std::os::unix::fs::symlink;
+        let link = folder.path().join("ours").join(name);
+        fs::remove_dir(&link).unwrap();
+        symlink(folder.path().join("elsewhere"), &link).unwrap();
+        keeps("ours", has_others, &precious);
+        fs::remove_file(&link).unwrap();
+        fs::create_dir(&link).unwrap();
+        symlink(&precious, link.join("8.part")).unwrap();
+        keeps("ours", has_others, &precious);
+        fs::remove_file(link.join("8.part")).unwrap();
+        // What a mark leads to would be written to.
+        fs::create_dir_all(folder.path().join("linked")).unwrap();
+        let _ = symlink(&precious, folder.path().join("linked/.lock"));
+        keeps("linked", of_others, &precious);
+    }
+    Running::start(config(&folder.path().join("ours"))).stop();
 }
 
 #[test]
@@ -394,11 +556,18 @@ fn after_a_crash_what_is_not_whole_is_withdrawn() {
     // The program was closed, so nothing of that is looked for, but for the line.
     let mut listener = Running::start(config(&inbox));
     assert_eq!(listener.stop().withdrawn, 0);
+    // Where there was a log, what is not whole was changed or taken away after it was answered.
     fs::write(inbox.join(".lock"), "open").unwrap();
     let mut listener = Running::start(config(&inbox));
-    assert_eq!(listener.stop().withdrawn, 3);
+    assert_eq!(listener.stop().withdrawn, 0);
+    assert_eq!((listener.journal().len(), fs::read(path(4)).unwrap().len()), (6, 1000));
+    // An earlier version had none. What is not there at all may still have been taken away.
+    fs::remove_dir(inbox.join("log")).unwrap();
+    fs::write(inbox.join(".lock"), "open").unwrap();
+    let mut listener = Running::start(config(&inbox));
+    assert_eq!(listener.stop().withdrawn, 2);
     let journal = listener.journal();
-    assert_eq!(journal.iter().filter(|line| line.outcome == Outcome::Withdrawn).count(), 3);
+    assert_eq!(journal.iter().filter(|line| line.outcome == Outcome::Withdrawn).count(), 2);
     // Once is enough, and what is sent again is there.
     fs::write(inbox.join(".lock"), "open").unwrap();
     let mut listener = Running::start(config(&inbox));

@@ -20,9 +20,9 @@ mod pdu;
 
 pub use association::{Association, Incoming, Request};
 pub use command::{Command, CommandField, NO_DATA_SET, Status, StatusClass};
-pub use error::{DimseError, Malformed};
+pub use error::{DimseError, Malformed, TransportError};
 pub use meta::meta_information;
-pub use negotiate::{AcceptPolicy, Identity, Titles};
+pub use negotiate::{AcceptPolicy, Identity, STORAGE_BRANCH, Titles};
 pub use pdu::{
     AbortSource, AssociateAccept, AssociateRequest, ContextReply, ContextResult, MOST_CONTEXTS, Pdu, PduHeader, PduType, ProposedContext,
     Rejection, UserInformation,

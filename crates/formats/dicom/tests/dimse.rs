@@ -89,7 +89,7 @@ fn both_sides_speak() {
     let echo = answer(&mut association);
     assert_eq!((echo.field, echo.message_id, echo.status), (CommandField::CEchoRsp, 1, Status::SUCCESS));
     // Around the borders of fragments: 4,090 bytes fit in one.
-    let sizes = [0usize, 1, 4089, 4090, 4091, 8180, 100_000];
+    let sizes = [0usize, 2, 4088, 4090, 4092, 8180, 100_000];
     for (id, size) in sizes.iter().enumerate() {
         let bytes: Vec<u8> = (0..*size).map(|at| at as u8).collect();
         association.send_command(3, &Command::store(id as u16, CT, "1.2.3")).unwrap();
@@ -235,6 +235,9 @@ fn what_does_not_fit_ends_the_association() {
     assert!(matches!(begin(&pdu(7, &[0, 0, 0, 0])), Some(DimseError::Aborted(..))));
     assert!(matches!(begin(&pdu(7, &[0, 0])), Some(DimseError::Malformed(Malformed::Length, _))));
     assert!(matches!(begin(&[]), Some(DimseError::Closed)));
+    // Nothing, again and again.
+    assert!(matches!(begin(&pdu(4, &pdv(1, 1, &[]))), Some(DimseError::Malformed(Malformed::Fragments, _))));
+    assert!(matches!(begin(&pdu(4, &[])), Some(DimseError::Malformed(Malformed::Length, _))));
     // More of a command than there ever is.
     let endless: Vec<u8> = (0..20).flat_map(|_| pdu(4, &pdv(1, 1, &[0; 1000]))).collect();
     assert!(matches!(begin(&endless), Some(DimseError::Malformed(Malformed::Command, _))));
@@ -251,6 +254,7 @@ fn lengths_of_requests_are_not_believed() {
     assert!(matches!(receive([&[1, 0][..], &u32::MAX.to_be_bytes()].concat()).2, Some(DimseError::TooLong { .. })));
     assert!(matches!(receive(pdu(1, &[0; 20])).2, Some(DimseError::Malformed(Malformed::Cut, 20))));
     assert!(matches!(receive(pdu(1, &[0; 68])).2, Some(DimseError::Malformed(Malformed::Items, 68))));
+    assert!(matches!(receive(b"\x16\x03\x01\x02\x00\x01".to_vec()).2, Some(DimseError::PeerSpeaksTls)));
     assert!(matches!(receive(b"GET / HTTP/1.1\r\n\r\n".to_vec()).2, Some(DimseError::Unexpected(PduType::Other(b'G')))));
 }
 

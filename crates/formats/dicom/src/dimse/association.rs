@@ -185,7 +185,9 @@ impl<S: Read + Write> Association<S> {
                 }
                 return Ok(Incoming::Release);
             };
-            if !fragment.is_command || *on.get_or_insert(fragment.context) != fragment.context {
+            // One that brings nothing and is not the last could go on for ever.
+            let is_idle = fragment.left == 0 && !fragment.is_last;
+            if !fragment.is_command || is_idle || *on.get_or_insert(fragment.context) != fragment.context {
                 return Err(DimseError::Malformed(Malformed::Fragments, bytes.len()));
             }
             if bytes.len() + fragment.left as usize > MOST_COMMAND_BYTES {
@@ -256,6 +258,8 @@ impl<S: Read + Write> Association<S> {
         while self.pdu_left == 0 {
             let header = read_header(&mut self.stream, self.most_received)?;
             match header.kind {
+                // There is at least one fragment in it (PS3.8 section 9.3.5).
+                PduType::Data if header.length == 0 => return Err(DimseError::Malformed(Malformed::Length, 0)),
                 PduType::Data => self.pdu_left = header.length,
                 PduType::ReleaseRq => {
                     read_body(&mut self.stream, header)?;
@@ -297,7 +301,7 @@ impl<S: Read + Write> Association<S> {
         let bytes = command.to_bytes();
         let mut left = bytes.as_slice();
         while !left.is_empty() {
-            let most = (self.most_sent - 6) as usize;
+            let most = (self.most_sent - 6) as usize & !1;
             let (now, later) = left.split_at(left.len().min(most));
             self.out.clear();
             fragment_header(now.len() as u32, context, true, later.is_empty(), &mut self.out);
@@ -308,12 +312,15 @@ impl<S: Read + Write> Association<S> {
         Ok(self.stream.get_mut().flush()?)
     }
 
-    /// Sends a data set of `length` bytes.
+    /// Sends a data set of `length` bytes, an even number: every fragment has to have one (PS3.8 section 9.3.5.1).
     ///
     /// # Errors
-    /// When the connection fails, or the data set ends early; in both cases nothing can follow.
+    /// When the connection fails, or the data set ends early or is odd; in these cases nothing can follow.
     pub fn send_data(&mut self, context: u8, length: u64, mut from: impl Read) -> Result<(), DimseError> {
-        let most = u64::from(self.most_sent - 6);
+        if length % 2 == 1 {
+            return Err(self.abort_for(DimseError::State("a data set of an odd number of bytes has no even fragments")));
+        }
+        let most = u64::from(self.most_sent - 6) & !1;
         let mut left = length;
         loop {
             let now = left.min(most);
@@ -463,6 +470,10 @@ fn kind_of(pdu: &Pdu) -> PduType {
 fn read_header<S: Read>(stream: &mut BufReader<S>, most_data: u32) -> Result<PduHeader, DimseError> {
     let mut bytes = [0; 6];
     stream.read_exact(&mut bytes)?;
+    // The beginning of a record of TLS: a greeting or an alert, of any version.
+    if matches!(bytes, [0x15 | 0x16, 3, ..]) {
+        return Err(DimseError::PeerSpeaksTls);
+    }
     let header = PduHeader::parse(bytes);
     header.check(most_data)?;
     Ok(header)

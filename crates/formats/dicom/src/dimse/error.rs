@@ -13,6 +13,12 @@ pub enum DimseError {
     /// The connection failed.
     #[error("the connection failed ({}); connect again", .0.kind())]
     Io(#[source] io::Error),
+    /// What carries the bytes does not take the peer: certificates and keys, for one.
+    #[error(transparent)]
+    Transport(#[from] TransportError),
+    /// The first bytes of an answer or a request are those of TLS.
+    #[error("the peer speaks TLS on this port; set TLS on both sides, or on neither")]
+    PeerSpeaksTls,
     /// Nothing came, or nothing could be sent, for as long as is allowed.
     #[error("the peer did not answer in time; raise the timeout or look at the network")]
     Timeout,
@@ -69,12 +75,17 @@ impl DimseError {
             Self::NoContext(_) => Some(6),
             Self::Timeout | Self::State(_) => Some(0),
             Self::Io(_) | Self::Closed | Self::Rejected(_) | Self::Refused(_) | Self::Aborted(..) => None,
+            // It would not understand.
+            Self::Transport(_) | Self::PeerSpeaksTls => None,
         }
     }
 }
 
 impl From<io::Error> for DimseError {
     fn from(error: io::Error) -> Self {
+        if let Some(transport) = error.get_ref().and_then(|inner| inner.downcast_ref::<TransportError>()) {
+            return Self::Transport(transport.clone());
+        }
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Timeout,
             io::ErrorKind::UnexpectedEof => Self::Closed,
@@ -82,6 +93,12 @@ impl From<io::Error> for DimseError {
         }
     }
 }
+
+/// A failure of what carries the bytes that another attempt does not mend. As the inner error of an [`io::Error`] it becomes
+/// [`DimseError::Transport`].
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct TransportError(pub String);
 
 /// What is wrong with the bytes of a PDU or a command set.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME,
+    APPLICATION_CONTEXT, IMPLEMENTATION_CLASS_UID, IMPLEMENTATION_VERSION_NAME, is_ae_title,
     pdu::{AssociateAccept, AssociateRequest, ContextReply, ContextResult, Rejection, UserInformation},
 };
 
 /// Titles that are allowed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Titles {
-    /// Any.
+    /// Any that is one: see [`super::is_ae_title`].
     Any,
     /// These, compared with case, without padding.
     Only(BTreeSet<String>),
@@ -43,7 +43,7 @@ pub struct AcceptPolicy {
     pub called: Titles,
     /// Titles that may call.
     pub calling: Titles,
-    /// UIDs of SOP classes that it takes.
+    /// UIDs of SOP classes that it takes. With [`STORAGE_BRANCH`] among them, every storage class below it.
     pub sop_classes: BTreeSet<String>,
     /// UIDs of transfer syntaxes that it takes.
     pub transfer_syntaxes: BTreeSet<String>,
@@ -53,7 +53,28 @@ pub struct AcceptPolicy {
     pub identity: Identity,
 }
 
+/// What the UIDs of the standard's storage classes begin with, but for a few. Retired ones and those of later editions do too.
+pub const STORAGE_BRANCH: &str = "1.2.840.10008.5.1.4.1.1.";
+
+/// Services below [`STORAGE_BRANCH`] that store nothing: queries for protocols and inventories.
+const NO_STORAGE: [&str; 8] = [
+    "1.2.840.10008.5.1.4.1.1.200.4",
+    "1.2.840.10008.5.1.4.1.1.200.5",
+    "1.2.840.10008.5.1.4.1.1.200.6",
+    "1.2.840.10008.5.1.4.1.1.201.2",
+    "1.2.840.10008.5.1.4.1.1.201.3",
+    "1.2.840.10008.5.1.4.1.1.201.4",
+    "1.2.840.10008.5.1.4.1.1.201.5",
+    "1.2.840.10008.5.1.4.1.1.201.6",
+];
+
 impl AcceptPolicy {
+    /// Whether it takes a SOP class.
+    pub fn takes(&self, sop_class: &str) -> bool {
+        self.sop_classes.contains(sop_class)
+            || (sop_class.starts_with(STORAGE_BRANCH) && self.sop_classes.contains(STORAGE_BRANCH) && !NO_STORAGE.contains(&sop_class))
+    }
+
     /// The answer to a request. Of each context, the first transfer syntax in the requestor's order that is taken: the sender knows best what it need not convert.
     ///
     /// # Errors
@@ -65,10 +86,10 @@ impl AcceptPolicy {
         if request.application_context != APPLICATION_CONTEXT {
             return Err(Rejection::APPLICATION_CONTEXT);
         }
-        if !self.called.allows(&request.called) {
+        if !is_ae_title(&request.called) || !self.called.allows(&request.called) {
             return Err(Rejection::CALLED_TITLE);
         }
-        if !self.calling.allows(&request.calling) {
+        if !is_ae_title(&request.calling) || !self.calling.allows(&request.calling) {
             return Err(Rejection::CALLING_TITLE);
         }
         if request.user.has_identity && self.identity == Identity::Refuse {
@@ -77,7 +98,7 @@ impl AcceptPolicy {
         let contexts = request.contexts.iter().map(|context| {
             let syntax = context.transfer_syntaxes.iter().find(|syntax| self.transfer_syntaxes.contains(*syntax));
             let result = match syntax {
-                _ if !self.sop_classes.contains(&context.abstract_syntax) => ContextResult::AbstractSyntaxUnknown,
+                _ if !self.takes(&context.abstract_syntax) => ContextResult::AbstractSyntaxUnknown,
                 None => ContextResult::TransferSyntaxesUnknown,
                 Some(_) => ContextResult::Accepted,
             };

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, path::PathBuf};
 use serde::{Deserialize, Serialize};
 use sutura_dicom::{
     PixelCoding, TransferSyntax, dictionary,
-    dimse::{AcceptPolicy, Identity, Titles, VERIFICATION, is_ae_title, is_uid},
+    dimse::{AcceptPolicy, Identity, STORAGE_BRANCH, Titles, VERIFICATION, is_ae_title, is_uid},
 };
 
 use crate::{error::StreamError, tls::ServerTls};
@@ -26,7 +26,8 @@ pub struct ListenerConfig {
     pub allow_any_called: bool,
     /// Takes instances from anyone who can connect. Default false.
     pub allow_any_calling: bool,
-    /// UIDs of the SOP classes that are taken. Default: every storage class of the standard. C-ECHO is always answered.
+    /// UIDs of the SOP classes that are taken. Default: every storage class of the standard, and whatever else is
+    /// stored below 1.2.840.10008.5.1.4.1.1: retired classes and those of later editions. C-ECHO is always answered.
     pub sop_classes: Vec<String>,
     /// UIDs of SOP classes that are taken beside these, such as a vendor's own. Default none.
     pub more_sop_classes: Vec<String>,
@@ -50,7 +51,7 @@ pub struct ListenerConfig {
     pub min_free_bytes: u64,
     /// Seconds without a byte before an association is given up. Default 60.
     pub idle_timeout_s: u64,
-    /// Seconds from the connection to a request for an association. Default 30.
+    /// Seconds from the connection to a request for an association, and from the first byte of a message to the end of its command. Default 30.
     pub association_timeout_s: u64,
     /// Seconds for one instance. Default 600.
     pub object_timeout_s: u64,
@@ -121,6 +122,7 @@ impl ListenerConfig {
         let mut sop_classes = uids("sop_classes", &self.sop_classes)?;
         if sop_classes.is_empty() {
             sop_classes.extend(dictionary::sop_classes().map(|(uid, _)| uid.to_owned()));
+            sop_classes.insert(STORAGE_BRANCH.to_owned());
         }
         sop_classes.extend(uids("more_sop_classes", &self.more_sop_classes)?);
         sop_classes.insert(VERIFICATION.to_owned());
@@ -193,6 +195,14 @@ mod tests {
         assert!(policy.sop_classes.len() > 150 && policy.transfer_syntaxes.len() > 30, "{}", policy.transfer_syntaxes.len());
         assert!(policy.sop_classes.contains("1.2.840.10008.5.1.4.1.1.2") && policy.sop_classes.contains(VERIFICATION));
         assert!(policy.transfer_syntaxes.contains("1.2.840.10008.1.2") && !policy.transfer_syntaxes.contains("1.2.840.10008.1.2.4.94"));
+        for taken in
+            ["1.2.840.10008.5.1.4.1.1.66.7", "1.2.840.10008.5.1.4.39.1", "1.2.840.10008.5.1.4.1.1.6", "1.2.840.10008.5.1.4.1.1.999.1"]
+        {
+            assert!(policy.takes(taken), "{taken}");
+        }
+        for other in ["1.2.840.10008.5.1.4.1.1.201.2", "1.2.840.10008.5.1.4.1.2.1.1", "1.2.840.10008.5.1.4.1.1", "1.2.3"] {
+            assert!(!policy.takes(other), "{other}");
+        }
         let few = ListenerConfig { sop_classes: vec!["1.2.840.10008.5.1.4.1.1.2".to_owned()], ..good() }.policy().unwrap();
         assert_eq!(few.sop_classes.len(), 2);
         assert!(ListenerConfig { transfer_syntaxes: vec!["1.2.3".to_owned()], ..good() }.policy().is_err());

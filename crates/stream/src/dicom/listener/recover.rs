@@ -146,13 +146,11 @@ pub(super) fn withdraw_unfinished(store: &Store) -> io::Result<u64> {
             continue;
         }
         let path = store.folder.join(&received.path);
-        if is_whole(&path, &received)? {
+        // One that is not there may have been taken away.
+        if !path.try_exists()? || is_whole(&path, &received)? {
             continue;
         }
-        let kept = format!("{REJECTS}/{}.unfinished", received.sha256);
-        if path.try_exists()? {
-            fs::rename(&path, store.folder.join(&kept))?;
-        }
+        fs::rename(&path, store.folder.join(format!("{REJECTS}/{}.unfinished", received.sha256)))?;
         let reason = "the program ended before the instance was durable; its sender was not answered and has to send it again".to_owned();
         Received { outcome: Outcome::Withdrawn, codes: vec!["unfinished".to_owned()], reason: Some(reason), status: 0x0110, ..received }
             .append_to(&mut lines)?;

@@ -25,7 +25,10 @@ use super::{
     metrics::Metrics,
     store::{Store, Temporary, hex},
 };
-use crate::connection::{Connection, Patience};
+use crate::{
+    connection::{Connection, Patience},
+    dicom::seconds,
+};
 
 /// Memory that an association begins with, and keeps between instances.
 const ROOM: usize = 1 << 20;
@@ -83,7 +86,7 @@ impl Served {
             None => Connection::plain(socket, self.patience.clone()),
         };
         let Ok(mut connection) = connection else { return };
-        connection.set_deadline(Some(super::super::seconds(self.config.association_timeout_s)));
+        connection.set_deadline(seconds(self.config.association_timeout_s));
         // Titles that are not allowed are the peer's words: they are not logged.
         let mut association = match Association::accept(connection, &self.policy, |_, _| {}) {
             Ok(association) => association,
@@ -117,15 +120,13 @@ impl Served {
     fn messages(&self, association: &mut Peer) -> Result<(), DimseError> {
         let mut buffer = Buffer::with_room(ROOM);
         loop {
-            association.stream_mut().is_between = true;
-            association.stream_mut().set_deadline(None);
+            association.stream_mut().wait_for_next(seconds(self.config.association_timeout_s));
             let incoming = association.next_message()?;
-            association.stream_mut().is_between = false;
             let (context, command) = match incoming {
                 Incoming::Release => return association.confirm_release(),
                 Incoming::Command(context, command) => (context, command),
             };
-            association.stream_mut().set_deadline(Some(super::super::seconds(self.config.object_timeout_s)));
+            association.stream_mut().set_deadline(seconds(self.config.object_timeout_s));
             if command.field == CommandField::CStoreRq {
                 buffer = self.store(association, context, &command, buffer)?;
                 continue;

@@ -10,11 +10,17 @@ use std::{
 use rustix::fs::statvfs;
 use sha2::{Digest, Sha256};
 
-use super::{buffer::Buffer, config::ListenerConfig};
+use super::{buffer::Buffer, config::ListenerConfig, segment::EXTENSION};
 use crate::error::StreamError;
 
+/// The file that says that a folder is one of a receiver.
+const MARK: &str = ".lock";
+/// What is in it while the receiver runs.
+const OPEN: &[u8] = b"open\n";
 /// Files that are being written, from the folder.
 const INCOMING: &str = "incoming";
+/// Their extension.
+const PART: &str = "part";
 /// Data sets that could not be understood, from the folder.
 pub(super) const REJECTS: &str = "rejects";
 /// The log, from the folder.
@@ -34,6 +40,8 @@ pub(super) struct Store {
     pub(super) unfinished: u64,
     /// Whether the program ended without closing the store.
     pub(super) crashed: bool,
+    /// Whether the program that ended had a log.
+    pub(super) has_log: bool,
     /// Whether something is left in the log, so that the next start has to look at it.
     stays_open: AtomicBool,
     /// Held as long as the store is: one listener a folder. It has a word in it as long as the store is open.
@@ -44,28 +52,41 @@ impl Store {
     /// Takes the folder, makes what is missing in it and removes what was never finished.
     pub(super) fn open(config: &ListenerConfig) -> Result<Self, StreamError> {
         let failed = |error| StreamError::Folder(config.folder.clone(), error);
-        make_folder(&config.folder).map_err(failed)?;
-        let mut lock = private(OpenOptions::new().write(true).create(true)).open(config.folder.join(".lock")).map_err(failed)?;
+        if !config.folder.is_dir() {
+            make_folder(&config.folder).map_err(failed)?;
+        }
+        if !is_ours(&config.folder).map_err(failed)? {
+            return Err(StreamError::FolderOfOthers(config.folder.clone()));
+        }
+        let mut lock = private(OpenOptions::new().write(true).create(true)).open(config.folder.join(MARK)).map_err(failed)?;
         match lock.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(StreamError::FolderInUse(config.folder.clone())),
             Err(TryLockError::Error(error)) => return Err(failed(error)),
         }
         let crashed = lock.metadata().map_err(failed)?.len() > 0;
-        lock.write_all(b"open\n").and_then(|()| lock.sync_all()).map_err(failed)?;
-        let incoming = config.folder.join(INCOMING);
+        lock.write_all(OPEN).and_then(|()| lock.sync_all()).map_err(failed)?;
+        let (incoming, log) = (config.folder.join(INCOMING), config.folder.join(LOG));
+        let has_log = log.is_dir();
+        // What is in these is removed at some time: all of it has to be ours.
+        let mut unfinished = Vec::new();
+        for (folder, extension, found) in [(&incoming, PART, &mut unfinished), (&log, EXTENSION, &mut Vec::new())] {
+            let known = numbered(folder, extension).map_err(failed)?;
+            *found = known.ok_or_else(|| StreamError::FileOfOthers(folder.clone()))?;
+        }
         make_folder(&incoming).map_err(failed)?;
         make_folder(&config.folder.join(REJECTS)).map_err(failed)?;
-        make_folder(&config.folder.join(LOG)).map_err(failed)?;
+        make_folder(&log).map_err(failed)?;
         // All at once, so that no instance waits for its folder to be synced into this one.
         for number in 0..4096 {
             make_folder(&config.folder.join(format!("{number:03x}"))).map_err(failed)?;
         }
-        let unfinished = clean(&incoming).map_err(failed)?;
+        unfinished.iter().try_for_each(fs::remove_file).map_err(failed)?;
+        let unfinished = unfinished.len() as u64;
         sync_folder(&config.folder).map_err(failed)?;
         let (folder, min_free, next) = (config.folder.clone(), config.min_free_bytes, AtomicU64::new(0));
         let stays_open = AtomicBool::new(false);
-        Ok(Self { folder, incoming, min_free, next, unfinished, crashed, stays_open, lock })
+        Ok(Self { folder, incoming, min_free, next, unfinished, crashed, has_log, stays_open, lock })
     }
 
     /// Whether so many more bytes leave enough space on the disk.
@@ -81,7 +102,7 @@ impl Store {
 
     /// A file to write to.
     pub(super) fn create(&self) -> io::Result<Temporary> {
-        let path = self.incoming.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
+        let path = self.incoming.join(format!("{}.{PART}", self.next.fetch_add(1, Ordering::Relaxed)));
         let (file, direct) = open_for_writing(&path)?;
         Ok(Temporary { path: Some(path), file, direct, written: 0 })
     }
@@ -212,21 +233,55 @@ fn make_folder(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     #[cfg(unix)]
     std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    if path.is_dir() { Ok(()) } else { builder.recursive(true).create(path) }
+    match path.symlink_metadata() {
+        Ok(there) if there.is_dir() => Ok(()),
+        // A link would lead out of the folder.
+        Ok(_) => Err(io::ErrorKind::NotADirectory.into()),
+        Err(_) => builder.recursive(true).create(path),
+    }
+}
+
+/// Whether a folder is that of a receiver, or nobody's yet.
+fn is_ours(folder: &Path) -> io::Result<bool> {
+    match folder.join(MARK).symlink_metadata() {
+        // Not a link: what it leads to would be written to.
+        Ok(mark) => return Ok(mark.is_file() && mark.len() <= OPEN.len() as u64),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    for entry in fs::read_dir(folder)? {
+        // A disk of its own has it.
+        if entry?.file_name() != "lost+found" {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The files of a folder, if all of them are called by a number and this extension, and none is a link or a folder.
+fn numbered(folder: &Path, extension: &str) -> io::Result<Option<Vec<PathBuf>>> {
+    match folder.symlink_metadata() {
+        Ok(there) if there.is_dir() => {}
+        Ok(_) => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(Vec::new())),
+        Err(error) => return Err(error),
+    }
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| name.strip_suffix(extension)?.strip_suffix('.'));
+        if !entry.file_type()?.is_file() || number.is_none_or(|number| number.parse::<u64>().is_err()) {
+            return Ok(None);
+        }
+        found.push(entry.path());
+    }
+    Ok(Some(found))
 }
 
 /// Makes the names in a folder durable.
 pub(super) fn sync_folder(path: &Path) -> io::Result<()> {
     if cfg!(unix) { File::open(path)?.sync_all() } else { Ok(()) }
-}
-
-fn clean(folder: &Path) -> io::Result<u64> {
-    let mut removed = 0;
-    for entry in fs::read_dir(folder)? {
-        fs::remove_file(entry?.path())?;
-        removed += 1;
-    }
-    Ok(removed)
 }
 
 /// Whether two files have the same transfer syntax and data set. The rest of the meta information says how the file came here.

@@ -129,7 +129,7 @@ impl Target {
                         None => Connection::plain(socket, patience),
                     };
                     let mut connection = connection?;
-                    connection.set_deadline(Some(seconds(config.idle_timeout_s)));
+                    connection.set_deadline(seconds(config.idle_timeout_s));
                     return Ok(connection);
                 }
                 Err(error) => last = error,

@@ -228,8 +228,7 @@ impl Work<'_> {
             }
         };
         let stream = association.stream_mut();
-        stream.is_between = false;
-        stream.set_deadline(Some(seconds(self.config.object_timeout_s)));
+        stream.set_deadline(seconds(self.config.object_timeout_s));
         let id = 1;
         association.send_command(context, &Command::store(id, &instance.sop_class, &instance.sop_instance))?;
         association.send_data(context, instance.size - instance.offset, BufReader::with_capacity(4096, file))?;
@@ -310,8 +309,7 @@ fn meaning(status: Status) -> &'static str {
 }
 
 fn end(mut association: Association<Connection>) {
-    association.stream_mut().is_between = false;
-    association.stream_mut().set_deadline(Some(Duration::from_secs(5)));
+    association.stream_mut().set_deadline(Duration::from_secs(5));
     if let Ok(connection) = association.release() {
         connection.close();
     }

@@ -39,14 +39,12 @@ fn fixed(body: &[u8]) -> Result<(u16, String, String, Items<'_>), DimseError> {
     Ok((u16::from_be_bytes(*version), title(called), title(calling), Items { bytes: items, at: FIXED }))
 }
 
-/// A title without its padding. What cannot be in one becomes a question mark, and is equal to none that is configured.
+/// A title without its padding. What cannot be in one becomes U+FFFD, so that it is none any more.
 fn title(bytes: &[u8]) -> String {
-    let text: String = bytes.iter().map(|byte| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { '?' }).collect();
     // NUL is no padding, but some pad with it.
-    match bytes.iter().position(|byte| *byte == 0) {
-        Some(end) if bytes[end..].iter().all(|byte| *byte == 0) => text[..end].trim_matches(' ').to_owned(),
-        _ => text.trim_matches(' ').to_owned(),
-    }
+    let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1);
+    let known = |byte: &u8| if matches!(byte, b' '..=b'~') { char::from(*byte) } else { char::REPLACEMENT_CHARACTER };
+    bytes[..end].iter().map(known).collect::<String>().trim_matches(' ').to_owned()
 }
 
 fn request(body: &[u8]) -> Result<AssociateRequest, DimseError> {
