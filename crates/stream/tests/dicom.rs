@@ -51,6 +51,18 @@ fn store(association: &mut Association<TcpStream>, instance: &str, bytes: &[u8])
     }
 }
 
+/// Takes CT images from anyone.
+fn anyone() -> AcceptPolicy {
+    AcceptPolicy {
+        called: Titles::Any,
+        calling: Titles::Any,
+        sop_classes: [CT.to_owned()].into(),
+        transfer_syntaxes: [EXPLICIT.to_owned()].into(),
+        max_pdu_length: 65536,
+        identity: Identity::Ignore,
+    }
+}
+
 #[derive(Default)]
 struct Told(Mutex<Vec<Received>>);
 
@@ -404,15 +416,7 @@ fn a_receiver_that_drips_does_not_hold_the_sender() {
     let port = socket.local_addr().unwrap().port();
     // Takes the association, then drips at whatever comes.
     let drips = thread::spawn(move || {
-        let policy = AcceptPolicy {
-            called: Titles::Any,
-            calling: Titles::Any,
-            sop_classes: [CT.to_owned()].into(),
-            transfer_syntaxes: [EXPLICIT.to_owned()].into(),
-            max_pdu_length: 65536,
-            identity: Identity::Ignore,
-        };
-        let association = Association::accept(socket.accept().unwrap().0, &policy, |_, _| {}).unwrap();
+        let association = Association::accept(socket.accept().unwrap().0, &anyone(), |_, _| {}).unwrap();
         drip(association, BYTE, Duration::from_millis(50)).join().unwrap()
     });
     let sender = SenderConfig {
@@ -577,6 +581,71 @@ fn after_a_crash_what_is_not_whole_is_withdrawn() {
 }
 
 #[test]
+fn what_says_that_it_is_dicom_is_not_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let outbox = folder.path().join("out");
+    files(&outbox, 1);
+    let good = file("1.2.9", "DOE^JANE", 1000);
+    // An odd value at the end, as some write it.
+    let mut odd = file("1.2.8", "DOE^JANE", 0);
+    odd.truncate(odd.len() - 12);
+    odd.extend(b"\xE0\x7F\x10\x00OW\x00\x00\x03\x00\x00\x00abc");
+    // Deflated, in one block that is stored as it is: an odd number of bytes, which is padded.
+    let inner = data_set("1.2.7", "DOE^JANE", 100);
+    let mut deflated = sutura_dicom::dimse::meta_information(CT, "1.2.7", "1.2.840.10008.1.2.1.99", "A", "B");
+    deflated.push(1);
+    deflated.extend((inner.len() as u16).to_le_bytes());
+    deflated.extend((!(inner.len() as u16)).to_le_bytes());
+    deflated.extend(&inner);
+    let others: [(&str, &[u8]); 6] =
+        [("cut", &good[..200]), ("a.DCM", b"x"), ("odd.dcm", &odd), ("z.dcm", &deflated), ("readme.txt", b"no image"), ("empty", b"")];
+    for (name, bytes) in others {
+        fs::write(outbox.join(name), bytes).unwrap();
+    }
+    let mut listener = Running::start(config(&folder.path().join("in")));
+    let report = send(listener.sender(&[&outbox]));
+    let of = |outcome: SendOutcome| {
+        let of_it = report.results.iter().filter(|result| result.outcome == outcome);
+        of_it.map(|result| result.path.file_name().unwrap().to_str().unwrap()).collect::<Vec<_>>()
+    };
+    assert_eq!(of(SendOutcome::Sent), ["0000.dcm", "z.dcm"], "{report:?}");
+    assert_eq!(of(SendOutcome::Failed), ["a.DCM", "cut", "odd.dcm"]);
+    assert_eq!(of(SendOutcome::NotAnInstance), ["empty", "readme.txt"]);
+    assert!(!report.is_complete());
+    assert_eq!(listener.stop().stored, 2);
+    let line = listener.journal().into_iter().find(|line| line.sop_instance_uid == "1.2.7").unwrap();
+    let stored = fs::read(listener.folder.join(line.path)).unwrap();
+    assert_eq!(behind_meta(&stored), [behind_meta(&deflated), &[0]].concat());
+}
+
+#[test]
+fn a_file_that_makes_the_receiver_abort_is_not_sent_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    files(folder.path(), 1);
+    let socket = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = socket.local_addr().unwrap().port();
+    thread::spawn(move || {
+        for stream in socket.incoming() {
+            let mut association = Association::accept(stream.unwrap(), &anyone(), |_, _| {}).unwrap();
+            association.next_message().unwrap();
+            while association.read_data(&mut [0; 4096]).unwrap() > 0 {}
+            association.abort();
+        }
+    });
+    let sender = SenderConfig {
+        host: "127.0.0.1".to_owned(),
+        port,
+        called_ae_title: "SUTURA".to_owned(),
+        paths: vec![folder.path().to_owned()],
+        retries: 5,
+        retry_wait_s: 0,
+        ..SenderConfig::default()
+    };
+    let report = send(sender);
+    assert_eq!((report.count(SendOutcome::Failed), report.results[0].attempts), (1, 2), "{report:?}");
+}
+
+#[test]
 fn what_the_receiver_does_not_take_is_said_for_each_file() {
     let folder = tempfile::tempdir().unwrap();
     let outbox = folder.path().join("out");
@@ -645,8 +714,10 @@ fn tls_is_spoken_and_certificates_are_asked_for() {
     let without = ClientTls { certificate: None, key: None, ..client.clone() };
     let elsewhere = ClientTls { server_name: Some("elsewhere".to_owned()), ..client };
     for tls in [Some(without), Some(elsewhere), None] {
-        let report = send(SenderConfig { tls, idle_timeout_s: 2, ..sender.clone() });
+        // More tries change nothing: it is said at once what is wrong.
+        let report = send(SenderConfig { tls, idle_timeout_s: 2, retries: 5, retry_wait_s: 30, ..sender.clone() });
         assert_eq!(report.count(SendOutcome::Failed), 20);
+        assert!(report.results.iter().all(|result| result.reason.as_deref().unwrap().contains("TLS")), "{:?}", report.results.first());
     }
     assert_eq!(listener.stop().stored, 20);
     let missing = ServerTls { certificate: Path::new("none.pem").to_owned(), key: certificates.path("server.key"), client_ca: None };

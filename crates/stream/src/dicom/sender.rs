@@ -29,11 +29,11 @@ pub enum SendOutcome {
     SentWithWarning,
     /// An earlier run sent it.
     SentBefore,
-    /// The receiver does not want it, or it could not be sent however often it was tried.
+    /// The receiver does not want it, it could not be sent however often it was tried, or it says that it is DICOM and cannot be read or sent.
     Failed,
     /// The receiver takes no instances of that SOP class in that transfer syntax.
     NotAccepted,
-    /// It is no DICOM file, cannot be read, or is a directory of files.
+    /// It is no DICOM file, or a directory of files.
     NotAnInstance,
     /// The program was stopped before.
     Stopped,

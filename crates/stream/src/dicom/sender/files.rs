@@ -9,6 +9,7 @@ use std::{
 
 use sutura_dicom::{DicomFile, Encoding, Limits, PixelCoding, Tag, TransferSyntax, dimse};
 
+use super::SendOutcome;
 use crate::error::StreamError;
 
 /// Bytes that are read first to find out what a file is; most have more before their pixels only if they have no pixels.
@@ -26,6 +27,13 @@ pub(super) struct Instance {
     pub(super) syntax: String,
     /// Where the data set begins.
     pub(super) offset: u64,
+}
+
+impl Instance {
+    /// Bytes of the data set as it is sent: an even number. Only a deflated one is padded (PS3.5 annex A.5); of the others, none is odd.
+    pub(super) fn length(&self) -> u64 {
+        (self.size - self.offset).next_multiple_of(2)
+    }
 }
 
 /// All files of these paths, in order, each once.
@@ -63,39 +71,53 @@ pub(super) fn mark(path: &Path) -> io::Result<(u64, u128)> {
     Ok((metadata.len(), modified))
 }
 
-/// What a file is; the error says why it is nothing to send.
-pub(super) fn look_at(path: &Path) -> Result<Instance, String> {
-    let unreadable = |error: io::Error| format!("the file cannot be read ({})", error.kind());
+/// What a file is; the error says what becomes of it instead of being sent, and why.
+pub(super) fn look_at(path: &Path) -> Result<Instance, (SendOutcome, String)> {
+    let unreadable = |error: io::Error| (SendOutcome::Failed, format!("the file cannot be read ({})", error.kind()));
     let (size, modified) = mark(path).map_err(unreadable)?;
     let mut file = File::open(path).map_err(unreadable)?;
     let (mut bytes, mut wanted) = (Vec::new(), FIRST);
     let limits = Limits::default();
+    (&mut file).take(FIRST as u64).read_to_end(&mut bytes).map_err(unreadable)?;
+    // One that says that it is DICOM is not passed over in silence.
+    let is_claimed = bytes.get(128..132) == Some(b"DICM") || has_name_of_dicom(path);
+    let no_instance = |reason: String| (if is_claimed { SendOutcome::Failed } else { SendOutcome::NotAnInstance }, reason);
     let parsed = loop {
         let missing = (wanted - bytes.len()) as u64;
         (&mut file).take(missing).read_to_end(&mut bytes).map_err(unreadable)?;
         if bytes.len() < wanted || bytes.len() as u64 == size {
-            break DicomFile::parse(bytes, &limits).map_err(|error| error.to_string())?;
+            break DicomFile::parse(bytes, &limits).map_err(|error| no_instance(error.to_string()))?;
         }
-        if let Some(parsed) = DicomFile::parse_beginning(bytes.clone(), &limits).map_err(|error| error.to_string())? {
+        if let Some(parsed) = DicomFile::parse_beginning(bytes.clone(), &limits).map_err(|error| no_instance(error.to_string()))? {
             break parsed;
         }
         wanted = wanted.saturating_mul(4).min(limits.bytes.saturating_add(1));
         if bytes.len() >= wanted {
-            return Err("what stands before the pixel data is larger than is read".to_owned());
+            return Err(no_instance("what stands before the pixel data is larger than is read".to_owned()));
         }
     };
     if parsed.is_directory() {
-        return Err("the file is a directory of other files (DICOMDIR)".to_owned());
+        return Err((SendOutcome::NotAnInstance, "the file is a directory of other files (DICOMDIR)".to_owned()));
     }
     let uid = |in_data_set, in_meta| {
         let uid = parsed.data_set().text(Tag(in_data_set)).or_else(|| parsed.meta().text(Tag(in_meta)));
         uid.filter(|uid| dimse::is_uid(uid)).map(std::borrow::Cow::into_owned)
     };
     let (Some(sop_class), Some(sop_instance)) = (uid(0x0008_0016, 0x0002_0002), uid(0x0008_0018, 0x0002_0003)) else {
-        return Err("the file does not say its SOP class and instance".to_owned());
+        return Err(no_instance("the file does not say its SOP class and instance".to_owned()));
     };
+    let offset = parsed.data_set_offset() as u64;
+    if size.saturating_sub(offset) % 2 == 1 && !parsed.transfer_syntax().deflated {
+        let reason = "the data set has an odd number of bytes, which no message may have (PS3.8): write the file again with even lengths";
+        return Err((SendOutcome::Failed, reason.to_owned()));
+    }
     let syntax = syntax_of(parsed.transfer_syntax());
-    Ok(Instance { path: path.to_owned(), size, modified, sop_class, sop_instance, syntax, offset: parsed.data_set_offset() as u64 })
+    Ok(Instance { path: path.to_owned(), size, modified, sop_class, sop_instance, syntax, offset })
+}
+
+fn has_name_of_dicom(path: &Path) -> bool {
+    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
+    ["dcm", "dicom", "dic"].iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 /// The transfer syntax that the file is really written in: some files have none, or that of another.

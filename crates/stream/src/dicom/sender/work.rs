@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, VecDeque},
     fs::File,
-    io::{BufReader, Seek, SeekFrom},
+    io::{BufReader, Read, Seek, SeekFrom},
     path::PathBuf,
     sync::{
         Mutex, PoisonError,
@@ -103,7 +103,7 @@ impl Work<'_> {
             }
             match files::look_at(&path) {
                 Ok(instance) => instances.push(instance),
-                Err(reason) => self.done(path, 0, SendOutcome::NotAnInstance, None, 0, Some(reason)),
+                Err((outcome, reason)) => self.done(path, 0, outcome, None, 0, Some(reason)),
             }
         }
         instances
@@ -145,7 +145,7 @@ impl Work<'_> {
     /// Sends a file, again and again if need be. An error is why no other can be sent either.
     fn send_one(&self, pairs: &[Pair], open: &mut Option<Association<Connection>>, instance: Instance) -> Result<(), String> {
         let mut wait = seconds(self.config.retry_wait_s);
-        let mut attempts = 0;
+        let (mut attempts, mut aborts) = (0, 0);
         loop {
             if self.stop.is_stopped() {
                 self.done(instance.path, 0, SendOutcome::Stopped, None, attempts, None);
@@ -168,7 +168,7 @@ impl Work<'_> {
                     return Ok(());
                 }
                 Ok(Attempt::Unreadable(reason)) => {
-                    self.done(instance.path, 0, SendOutcome::NotAnInstance, None, attempts, Some(reason));
+                    self.done(instance.path, 0, SendOutcome::Failed, None, attempts, Some(reason));
                     return Ok(());
                 }
                 Err(error) => Some(error),
@@ -178,7 +178,9 @@ impl Work<'_> {
                 if self.stop.is_stopped() {
                     continue;
                 }
-                if !error.is_transient() || attempts > self.config.retries {
+                // A receiver that aborts twice when it gets this file will a third time.
+                aborts += u32::from(is_open && matches!(error, DimseError::Aborted(..)));
+                if !error.is_transient() || attempts > self.config.retries || aborts > 1 {
                     let reason = error.to_string();
                     self.done(instance.path, 0, SendOutcome::Failed, None, attempts, Some(reason.clone()));
                     // An association that broke may have broken because of this file; where none can be opened, no other file can be sent either.
@@ -231,7 +233,11 @@ impl Work<'_> {
         stream.set_deadline(seconds(self.config.object_timeout_s));
         let id = 1;
         association.send_command(context, &Command::store(id, &instance.sop_class, &instance.sop_instance))?;
-        association.send_data(context, instance.size - instance.offset, BufReader::with_capacity(4096, file))?;
+        association.send_data(
+            context,
+            instance.length(),
+            BufReader::with_capacity(4096, file.take(instance.size - instance.offset)).chain(&[0u8][..]),
+        )?;
         match association.next_message()? {
             Incoming::Command(_, answer) if answer.field == CommandField::CStoreRsp && answer.message_id == id && !answer.has_data_set => {
                 *open = Some(association);
