@@ -30,7 +30,7 @@ Environment:
 
 /// Clinical data in, private and checked tables out.
 ///
-/// Reads HL7 v2 as tables, checks and de-identifies them, and writes Parquet, CSV, NDJSON or Arrow.
+/// Reads HL7 v2, FHIR, C-CDA and DICOM as tables, checks and de-identifies them, and writes Parquet, CSV, NDJSON or Arrow.
 /// Identifying values are never shown or written unless you say so, with a purpose.
 #[derive(Debug, Parser)]
 #[command(name = "sutura", version, arg_required_else_help = true, after_long_help = EXIT_CODES, max_term_width = 100)]
@@ -116,8 +116,8 @@ pub(crate) struct SqlKeys {
 
 /// Generate a feed, run the example job over it, show where the report is
 ///
-/// Writes made-up HL7 v2 messages, a job file with its policy, and a key of its own into a folder, then runs the job: parse, check,
-/// de-identify under HIPAA Safe Harbor, aggregate, write Parquet. Takes seconds and needs no data and no network.
+/// Writes made-up HL7 v2 messages and DICOM images of the same patients, job files with their policy, and a key of its own into a folder, then runs
+/// the jobs: parse, check, de-identify under HIPAA Safe Harbor, aggregate, write Parquet; measure the images and join them to the messages by the patient's code. Takes seconds and needs no data and no network.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Examples:

@@ -425,12 +425,13 @@ impl Table<'_> {
     }
 
     fn release(&self, privacy: Option<&Privacy>, step: &DeidentifyDocumentsStep) -> StepResult<(DataFrame, Arc<Release>)> {
-        self.field("column", &step.column)?;
+        let column = documents::column_of(&self.job.spec, step);
+        self.field("column", &column)?;
         let Some(privacy) = privacy else { return Err(self.problem("type", "the job has no [privacy] table".into())) };
-        let release = Release::new(step, &privacy.deidentifier).map_err(|(key, message)| self.problem(key, message))?;
+        let release = Release::new(&self.job.spec, step, &privacy.deidentifier).map_err(|(key, message)| self.problem(key, message))?;
         let release = Arc::new(release);
         let has_source = self.schema.field_with_name(sutura_core::record::COL_SOURCE).is_ok();
-        let (list, columns) = documents::expressions(&release, &step.column, has_source);
+        let (list, columns) = documents::expressions(&release, &column, has_source);
         let frame = self.frame.clone().select(vec![list]).and_then(|frame| frame.unnest_columns(&[documents::DOCUMENT]));
         Ok((self.finish(frame.and_then(|frame| frame.select(columns)))?, release))
     }

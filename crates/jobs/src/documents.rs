@@ -15,8 +15,12 @@ use arrow::{
 };
 use sutura_core::{ColumnMeta, PhiClass, record::COL_SOURCE};
 use sutura_deid::{
-    DeidError,
+    DeidError, DocumentDeidentifier, Ledger, Outcome, Scrub, Treatment,
+    ccda::CcdaDeidentifier,
     dicom::{CleanPixels, Deidentified, DicomDeidentifier, Options, OutputName, PixelBox, TextFinder},
+    fhir::FhirDeidentifier,
+    hl7v2::Hl7v2Deidentifier,
+    plain::PlainDeidentifier,
     reencode::{self, Encoded},
 };
 use sutura_dicom::{
@@ -28,11 +32,14 @@ use sutura_engine::{
     sink::{CONTENT_COLUMN, FILE_COLUMN},
 };
 use sutura_imaging::{Image, Rescale, burned};
-use sutura_privacy::Deidentifier;
+use sutura_privacy::{
+    Deidentifier,
+    text::{Rules, Scrubber},
+};
 
 use crate::{
     error::Result,
-    model::{DeidentifyDocumentsStep, JobFile, PixelText},
+    model::{DeidentifyDocumentsStep, DocumentFormat, FreeText, JobFile, PixelText},
     private,
     record::DocumentsRecord,
 };
@@ -49,11 +56,30 @@ const REFUSED_FILE: &str = "refused-documents.ndjson";
 pub(crate) struct Release {
     step: String,
     input: String,
-    pattern: String,
-    coding: reencode::Coding,
-    deidentifier: DicomDeidentifier,
     policy: String,
+    kind: Kind,
     account: Mutex<Account>,
+}
+
+/// What the documents are, and what treats them.
+enum Kind {
+    Dicom { pattern: String, coding: reencode::Coding, deidentifier: Box<DicomDeidentifier> },
+    Text { format: DocumentFormat, deidentifier: Box<dyn DocumentDeidentifier> },
+}
+
+impl std::fmt::Debug for Kind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+impl Kind {
+    fn word(&self) -> &'static str {
+        match self {
+            Self::Dicom { .. } => "dicom",
+            Self::Text { format, .. } => format.word(),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Default)]
@@ -67,6 +93,7 @@ struct Account {
     untouched: u64,
     painted: u64,
     warnings: BTreeMap<&'static str, u64>,
+    ledger: Ledger,
 }
 
 /// Why a document is not released; never any content.
@@ -93,6 +120,30 @@ impl From<DeidError> for Not {
 /// What a step asks for that it cannot have: the key that is wrong, and why.
 pub(crate) type Complaint = (&'static str, String);
 
+/// What the documents of a step are: as it says, or by the source it names.
+fn format_of(spec: &JobFile, step: &DeidentifyDocumentsStep) -> std::result::Result<DocumentFormat, Complaint> {
+    if let Some(format) = step.format {
+        return Ok(format);
+    }
+    let source = step.input.split_once('.').and_then(|(name, _)| spec.sources.iter().find(|source| source.name == name));
+    let known = || DocumentFormat::ALL.map(DocumentFormat::word).join(", ");
+    match source {
+        Some(source) => DocumentFormat::ALL.into_iter().find(|format| format.word() == source.format).ok_or_else(|| {
+            (
+                "input",
+                format!("a source of format {:?} has no documents that this step de-identifies; there are {}", source.format, known()),
+            )
+        }),
+        None => Err(("format", format!("this key is missing: say what the documents are, one of {}", known()))),
+    }
+}
+
+/// The column with the documents.
+pub(crate) fn column_of(spec: &JobFile, step: &DeidentifyDocumentsStep) -> String {
+    let of_format = || format_of(spec, step).map_or(CONTENT_COLUMN, DocumentFormat::column).to_owned();
+    step.column.clone().unwrap_or_else(of_format)
+}
+
 /// Checks what can be checked without a policy.
 pub(crate) fn check(spec: &JobFile, step: &DeidentifyDocumentsStep) -> Vec<Complaint> {
     let mut complaints = Vec::new();
@@ -104,16 +155,45 @@ pub(crate) fn check(spec: &JobFile, step: &DeidentifyDocumentsStep) -> Vec<Compl
             "clean-recognizable-features looks at whole series, which a step does not see: use the command `sutura deidentify` for it";
         complaints.push(("options", why.to_owned()));
     }
-    let source = step.input.split_once('.').and_then(|(name, _)| spec.sources.iter().find(|source| source.name == name));
-    if let Some(source) = source.filter(|source| source.format != "dicom") {
-        complaints.push(("input", format!("a source of format {:?} has no files that this step de-identifies; dicom has", source.format)));
+    match format_of(spec, step) {
+        Err(complaint) => complaints.push(complaint),
+        Ok(DocumentFormat::Dicom) if step.free_text == FreeText::Scrub => {
+            complaints.push((
+                "free_text",
+                "is for messages, resources, documents and notes; of DICOM the options say what texts stay".to_owned(),
+            ));
+        }
+        Ok(DocumentFormat::Dicom) => {}
+        Ok(format) => {
+            let of_dicom = [("options", !step.options.is_empty()), ("pattern", step.pattern != OutputName::DEFAULT_PATTERN)];
+            let of_dicom = of_dicom.into_iter().filter(|(_, is_set)| *is_set);
+            complaints.extend(of_dicom.map(|(key, _)| (key, format!("is for DICOM; these documents are {}", format.word()))));
+        }
     }
     complaints
 }
 
 impl Release {
     /// The de-identification that a step asks for, under a job's policy.
-    pub(crate) fn new(step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::result::Result<Self, Complaint> {
+    pub(crate) fn new(spec: &JobFile, step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::result::Result<Self, Complaint> {
+        let kind = match format_of(spec, step)? {
+            DocumentFormat::Dicom => Self::dicom(step, privacy)?,
+            format => {
+                let treatment = treatment(step, privacy)?;
+                let deidentifier: Box<dyn DocumentDeidentifier> = match format {
+                    DocumentFormat::Fhir => Box::new(FhirDeidentifier::new(treatment)),
+                    DocumentFormat::Ccda => Box::new(CcdaDeidentifier::new(treatment)),
+                    DocumentFormat::Text => Box::new(PlainDeidentifier::new(treatment)),
+                    _ => Box::new(Hl7v2Deidentifier::new(treatment)),
+                };
+                Kind::Text { format, deidentifier }
+            }
+        };
+        let policy = privacy.policy().tag();
+        Ok(Self { step: step.name.clone(), input: step.input.clone(), policy, kind, account: Mutex::default() })
+    }
+
+    fn dicom(step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::result::Result<Kind, Complaint> {
         let words: Vec<&str> = step.options.iter().map(String::as_str).collect();
         let mut options = Options::named(&words, privacy.policy()).map_err(|why| ("options", why))?;
         options.clean_pixels = match step.pixels {
@@ -122,15 +202,8 @@ impl Release {
             PixelText::Off => CleanPixels::No,
         };
         let deidentifier = DicomDeidentifier::new(options, privacy).map_err(|error| ("options", error.to_string()))?;
-        Ok(Self {
-            step: step.name.clone(),
-            input: step.input.clone(),
-            pattern: step.pattern.clone(),
-            coding: step.encode,
-            deidentifier: deidentifier.with_text_finder(text_finder()),
-            policy: privacy.policy().tag(),
-            account: Mutex::default(),
-        })
+        let deidentifier = Box::new(deidentifier.with_text_finder(text_finder()));
+        Ok(Kind::Dicom { pattern: step.pattern.clone(), coding: step.encode, deidentifier })
     }
 
     /// The released documents of each row, none or one, as lists.
@@ -138,22 +211,35 @@ impl Release {
         let contents = cast(&columns[0], &DataType::BinaryView).map_err(|_| "the column holds no documents".to_owned())?;
         let contents = contents.as_binary_view();
         let sources = columns.get(1).map(crate::functions::as_text).transpose()?;
-        let (mut rows, mut counts) = (Rows::default(), Vec::with_capacity(contents.len()));
+        let (mut rows, mut texts, mut counts) = (Rows::default(), StringViewBuilder::new(), Vec::with_capacity(contents.len()));
         for row in 0..contents.len() {
             let released = if contents.is_null(row) {
                 Err(Not::Released(Refused { code: "not-whole", reason: DeidError::NotWhole.to_string() }))
             } else {
                 // A defect of a codec costs the document that it has to do with.
-                catch_unwind(AssertUnwindSafe(|| self.one(contents.value(row)))).unwrap_or_else(|_| {
+                let bytes = contents.value(row);
+                let one = || match &self.kind {
+                    Kind::Dicom { coding, deidentifier, .. } => one_image(bytes, *coding, deidentifier),
+                    Kind::Text { deidentifier, .. } => one_text(bytes, deidentifier.as_ref()),
+                };
+                catch_unwind(AssertUnwindSafe(one)).unwrap_or_else(|_| {
                     Err(Not::Released(Refused { code: "defect", reason: "a defect of sutura; please report it".to_owned() }))
                 })
             };
             let mut account = self.account.lock().unwrap_or_else(PoisonError::into_inner);
             account.documents += 1;
             match released {
-                Ok((released, is_encoded_anew)) => {
+                Ok(One::Image(released, is_encoded_anew)) => {
                     account.took(&released, is_encoded_anew);
-                    rows.push(&released, &self.pattern);
+                    if let Kind::Dicom { pattern, .. } = &self.kind {
+                        rows.push(&released, pattern);
+                        counts.push(1);
+                    }
+                }
+                Ok(One::Text(text, ledger)) => {
+                    account.released += 1;
+                    account.ledger.merge(&ledger);
+                    texts.append_value(text);
                     counts.push(1);
                 }
                 Err(Not::Released(Refused { code, reason })) => {
@@ -167,24 +253,15 @@ impl Release {
                 Err(Not::Working(why)) => return Err(why),
             }
         }
-        let list = ListArray::try_new(Arc::new(item()), OffsetBuffer::from_lengths(counts), rows.finish()?, None);
+        let values = match &self.kind {
+            Kind::Dicom { .. } => rows.finish()?,
+            Kind::Text { .. } => {
+                let texts: ArrayRef = Arc::new(texts.finish());
+                Arc::new(StructArray::try_new(fields(&self.kind), vec![texts], None).map_err(|error| error.to_string())?)
+            }
+        };
+        let list = ListArray::try_new(Arc::new(item(&self.kind)), OffsetBuffer::from_lengths(counts), values, None);
         Ok(Arc::new(list.map_err(|error| error.to_string())?))
-    }
-
-    fn one(&self, bytes: &[u8]) -> std::result::Result<(Deidentified, bool), Not> {
-        let limits = Limits { bytes: bytes.len().max(Limits::default().bytes), ..Limits::default() };
-        let file = DicomFile::parse(bytes.to_vec(), &limits).map_err(|error| {
-            Not::Released(Refused { code: error.kind.code(), reason: format!("byte {}: {}", error.offset, error.kind) })
-        })?;
-        let mut released = self.deidentifier.deidentify(&file)?;
-        drop(file);
-        let mut is_encoded_anew = false;
-        match reencode::encode(&released.bytes, self.coding, &limits) {
-            Encoded::Anew(bytes) => (released.bytes, is_encoded_anew) = (bytes, true),
-            Encoded::AsTheyWere => {}
-            Encoded::NotPossible => released.proof.warnings.push("not-encoded-anew"),
-        }
-        Ok((released, is_encoded_anew))
     }
 
     fn documents(&self) -> u64 {
@@ -196,8 +273,11 @@ impl Release {
         DocumentsRecord {
             step: self.step.clone(),
             input: self.input.clone(),
-            format: "dicom",
-            options: self.deidentifier.options().words(),
+            format: self.kind.word(),
+            options: match &self.kind {
+                Kind::Dicom { deidentifier, .. } => deidentifier.options().words(),
+                Kind::Text { .. } => Vec::new(),
+            },
             documents: account.documents,
             released: account.released,
             refused: account.refused,
@@ -207,8 +287,53 @@ impl Release {
             untouched: account.untouched,
             painted: account.painted,
             warnings: account.warnings,
+            values: Outcome::ALL
+                .iter()
+                .map(|outcome| (outcome.word(), account.ledger.count(*outcome)))
+                .filter(|(_, count)| *count > 0)
+                .collect(),
         }
     }
+}
+
+/// A released document.
+enum One {
+    Image(Box<Deidentified>, bool),
+    Text(String, Box<Ledger>),
+}
+
+fn one_image(bytes: &[u8], coding: reencode::Coding, deidentifier: &DicomDeidentifier) -> std::result::Result<One, Not> {
+    let limits = Limits { bytes: bytes.len().max(Limits::default().bytes), ..Limits::default() };
+    let file = DicomFile::parse(bytes.to_vec(), &limits)
+        .map_err(|error| Not::Released(Refused { code: error.kind.code(), reason: format!("byte {}: {}", error.offset, error.kind) }))?;
+    let mut released = deidentifier.deidentify(&file)?;
+    drop(file);
+    let mut is_encoded_anew = false;
+    match reencode::encode(&released.bytes, coding, &limits) {
+        Encoded::Anew(bytes) => (released.bytes, is_encoded_anew) = (bytes, true),
+        Encoded::AsTheyWere => {}
+        Encoded::NotPossible => released.proof.warnings.push("not-encoded-anew"),
+    }
+    Ok(One::Image(Box::new(released), is_encoded_anew))
+}
+
+fn one_text(bytes: &[u8], deidentifier: &dyn DocumentDeidentifier) -> std::result::Result<One, Not> {
+    let (mut out, mut ledger) = (Vec::with_capacity(bytes.len()), Ledger::new());
+    deidentifier.deidentify(bytes, &mut out, &mut ledger)?;
+    let text =
+        String::from_utf8(out).map_err(|_| Not::Released(Refused { code: "not-utf-8", reason: "the result is not UTF-8".to_owned() }))?;
+    Ok(One::Text(text, Box::new(ledger)))
+}
+
+/// What messages, resources, documents and notes are treated with.
+fn treatment(step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::result::Result<Treatment, Complaint> {
+    let treatment = Treatment::new(privacy).map_err(|error| ("type", error.to_string()))?;
+    if step.free_text == FreeText::Remove {
+        return Ok(treatment);
+    }
+    let languages: Vec<&str> = step.languages.iter().map(String::as_str).collect();
+    let rules = Rules::builtin(&languages).map_err(|error| ("languages", error.to_string()))?;
+    Ok(treatment.with_text_stage(Arc::new(Scrub::new(Scrubber::new(rules), privacy))))
 }
 
 impl Account {
@@ -255,15 +380,31 @@ impl Rows {
         arrays.extend(names.iter_mut().map(text));
         arrays.extend(self.counts.iter_mut().map(|builder| Arc::new(builder.finish()) as ArrayRef));
         arrays.push(text(&mut self.warnings));
-        let fields: Fields = parts().into_iter().map(|(name, data_type, ..)| Field::new(name, data_type, true)).collect();
-        StructArray::try_new(fields, arrays, None).map(|rows| Arc::new(rows) as ArrayRef).map_err(|error| error.to_string())
+        StructArray::try_new(plain(of_images()), arrays, None).map(|rows| Arc::new(rows) as ArrayRef).map_err(|error| error.to_string())
     }
 }
 
-/// Name, type, class and meaning of each column.
-fn parts() -> [(&'static str, DataType, PhiClass, &'static str); 10] {
+/// Name, type, class and meaning of a column.
+type Part = (&'static str, DataType, PhiClass, &'static str);
+
+fn parts(kind: &Kind) -> Vec<Part> {
+    match kind {
+        Kind::Dicom { .. } => of_images(),
+        Kind::Text { format, .. } => vec![(format.column(), DataType::Utf8View, PhiClass::FreeText, "the released document")],
+    }
+}
+
+fn plain(parts: Vec<Part>) -> Fields {
+    parts.into_iter().map(|(name, data_type, ..)| Field::new(name, data_type, true)).collect()
+}
+
+fn fields(kind: &Kind) -> Fields {
+    plain(parts(kind))
+}
+
+fn of_images() -> Vec<Part> {
     let text = || DataType::Utf8View;
-    [
+    vec![
         (FILE_COLUMN, text(), PhiClass::OtherId, "name of the released file, by the pattern of the step"),
         (CONTENT_COLUMN, DataType::BinaryView, PhiClass::FreeText, "the released file"),
         ("patient", text(), PhiClass::Mrn, "code of the patient"),
@@ -277,9 +418,8 @@ fn parts() -> [(&'static str, DataType, PhiClass, &'static str); 10] {
     ]
 }
 
-fn item() -> Field {
-    let fields: Fields = parts().into_iter().map(|(name, data_type, ..)| Field::new(name, data_type, true)).collect();
-    Field::new_list_field(DataType::Struct(fields), true)
+fn item(kind: &Kind) -> Field {
+    Field::new_list_field(DataType::Struct(fields(kind)), true)
 }
 
 /// The list of released documents, and what is selected after unnesting.
@@ -290,10 +430,10 @@ pub(crate) fn expressions(release: &Arc<Release>, content: &str, has_source: boo
         let deid = (phi != PhiClass::Operational).then(|| format!("document@{}", release.policy));
         ColumnMeta { deid, doc: Some(doc.to_owned()), ..ColumnMeta::of(phi) }.apply(Field::new(name, data_type, true))
     };
-    let whole = treated(DOCUMENT, DataType::List(Arc::new(item())), PhiClass::FreeText, "released documents");
+    let whole = treated(DOCUMENT, DataType::List(Arc::new(item(&release.kind))), PhiClass::FreeText, "released documents");
     let call = ColumnFunction::new("deidentify_documents", whole, move |columns| releasing.release(columns));
     let list = call.over(std::iter::once(content).chain(has_source.then_some(COL_SOURCE)));
-    let columns = parts().into_iter().enumerate().map(|(at, (name, data_type, phi, doc))| {
+    let columns = parts(&release.kind).into_iter().enumerate().map(|(at, (name, data_type, phi, doc))| {
         let cut = ColumnFunction::new(name, treated(name, data_type, phi, doc), move |columns| {
             let documents = columns[0].as_struct_opt().ok_or("a document is no struct")?;
             Ok(Arc::clone(documents.column(at)))

@@ -355,7 +355,7 @@ pub struct DocumentsRecord {
     pub step: String,
     /// The table it took them from.
     pub input: String,
-    /// What they are: `dicom`.
+    /// What they are: `dicom`, `hl7v2`, `fhir` or `text`.
     pub format: &'static str,
     /// The profile and options that were on.
     pub options: Vec<&'static str>,
@@ -378,6 +378,9 @@ pub struct DocumentsRecord {
     pub painted: u64,
     /// What a person should look at, by documents that have it.
     pub warnings: BTreeMap<&'static str, u64>,
+    /// Values of messages, resources and notes, by what became of them.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub values: BTreeMap<&'static str, u64>,
 }
 
 impl DocumentsRecord {

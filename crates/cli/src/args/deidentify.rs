@@ -57,10 +57,20 @@ impl ValueEnum for EncodeAs {
     }
 }
 
-/// De-identify DICOM files by PS3.15, with a proof of what was done
+/// What becomes of free text in messages, resources and notes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FreeText {
+    /// It goes, as the policy says of free text
+    Remove,
+    /// It stays without what identifies: rules find names, dates, numbers and places, and what the same record says of its patient
+    Scrub,
+}
+
+/// De-identify files in their own format, with a proof of what was done: DICOM, HL7 v2, FHIR, C-CDA, notes
 ///
-/// Reads files, folders (to any depth) and globs; what is DICOM is told by content, whatever the names. Each file is released whole or not at all, as DICOM, named
-/// by its new identifiers. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
+/// Reads files, folders (to any depth) and globs; what a file is its content tells, whatever the names (notes end in .txt). DICOM is treated by PS3.15: each file is
+/// released whole or not at all, named by its new identifiers. HL7 v2 messages, FHIR resources and C-CDA documents stay what they are, in files with numbers
+/// for names; every field is treated by its class, what has no definition goes. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
 /// a job. Dates are treated as the policy treats them; what else is to stay is named with --option. Every input is accounted for: files in = written + rejected + skipped.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -68,13 +78,14 @@ OUT is a folder that is not there yet or is empty. It gets the released files, a
   deidentification.json  the account: policy, key id, options, counts of files, actions and warnings
   proof.parquet          the table deid_actions: what was done at which place of which released file, without values
   files.ndjson           a line a released file: path, SHA-256, transfer syntax, warnings
-  rejects.ndjson         a line a refused input, if there are any: path, byte, code and reason. It names the inputs: it is not for release
+  ledger.parquet         the table deid_ledger: what became of every place of messages, resources and notes, without values
+  rejects.ndjson         a line a refused input or record, if there are any: path, byte, code and reason. It names the inputs: it is not for release
 
 Exit codes:
-  0    every DICOM file was released
+  0    everything of a known format was released
   1    failed; no file is left half written
-  2    an option, a path, the policy or a key is wrong; or nothing among the files is DICOM
-  3    released, but some files are rejects
+  2    an option, a path, the policy or a key is wrong; or no file has a known format
+  3    released, but some files or records are rejects
 
 Examples:
   sutura deidentify --policy hipaa-safe-harbor --key-file study.key --project lung --vault study.vault /data/ct out/
@@ -89,7 +100,8 @@ pub(crate) struct DeidentifyArgs {
     /// A policy file (.toml), or the name of a policy that comes with the program: see `sutura policy list`
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: String,
-    /// A fact that the policy's profile rests on and its file does not state, such as agreement, recipient, expert or quasi_identifiers; several times
+    /// A fact that the policy's profile rests on and its file does not state: agreement, recipient, purpose; expert, method, document, determined_on,
+    /// expires_on; quasi_identifiers; several times
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) legal: Vec<String>,
     /// OUT: the folder for the released files
@@ -104,7 +116,13 @@ pub(crate) struct DeidentifyArgs {
     /// How pixels are written; what is encoded anew is decoded again and compared before it is released
     #[arg(long, value_enum, value_name = "CODING", default_value = "keep")]
     pub(crate) encode: EncodeAs,
-    /// Names of the released files, of {patient}, {study}, {series} and {sop}: new identifiers, never the names of the inputs
+    /// What becomes of free text in messages, resources and notes
+    #[arg(long, value_enum, value_name = "HOW", default_value = "remove")]
+    pub(crate) free_text: FreeText,
+    /// Languages of the free text, for --free-text scrub: en, es
+    #[arg(long, value_name = "LANGUAGE", value_delimiter = ',', default_value = "en")]
+    pub(crate) language: Vec<String>,
+    /// Names of the released DICOM files, of {patient}, {study}, {series} and {sop}: new identifiers, never the names of the inputs
     #[arg(long, value_name = "PATTERN", default_value = sutura_deid::dicom::OutputName::DEFAULT_PATTERN)]
     pub(crate) pattern: String,
     /// Where the rejects go [default: rejects.ndjson in OUT, if there are any]

@@ -173,7 +173,7 @@ fn every_input_is_accounted_for() {
     let whole = image("CANARYMRN3", 3, 1).to_bytes().unwrap();
     fs::write(root.join("in/cut.dcm"), &whole[..400]).unwrap();
     fs::write(root.join("in/text.dcm"), "CANARY is no image").unwrap();
-    fs::write(root.join("in/notes.txt"), "CANARY is no image").unwrap();
+    fs::write(root.join("in/notes.log"), "CANARY is no image").unwrap();
     fs::write(root.join("in/copy.dcm"), fs::read(root.join("in/other.dicom")).unwrap()).unwrap();
     let mut other = image("CANARYMRN2", 2, 1);
     other.data_set.set_text(Tag(0x0028_1050), Vr::DS, "40");
@@ -184,7 +184,7 @@ fn every_input_is_accounted_for() {
     let said = deidentify(root, &["in", "out"], 3);
     assert!(said.contains("9 files in = 3 written + 3 rejected") && said.contains("+ 3 skipped"), "{said}");
     let account = json(&root.join("out/deidentification.json"));
-    assert_eq!(account["skipped"], serde_json::json!({ "directory": 1, "duplicate": 1, "not-dicom": 1 }));
+    assert_eq!(account["skipped"], serde_json::json!({ "directory": 1, "duplicate": 1, "unknown-format": 1 }));
     assert_eq!(account["rejects"]["duplicate-instance"], 1, "{account}");
     assert_eq!(account["rejects"]["not-dicom"], 1, "{account}");
     let rejects = fs::read_to_string(root.join("out/rejects.ndjson")).unwrap();
@@ -325,4 +325,58 @@ fn the_shared_files_are_released_without_markers_or_refused() {
     deidentify(root, &[data.join("made/burned").to_str().unwrap(), "burned", "--pixels", "detect"], 0);
     let account = json(&root.join("burned/deidentification.json"));
     assert!(account["boxes"].as_u64().unwrap() >= 15, "{account}");
+}
+
+const MESSAGE: &str = "MSH|^~\\&|LAB|CANARYFACILITY|||20240301101500||ORU^R01^ORU_R01|CANARYCONTROL|P|2.5.1\r\
+PID|1||CANARYMRN^^^HOSP^MR||CANARYFAMILY^CANARYGIVEN||19400317|F|||12 CANARY Street^^Boston^MA^02115\r\
+OBR|1|||718-7^Hemoglobin^LN\r\
+OBX|1|NM|718-7^Hemoglobin^LN||13.5|g/dL|12-16|N|||F\r\
+NTE|1||Spoke with Mrs. Canaryfamily on 03/04/2024, call 617-555-0142. CANARYMRN seen.\r";
+
+/// Messages, a resource, resources in lines and a note go out in their own format, and what cannot be read is named.
+#[test]
+fn messages_resources_and_notes_are_released_in_their_own_format() {
+    let folder = folder();
+    let root = folder.path();
+    let input = root.join("in");
+    fs::write(input.join("CANARYFEED.hl7"), format!("{MESSAGE}{}MSH|broken", MESSAGE.replace("13.5", "14.1"))).unwrap();
+    let patient =
+        r#"{"resourceType":"Patient","id":"CANARYID","name":[{"family":"CANARYFAMILY"}],"gender":"female","birthDate":"1940-03-17"}"#;
+    let observation = r#"{"resourceType":"Observation","id":"CANARYOBS","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"718-7"}]},"subject":{"reference":"Patient/CANARYID"}}"#;
+    fs::write(input.join("patient.json"), patient).unwrap();
+    fs::write(input.join("export.ndjson"), format!("{patient}\n{observation}\nno json CANARY\n")).unwrap();
+    fs::write(input.join("note.txt"), "Dr. Stevens saw Mary Johnson, MRN: 257475, on 03/14/2024. BP 120/80.").unwrap();
+    fs::write(input.join("table.csv"), "a,b\n1,CANARY\n").unwrap();
+    let said = deidentify(root, &["--free-text", "scrub", "in", "out", "--json"], 3);
+    let account: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(account["files"]["in"], 8, "{account}");
+    assert_eq!(account["skipped"], serde_json::json!({ "unknown-format": 1 }), "{account}");
+    assert_eq!(account["records"]["hl7v2"]["released"], 2, "{account}");
+    assert_eq!(account["records"]["fhir"], serde_json::json!({ "in": 4, "released": 3, "rejected": 1 }), "{account}");
+    assert_eq!(account["records"]["notes"]["released"], 1, "{account}");
+    assert!(account["values"]["removed"].as_u64().unwrap() > 0 && account["values"]["replaced"].as_u64().unwrap() > 0, "{account}");
+    let rejects = fs::read_to_string(root.join("out/rejects.ndjson")).unwrap();
+    assert!(rejects.lines().any(|line| line.contains("export.ndjson")), "{rejects}");
+
+    let released = tree(&root.join("out"));
+    for (path, bytes) in released.iter().filter(|(path, _)| *path != "rejects.ndjson") {
+        let text = String::from_utf8_lossy(bytes).to_uppercase();
+        for marker in [MARKER, "1940-03-17", "19400317", "617-555-0142", "MARY JOHNSON", "STEVENS", "257475"] {
+            assert!(!text.contains(marker), "{marker} in {path}: {text}");
+        }
+    }
+    let of = |folder: &str| -> Vec<String> {
+        released.iter().filter(|(path, _)| path.starts_with(folder)).map(|(_, bytes)| String::from_utf8(bytes.clone()).unwrap()).collect()
+    };
+    let [feed] = &of("hl7v2/")[..] else { panic!("{:?}", released.keys()) };
+    assert!(feed.contains("|13.5|g/dL|") && feed.contains("|14.1|g/dL|") && feed.matches("MSH|").count() == 2, "{feed}");
+    assert!(feed.contains("Spoke with Mrs. [NAME]"), "{feed}");
+    let resources = of("fhir/").concat();
+    assert_eq!(resources.matches("\"resourceType\":\"Patient\"").count(), 2, "{resources}");
+    let [note] = &of("notes/")[..] else { panic!("{:?}", released.keys()) };
+    assert!(note.contains("BP 120/80") && note.contains("[NAME]"), "{note}");
+    // The same patient has the same code in the message, the resources and the images.
+    let pid = feed.split(['\r', '\n']).find(|line| line.starts_with("PID|")).unwrap();
+    let code = pid.split('|').nth(3).unwrap().split('^').next().unwrap();
+    assert!(released.keys().any(|path| path.starts_with(&format!("{code}/"))), "{code}: {:?}", released.keys());
 }

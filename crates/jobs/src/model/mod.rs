@@ -14,8 +14,8 @@ pub use privacy::{KeySpec, LegalSection, PrivacySection};
 pub use sinks::{Compression, RejectsSection, ReportSection, SinkFormat, SinkSection};
 pub use steps::{
     AgeBands, AgeStep, CategoriseStep, CodeMappingStep, CodeSystem, ConvertFormat, ConvertStep, DateFormat, DeidentifyDocumentsStep,
-    DeidentifyStep, ExtractCodesStep, FhirEnrichStep, LetterCase, NormaliseTextStep, PixelText, QualityStep, RenameStep, SqlStep,
-    StandardiseDatesStep, StepSection, Unmatched,
+    DeidentifyStep, DocumentFormat, ExtractCodesStep, FhirEnrichStep, FreeText, LetterCase, NormaliseTextStep, PixelText, QualityStep,
+    RenameStep, SqlStep, StandardiseDatesStep, StepSection, Unmatched,
 };
 
 /// One job: what is read, what is done with it, where it goes, and under which policy.

@@ -36,7 +36,8 @@ pub enum StepSection {
     Quality(QualityStep),
     /// Applies the policy of `[privacy]` to every column.
     Deidentify(DeidentifyStep),
-    /// De-identifies whole files in their own format under the policy of `[privacy]`: DICOM by PS3.15. One row for each file that is released: `file` (its
+    /// De-identifies whole documents in their own format under the policy of `[privacy]`. HL7 v2 messages, FHIR resources, C-CDA documents and notes: one row for each that is
+    /// released, its text in the column of the input (`text`, `json`). DICOM files, by PS3.15: one row for each that is released: `file` (its
     /// name by the pattern), `content`, the new identifiers (`patient`, `study_instance_uid`, `series_instance_uid`, `sop_instance_uid`) and what was
     /// done (`actions`, `untouched`, `painted`, `warnings`). A sink of format `files` writes them. What cannot be released gives no row; the run counts it and
     /// names it in a private file.
@@ -388,12 +389,21 @@ pub struct DeidentifyStep {
 pub struct DeidentifyDocumentsStep {
     /// Name of the table the step makes.
     pub name: String,
-    /// The table it starts from: `source.raw` of a source of format `dicom`, or one with its columns.
+    /// The table it starts from: `source.raw` of a source of format `dicom`, `hl7v2` or `ccda`, `source.resources` of one of format `fhir`, or one with their columns.
     pub input: String,
-    /// The column with whole files.
-    #[serde(default = "default_content")]
-    pub column: String,
-    /// Names of the released files, of `{patient}`, `{study}`, `{series}` and `{sop}`: new identifiers, never the names of the inputs.
+    /// The column with whole documents. Default: `content` for DICOM, `json` for FHIR, else `text`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// What the documents are. Default: the format of the source that `input` names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<DocumentFormat>,
+    /// What becomes of free text in messages, resources and notes.
+    #[serde(default)]
+    pub free_text: FreeText,
+    /// Languages of the free text that is scrubbed: `en`, `es`.
+    #[serde(default = "default_languages")]
+    pub languages: Vec<String>,
+    /// Names of the released DICOM files, of `{patient}`, `{study}`, `{series}` and `{sop}`: new identifiers, never the names of the inputs.
     #[serde(default = "default_pattern")]
     pub pattern: String,
     /// Options of PS3.15 beside the basic profile, by the words of `sutura deidentify --option`, such as `clean-descriptors` or
@@ -409,8 +419,60 @@ pub struct DeidentifyDocumentsStep {
     pub encode: sutura_deid::reencode::Coding,
 }
 
-fn default_content() -> String {
-    "content".to_owned()
+fn default_languages() -> Vec<String> {
+    vec!["en".to_owned()]
+}
+
+/// What documents are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum DocumentFormat {
+    /// DICOM files.
+    Dicom,
+    /// HL7 v2 messages.
+    Hl7v2,
+    /// FHIR resources and Bundles.
+    Fhir,
+    /// C-CDA documents.
+    Ccda,
+    /// Notes without structure.
+    Text,
+}
+
+impl DocumentFormat {
+    /// All of them.
+    pub(crate) const ALL: [Self; 5] = [Self::Dicom, Self::Hl7v2, Self::Fhir, Self::Ccda, Self::Text];
+
+    /// The word in job files.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Dicom => "dicom",
+            Self::Hl7v2 => "hl7v2",
+            Self::Fhir => "fhir",
+            Self::Ccda => "ccda",
+            Self::Text => "text",
+        }
+    }
+
+    /// The column that documents are in.
+    pub(crate) fn column(self) -> &'static str {
+        match self {
+            Self::Dicom => "content",
+            Self::Fhir => "json",
+            Self::Hl7v2 | Self::Ccda | Self::Text => "text",
+        }
+    }
+}
+
+/// What becomes of free text.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum FreeText {
+    /// It goes, as the policy says of free text.
+    #[default]
+    Remove,
+    /// It stays without what identifies: rules find names, dates, numbers and places, and what the same document says of its patient.
+    Scrub,
 }
 
 fn default_pattern() -> String {

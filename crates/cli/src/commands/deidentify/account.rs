@@ -5,10 +5,14 @@ use std::{
     path::PathBuf,
 };
 
+use serde::Serialize;
 use serde_json::{Value, json};
-use sutura_deid::dicom::Proof;
+use sutura_deid::{Ledger, Outcome as Ending, dicom::Proof};
 
-use super::work::Written;
+use super::{
+    documents::Released,
+    work::{ImageFacts, What, Written},
+};
 use crate::output::Console;
 
 /// Where a file is that was not released, and why. Nothing of what stands in it.
@@ -37,15 +41,29 @@ impl Rejected {
 
 /// A line of files.ndjson.
 pub(super) fn file_line(written: &Written, path: &str) -> Value {
-    let Proof { instance, untouched, boxes, warnings, .. } = &written.proof;
+    let ImageFacts { proof, transfer_syntax, is_encoded_anew, .. } = match &written.what {
+        What::Image(facts) => facts.as_ref(),
+        What::Records(released, _) => {
+            return json!({
+                "file": path,
+                "sha256": written.part.sha256(),
+                "bytes": written.bytes_out,
+                "format": released.kind.word(),
+                "records": released.records,
+                "rejected": released.rejected.len(),
+            });
+        }
+    };
+    let Proof { instance, untouched, boxes, warnings, .. } = proof;
     json!({
         "file": path,
         "sha256": written.part.sha256(),
         "bytes": written.bytes_out,
         "instance": instance,
-        "transfer_syntax": written.transfer_syntax,
-        "encoded_anew": written.is_encoded_anew,
-        "actions": written.proof.actions.iter().map(|action| action.count).sum::<u64>(),
+        "format": "dicom",
+        "transfer_syntax": transfer_syntax,
+        "encoded_anew": is_encoded_anew,
+        "actions": proof.actions.iter().map(|action| action.count).sum::<u64>(),
         "untouched": untouched,
         "boxes": boxes.len(),
         "warnings": warnings,
@@ -71,15 +89,41 @@ pub(super) struct Account {
     untouched: u64,
     boxes: u64,
     warnings: BTreeMap<&'static str, u64>,
+    records: BTreeMap<&'static str, Records>,
+    pub(super) ledger: Ledger,
+}
+
+/// Messages, resources, documents or notes: in = released + rejected.
+#[derive(Debug, Clone, Copy, Default, Serialize)]
+struct Records {
+    r#in: u64,
+    released: u64,
+    rejected: u64,
 }
 
 impl Account {
     pub(super) fn wrote(&mut self, written: &Written, is_replaced: bool) {
         self.written += 1;
         self.replaced += u64::from(is_replaced);
-        self.encoded_anew += u64::from(written.is_encoded_anew);
         self.bytes_in += written.bytes_in;
         self.bytes_out += written.bytes_out;
+        match &written.what {
+            What::Image(facts) => self.wrote_image(facts),
+            What::Records(released, _) => self.wrote_records(released),
+        }
+    }
+
+    fn wrote_records(&mut self, released: &Released) {
+        let counts = self.records.entry(released.kind.word()).or_default();
+        let rejected = released.rejected.len() as u64;
+        counts.r#in += released.records;
+        counts.released += released.records - rejected;
+        counts.rejected += rejected;
+        self.ledger.merge(&released.ledger);
+    }
+
+    fn wrote_image(&mut self, written: &ImageFacts) {
+        self.encoded_anew += u64::from(written.is_encoded_anew);
         self.patients.insert(written.name.patient.clone());
         self.studies.insert(written.name.study.clone());
         self.series.insert(written.name.series.clone());
@@ -100,6 +144,11 @@ impl Account {
 
     pub(super) fn skip(&mut self, why: &'static str) {
         *self.skipped.entry(why).or_default() += 1;
+    }
+
+    /// Records of released files that were not released.
+    pub(super) fn rejected_records(&self) -> u64 {
+        self.records.values().map(|counts| counts.rejected).sum()
     }
 
     fn skipped(&self) -> u64 {
@@ -148,12 +197,20 @@ impl Account {
             "untouched": self.untouched,
             "boxes": self.boxes,
             "warnings": self.warnings,
+            "records": self.records,
+            "values": Ending::ALL.iter().map(|outcome| (outcome.word(), self.ledger.count(*outcome))).collect::<BTreeMap<_, _>>(),
         })
     }
 
     /// Says it in a few lines.
     pub(super) fn note(&self, console: Console) {
         console.note(&self.equation());
+        for (format, Records { r#in, released, rejected }) in &self.records {
+            console.note(&format!("{format}: {} records = {released} released + {rejected} rejected", r#in));
+        }
+        if self.series.is_empty() {
+            return;
+        }
         console.note(&format!(
             "{} patients, {} studies, {} series; {} areas painted over",
             self.patients.len(),

@@ -4,6 +4,7 @@
 //! output does not depend on how many threads there were.
 
 mod account;
+mod documents;
 mod inputs;
 mod out;
 mod work;
@@ -22,7 +23,10 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
-use sutura_deid::dicom::{CleanPixels, DicomDeidentifier, Options, actions_schema, actions_table};
+use sutura_deid::{
+    Scrub, Treatment,
+    dicom::{CleanPixels, DicomDeidentifier, Options, actions_schema, actions_table},
+};
 use sutura_engine::{
     Engine, EngineError, EngineOptions,
     arrow::record_batch::RecordBatch,
@@ -30,13 +34,17 @@ use sutura_engine::{
     sink::{self, Layout, SinkFormat, SinkSpec},
 };
 use sutura_fhir::bundle::{Stage as LineStage, Staged};
-use sutura_privacy::{Deidentifier, LegalBasis, Method, Policy, Profile};
+use sutura_privacy::{
+    Deidentifier, LegalBasis, Method, Policy, Profile,
+    text::{Rules, Scrubber},
+};
 use tokio::sync::mpsc;
 
 use self::{
     account::{Account, Rejected, file_line},
+    documents::Documents,
     out::{Named, Publisher, Stage},
-    work::{Budget, Done, Shop, Unit},
+    work::{Budget, Done, Shop, Unit, What},
 };
 use super::{
     block_on, engine_with,
@@ -44,7 +52,7 @@ use super::{
     read_text, sql,
 };
 use crate::{
-    args::deidentify::{CleanPixelsBy, DeidentifyArgs},
+    args::deidentify::{CleanPixelsBy, DeidentifyArgs, FreeText},
     failure::{CLEAN, Failure, Outcome, TOO_MANY_REJECTS},
     output::{self, Console},
     progress,
@@ -53,6 +61,7 @@ use crate::{
 const ACCOUNT: &str = "deidentification.json";
 const PROOF: &str = "proof.parquet";
 const FILES: &str = "files.ndjson";
+const LEDGER: &str = "ledger.parquet";
 const REJECTS: &str = "rejects.ndjson";
 
 /// Runs the command.
@@ -75,6 +84,7 @@ pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     let stopped = Arc::new(AtomicBool::new(false));
     let shop = Arc::new(Shop {
         deidentifier,
+        documents: treatment(args, &privacy)?.map(|treatment| Arc::new(Documents::new(&treatment))),
         encode: args.encode.0,
         limits,
         stage: Stage::open(&out)?,
@@ -96,11 +106,11 @@ pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     } else {
         account.note(console);
         console.note(&format!("{}; what was done is in {}", out.display(), places.proof.display()));
-        if account.rejected > 0 {
+        if account.rejected + account.rejected_records() > 0 {
             console.note(&format!("{} names the refused inputs: it is not for release", places.rejects.display()));
         }
     }
-    Ok(if account.rejected == 0 { CLEAN } else { TOO_MANY_REJECTS })
+    Ok(if account.rejected + account.rejected_records() == 0 { CLEAN } else { TOO_MANY_REJECTS })
 }
 
 /// The last path is the output, unless an option says it.
@@ -142,6 +152,20 @@ fn privacy(args: &DeidentifyArgs) -> Outcome<Deidentifier> {
         return Err(Failure::configuration(message));
     }
     Ok(Deidentifier::with_context(policy, context)?)
+}
+
+/// What messages, resources and notes are treated with; or why the policy is not enough for them.
+fn treatment(args: &DeidentifyArgs, privacy: &Deidentifier) -> Outcome<Result<Treatment, String>> {
+    let treatment = match Treatment::new(privacy) {
+        Ok(treatment) => treatment,
+        Err(error) => return Ok(Err(error.to_string())),
+    };
+    if args.free_text == FreeText::Remove {
+        return Ok(Ok(treatment));
+    }
+    let languages: Vec<&str> = args.language.iter().map(String::as_str).collect();
+    let rules = Rules::builtin(&languages).map_err(|error| Failure::configuration(format!("--language: {error}")))?;
+    Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(Scrubber::new(rules), privacy)))))
 }
 
 /// Dates as the policy treats them, and the options that are named.
@@ -255,7 +279,8 @@ async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) 
         let shop = Arc::clone(&shop);
         tokio::task::spawn_blocking(move || by_series(files, &shop)).await.map_err(|error| stopped(&error))?
     } else {
-        files.into_iter().map(|file| Unit { files: vec![file], is_series: false }).collect()
+        let units = files.into_iter().enumerate();
+        units.map(|(place, file)| Unit { files: vec![file], is_series: false, number: place + 1 }).collect()
     };
     let bar = progress::files(console, count, "de-identifying");
     let done = stream::iter(units).map(|unit| {
@@ -287,6 +312,17 @@ async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) 
     bar.finish_and_clear();
     let collector = collected?;
     proved?;
+    if collector.account.ledger.documents() > 0 {
+        let rows = collector.account.ledger.table().map_err(DataFusionError::from).map_err(EngineError::from)?;
+        let frame = engine.session().read_batch(rows).map_err(EngineError::from)?;
+        let spec = SinkSpec {
+            layout: Layout::File,
+            overwrite,
+            metadata: metadata(&facts),
+            ..SinkSpec::new(SinkFormat::Parquet, places.out.join(LEDGER).display().to_string())
+        };
+        sink::write(&engine, frame, spec).await.map_err(Failure::from)?;
+    }
     tokio::task::block_in_place(|| collector.finish(&facts))
 }
 
@@ -298,16 +334,17 @@ fn stopped(error: &tokio::task::JoinError) -> Failure {
 fn by_series(files: Vec<PathBuf>, shop: &Shop) -> Vec<Unit> {
     let mut units: Vec<Unit> = Vec::new();
     let mut places: HashMap<String, usize> = HashMap::new();
-    for file in files {
+    for (place, file) in files.into_iter().enumerate() {
+        let number = place + 1;
         match shop.series_of(&file) {
             Some(series) => {
                 let place = *places.entry(series).or_insert(units.len());
                 if place == units.len() {
-                    units.push(Unit { files: Vec::new(), is_series: true });
+                    units.push(Unit { files: Vec::new(), is_series: true, number });
                 }
                 units[place].files.push(file);
             }
-            None => units.push(Unit { files: vec![file], is_series: false }),
+            None => units.push(Unit { files: vec![file], is_series: false, number }),
         }
     }
     units
@@ -358,7 +395,7 @@ impl Collector {
             return Err(Failure::failed(format!("{}: of {count} files; a defect of sutura, please report it", self.account.equation())));
         }
         if self.account.written + self.account.rejected == 0 {
-            let message = format!("{}: nothing among them is DICOM; give other files", self.account.equation());
+            let message = format!("{}: nothing among them has a known format; give other files", self.account.equation());
             return Err(Failure::configuration(message));
         }
         Ok(self)
@@ -374,7 +411,10 @@ impl Collector {
             Done::Rejected(rejected) => return self.reject(&rejected).map(|()| None),
             Done::Written(written) => *written,
         };
-        let path = written.name.path(&self.pattern);
+        let path = match &written.what {
+            What::Image(facts) => facts.name.path(&self.pattern),
+            What::Records(released, number) => format!("{}/{number:06}.{}", released.kind.word(), released.kind.extension()),
+        };
         let line = file_line(&written, &path);
         let named = self.publisher.publish(&written.part, &path)?;
         match named {
@@ -386,17 +426,33 @@ impl Collector {
                 let reason = "another input has the same SOP Instance UID and other content; release one of them".to_owned();
                 let rejected =
                     Rejected { path: written.source, offset: 0, code: "duplicate-instance", location: "(0008,0018)".into(), reason };
-                return self.reject(&rejected).map(|()| None);
+                return self.reject(&[rejected]).map(|()| None);
             }
             Named::New | Named::Replaced => {}
         }
         self.account.wrote(&written, named == Named::Replaced);
         self.files.write(&line)?;
-        actions_table([&written.proof]).map(Some).map_err(|error| EngineError::from(DataFusionError::from(error)).into())
+        let facts = match &written.what {
+            What::Image(facts) => facts,
+            What::Records(released, _) => {
+                for rejected in &released.rejected {
+                    self.reject_line(rejected)?;
+                }
+                return Ok(None);
+            }
+        };
+        actions_table([&facts.proof]).map(Some).map_err(|error| EngineError::from(DataFusionError::from(error)).into())
     }
 
-    fn reject(&mut self, rejected: &Rejected) -> Outcome<()> {
-        self.account.reject(rejected);
+    /// A file that was not released, with the records of it.
+    fn reject(&mut self, rejected: &[Rejected]) -> Outcome<()> {
+        if let Some(first) = rejected.first() {
+            self.account.reject(first);
+        }
+        rejected.iter().try_for_each(|rejected| self.reject_line(rejected))
+    }
+
+    fn reject_line(&mut self, rejected: &Rejected) -> Outcome<()> {
         let lines = match &mut self.rejects {
             Some(lines) => lines,
             none => none.insert(Lines::open(&self.places.rejects)?),

@@ -3,7 +3,7 @@
 use std::{
     collections::{BTreeSet, HashMap},
     fs::{self, File, TryLockError},
-    io::{self, Write},
+    io::{self, BufWriter, Write},
     path::{Path, PathBuf},
     sync::{
         Arc,
@@ -59,6 +59,14 @@ impl Stage {
         Ok(Arc::new(Self { folder, next: AtomicU64::new(0), _lock: lock }))
     }
 
+    /// Begins a file that has no name yet.
+    pub(super) fn begin(self: &Arc<Self>) -> Outcome<PartWriter> {
+        let path = self.folder.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
+        let part = Part { path, stage: Arc::clone(self), digest: [0; 32] };
+        let file = File::create_new(&part.path).map_err(|error| part.failed(&error))?;
+        Ok(PartWriter { part, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
+    }
+
     /// Writes a file that has no name yet, on disk.
     pub(super) fn write(self: &Arc<Self>, bytes: &[u8]) -> Outcome<Part> {
         let path = self.folder.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
@@ -66,6 +74,31 @@ impl Stage {
         let write = |mut file: File| file.write_all(bytes).and_then(|()| file.sync_all());
         File::create_new(&part.path).and_then(write).map_err(|error| Failure::io(&part.stage.folder.display().to_string(), &error))?;
         Ok(part)
+    }
+}
+
+/// A file without a name that is being written.
+pub(super) struct PartWriter {
+    part: Part,
+    file: BufWriter<File>,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl PartWriter {
+    pub(super) fn write(&mut self, bytes: &[u8]) -> Outcome<()> {
+        self.hash.update(bytes);
+        self.bytes += bytes.len() as u64;
+        self.file.write_all(bytes).map_err(|error| self.part.failed(&error))
+    }
+
+    /// Brings it to the disk; the file and its bytes.
+    pub(super) fn finish(self) -> Outcome<(Part, u64)> {
+        let Self { mut part, file, hash, bytes } = self;
+        let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
+        synced.map_err(|error| part.failed(&error))?;
+        part.digest = hash.finalize().into();
+        Ok((part, bytes))
     }
 }
 
@@ -85,6 +118,10 @@ pub(super) struct Part {
 }
 
 impl Part {
+    fn failed(&self, error: &io::Error) -> Failure {
+        Failure::io(&self.stage.folder.display().to_string(), error)
+    }
+
     /// SHA-256 of its bytes.
     pub(super) fn sha256(&self) -> String {
         Sha256Hash(self.digest).to_string()

@@ -21,6 +21,7 @@ use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag, pixels::P
 use super::super::whole;
 use super::{
     account::Rejected,
+    documents::{Documents, Kind, Released},
     out::{Part, Stage},
 };
 use crate::failure::{Failure, Outcome};
@@ -36,12 +37,15 @@ const MOST_INFLATED: usize = 256 << 20;
 pub(super) struct Unit {
     pub(super) files: Vec<PathBuf>,
     pub(super) is_series: bool,
+    /// Number of its first file, from 1.
+    pub(super) number: usize,
 }
 
 /// What became of a file.
 pub(super) enum Done {
     Written(Box<Written>),
-    Rejected(Rejected),
+    /// The first says why the file was not released, the others why records of it were not.
+    Rejected(Vec<Rejected>),
     /// Why it was passed over.
     Skipped(&'static str),
 }
@@ -51,11 +55,23 @@ pub(super) struct Written {
     /// Where it came from; only for a reject, if its name is taken.
     pub(super) source: PathBuf,
     pub(super) part: Part,
+    pub(super) bytes_in: u64,
+    pub(super) bytes_out: u64,
+    pub(super) what: What,
+}
+
+/// What a released file holds.
+pub(super) enum What {
+    Image(Box<ImageFacts>),
+    /// With the number of the file in the account.
+    Records(Box<Released>, usize),
+}
+
+/// A released DICOM file.
+pub(super) struct ImageFacts {
     pub(super) name: OutputName,
     pub(super) proof: Proof,
     pub(super) transfer_syntax: String,
-    pub(super) bytes_in: u64,
-    pub(super) bytes_out: u64,
     /// Whether its pixels are in another coding than they came in.
     pub(super) is_encoded_anew: bool,
 }
@@ -63,6 +79,8 @@ pub(super) struct Written {
 /// What all threads share.
 pub(super) struct Shop {
     pub(super) deidentifier: DicomDeidentifier,
+    /// Those of the other formats, or why the policy has none.
+    pub(super) documents: Result<Arc<Documents>, String>,
     pub(super) encode: Coding,
     pub(super) limits: Limits,
     pub(super) stage: Arc<Stage>,
@@ -135,6 +153,8 @@ impl From<DicomError> for Refused {
 enum Not {
     Refused(Refused),
     Skipped(&'static str),
+    /// It holds something else than DICOM.
+    Other(Kind),
     Failed(Failure),
 }
 
@@ -165,10 +185,10 @@ impl Shop {
     /// Works on a unit. A failure is one of all: a full disk, a vault that cannot be written.
     pub(super) fn work(&self, unit: &Unit) -> Outcome<Vec<Done>> {
         let face = if unit.is_series { self.face(&unit.files) } else { Face::NotAsked };
-        unit.files.iter().map(|path| self.file(path, &face)).collect()
+        unit.files.iter().enumerate().map(|(place, path)| self.file(path, &face, unit.number + place)).collect()
     }
 
-    fn file(&self, path: &Path, face: &Face) -> Outcome<Done> {
+    fn file(&self, path: &Path, face: &Face, number: usize) -> Outcome<Done> {
         if self.stopped.load(Ordering::Relaxed) {
             return Err(Failure::interrupted());
         }
@@ -177,11 +197,41 @@ impl Shop {
         let refused = match released.unwrap_or_else(|_| Err(Refused::new("defect", "a defect of sutura; please report it").into())) {
             Ok(written) => return Ok(Done::Written(Box::new(written))),
             Err(Not::Skipped(why)) => return Ok(Done::Skipped(why)),
+            Err(Not::Other(kind)) => return self.records(path, kind, number),
             Err(Not::Failed(failure)) => return Err(failure),
             Err(Not::Refused(refused)) => refused,
         };
         let Refused { code, offset, location, reason } = refused;
-        Ok(Done::Rejected(Rejected { path: path.to_owned(), offset, code, location, reason }))
+        Ok(Done::Rejected(vec![Rejected { path: path.to_owned(), offset, code, location, reason }]))
+    }
+
+    /// A file of another format than DICOM.
+    fn records(&self, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
+        let documents = match &self.documents {
+            Ok(documents) => documents,
+            Err(why) => {
+                let reason = format!("the policy cannot treat {} files: {why}", kind.word());
+                let path = path.to_owned();
+                return Ok(Done::Rejected(vec![Rejected { path, offset: 0, code: "policy-incomplete", location: String::new(), reason }]));
+            }
+        };
+        let (mut released, out) = documents.release(path, kind, self.limits.bytes, self.stage.begin()?)?;
+        if released.rejected.len() as u64 == released.records {
+            // Nothing of it is released; a file without any record is none.
+            if released.rejected.is_empty() {
+                return Ok(Done::Skipped("empty"));
+            }
+            return Ok(Done::Rejected(std::mem::take(&mut released.rejected)));
+        }
+        let (part, bytes_out) = out.finish()?;
+        let bytes_in = released.bytes_in;
+        Ok(Done::Written(Box::new(Written {
+            source: path.to_owned(),
+            part,
+            bytes_in,
+            bytes_out,
+            what: What::Records(Box::new(released), number),
+        })))
     }
 
     fn release(&self, path: &Path, face: &Face) -> Result<Written, Not> {
@@ -210,7 +260,8 @@ impl Shop {
         };
         let part = self.stage.write(&bytes).map_err(Not::Failed)?;
         let bytes_out = bytes.len() as u64;
-        Ok(Written { source: path.to_owned(), part, name, proof, transfer_syntax, bytes_in, bytes_out, is_encoded_anew })
+        let what = What::Image(Box::new(ImageFacts { name, proof, transfer_syntax, is_encoded_anew }));
+        Ok(Written { source: path.to_owned(), part, bytes_in, bytes_out, what })
     }
 
     /// A file as a whole, with its size and the room that it takes.
@@ -221,7 +272,11 @@ impl Shop {
         (&mut opened).take(HEAD).read_to_end(&mut bytes).map_err(|error| unreadable(&error))?;
         if matches!(DicomFile::parse_beginning(bytes.clone(), &self.limits), Err(error) if error.kind == DicomErrorKind::NotDicom) {
             // What is called DICOM and is none was damaged.
-            return Err(if is_called_dicom(path) { not_dicom().into() } else { Not::Skipped("not-dicom") });
+            return Err(match Kind::of(path, &bytes) {
+                _ if is_called_dicom(path) => not_dicom().into(),
+                Some(kind) => Not::Other(kind),
+                None => Not::Skipped("unknown-format"),
+            });
         }
         let most = self.limits.bytes as u64;
         let too_large =
