@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::collections::HashSet;
+
 use proptest::prelude::*;
 use support::{POLICIES, builtin, cell, column, data, files, run, table, treatment};
 use sutura_core::PhiClass;
@@ -143,24 +145,22 @@ fn no_canary_survives() {
         let mut number = 471_100_000_u32;
         let mut all = 0;
         for segment in defs::segments().iter().filter(|segment| !matches!(segment.name, "MSH" | "FHS" | "BHS")) {
-            let mut canaries = Vec::new();
+            let mut canaries = HashSet::new();
             let text = planted(segment, |name| {
                 number += 1;
                 let canary = format!("Qz{number}");
                 if !may_stay(name) {
-                    canaries.push(canary.clone());
+                    canaries.insert(canary[2..].to_owned());
                 }
                 canary
             });
             let (mut out, mut ledger) = (Vec::new(), Ledger::new());
             deidentifier.deidentify(text.as_bytes(), &mut out, &mut ledger).unwrap();
             let shown = format!("{}{:?}", String::from_utf8_lossy(&out), ledger.rows());
-            for canary in &canaries {
-                assert!(
-                    !shown.contains(canary.as_str()) && !shown.contains(&canary[2..]),
-                    "{policy} {}: {canary} in {shown}",
-                    segment.name
-                );
+            // They all begin alike, and nothing else does: codes have no 1 in them.
+            for (at, _) in shown.match_indices("4711") {
+                let number = shown.get(at..at + 9).unwrap_or_default();
+                assert!(!canaries.contains(number), "{policy} {}: {number} in {shown}", segment.name);
             }
             all += canaries.len();
         }

@@ -104,6 +104,11 @@ fn introduction(format: &dyn Format) -> (&'static str, &'static str) {
             "Paths are names of elements and attributes of CDA, from the document, or from the section, entry or statement that makes the\n\
              row. Code systems are OIDs as sent; dates are ISO 8601 with the precision and offset they were sent with.\n",
         ),
+        "dicom" => (
+            "DICOM",
+            "Paths are tags, from the outermost sequence on. Dates and times are ISO 8601 with the precision that they were sent with; a column `_utc` is an\n\
+             instant, where an offset from UTC is stated. `series`, `studies`, `series_quality` and `quality_statistics` are groups of these tables.\n",
+        ),
         _ => ("HL7 v2", ""),
     }
 }
