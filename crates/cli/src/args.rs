@@ -682,6 +682,19 @@ pub(crate) enum PolicyCommand {
     Check {
         /// The policy, TOML
         file: PathBuf,
+        /// Say of every rule what comes out and which paragraph it rests on
+        #[arg(long)]
+        explain: bool,
+        /// As JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what differs between two policies, and which of them leaves more of the data
+    Diff {
+        /// A policy file, or the name of one that comes with the program
+        before: String,
+        /// Another one
+        after: String,
         /// As JSON
         #[arg(long)]
         json: bool,
