@@ -122,6 +122,8 @@ fn dates() {
             "Received {20240704153012} by interface.",
             "Admitted {Oct 3-5, 2020} for fever.",
             "Next visit on {Tuesday} morning.",
+            "Echo {03/05}: normal.",
+            "Admitted {2105-3-4} from home.",
         ],
     );
 }
@@ -298,6 +300,9 @@ fn what_is_no_identifier_stays() {
             "She goes to a pain clinic and the emergency department.",
             "Seen in the ICU and at the outpatient clinic.",
             "Cultures 2/2 bottles; 3/12 cores positive.",
+            "CABG x3 (LIMA to LAD, SVG to OM1), murmur at LUSB.",
+            "WBC-12.3* MCV-91 Plt Ct-234",
+            "Past Medical History: DM type II, A1c 8.2.",
             "EGD with Barrett's esophagus; Nissen fundoplication in 2010.",
         ],
     );

@@ -104,7 +104,7 @@ fn letters_of(tokens: &[Token]) -> Letters {
             Case::Mixed | Case::None => {}
         }
     }
-    if large > 4 * (small + title) && large >= 4 {
+    if large > 4 * (small + title) && large >= 6 {
         Letters::AllLarge
     } else if small > 50 * (title + large) && small >= 8 {
         Letters::AllSmall
@@ -191,12 +191,47 @@ fn joined(text: &str, a: &Found, b: &Found) -> bool {
 impl<'a> Scan<'a> {
     /// Visits every token once; each rule looks at a bounded number of neighbours.
     fn walk(&mut self) {
+        let whole = self.letters;
         let mut at = 0;
         while at < self.tokens.len() {
+            if at == 0 || self.tokens[at].gap >= Gap::Line {
+                self.letters = self.letters_from(at, whole);
+            }
             if !self.taken[at] {
                 self.visit(at);
             }
             at += 1;
+        }
+        self.letters = whole;
+    }
+
+    /// How letters are used in the line or paragraph that starts at a token, where it is long enough to tell: a paragraph in small letters,
+    /// a line in large ones.
+    pub(crate) fn letters_from(&self, at: usize, whole: Letters) -> Letters {
+        let until = |gap: Gap| {
+            self.tokens[at..]
+                .iter()
+                .take(200)
+                .skip(1)
+                .position(|token| token.gap >= gap)
+                .map_or(self.tokens.len().min(at + 200), |place| at + 1 + place)
+        };
+        let line = letters_of(&self.tokens[at..until(Gap::Line)]);
+        if line == Letters::AllLarge {
+            return line;
+        }
+        if self.tokens[at].gap < Gap::Blank {
+            return if self.letters == Letters::AllLarge { whole } else { self.letters };
+        }
+        match letters_of(&self.tokens[at..until(Gap::Blank)]) {
+            Letters::Normal => {
+                if whole == Letters::AllSmall {
+                    whole
+                } else {
+                    Letters::Normal
+                }
+            }
+            other => other,
         }
     }
 
@@ -345,6 +380,10 @@ impl<'a> Scan<'a> {
             let (start, end) = (self.tokens[first].start, self.tokens[end - 1].end);
             self.found.push(Found { start, end, class: Some(class), rule: RuleId(rule), score });
         }
+    }
+
+    pub(crate) fn push_bytes(&mut self, start: u32, end: u32, class: TextClass, rule: &'static str, score: f32) {
+        self.found.push(Found { start, end, class: Some(class), rule: RuleId(rule), score });
     }
 
     pub(crate) fn block(&mut self, first: usize, end: usize, rule: &'static str, score: f32) {

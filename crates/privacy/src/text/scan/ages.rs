@@ -48,7 +48,8 @@ impl Scan<'_> {
             return;
         }
         if age > OLDEST_SHOWN && age <= OLDEST {
-            self.push(at, at + 1, TextClass::Age, "age.joined", 0.85);
+            let start = self.tokens[at].start;
+            self.push_bytes(start, start + digits as u32, TextClass::Age, "age.joined", 0.85);
         } else if age <= OLDEST_SHOWN {
             self.push(at, at + 1, TextClass::AgeUnder90, "age.joined", 0.55);
         }

@@ -286,8 +286,12 @@ impl Scan<'_> {
         if self.learned.is_empty() {
             return;
         }
+        let whole = self.letters;
         for at in 0..self.tokens.len() {
             let token = self.tokens[at];
+            if at == 0 || token.gap >= Gap::Line {
+                self.letters = self.letters_from(at, whole);
+            }
             if !token.is_word() || token.chars < 2 || !self.learned.contains(token.hash) || self.taken[at] {
                 continue;
             }

@@ -3,9 +3,9 @@
 use super::{Case, Gap, Kind, Letters, Scan, TextClass, lexicon};
 use crate::text::rules::{Trigger, Value};
 
-/// Years that a note may speak of.
+/// Years that a note may speak of; research data sets shift theirs into the next century.
 pub(super) fn is_year(number: u32) -> bool {
-    (1880..=2100).contains(&number)
+    (1880..=2210).contains(&number)
 }
 
 impl Scan<'_> {
@@ -120,8 +120,8 @@ impl Scan<'_> {
         let (first_digits, second_digits) = (self.tokens[at].chars, self.tokens[second_at].chars);
         let end = second_at + 1;
         let tight = self.tokens[second_at].gap == Gap::None && self.tokens[at + 1].gap == Gap::None;
-        let goes_on = self.get(end).is_some_and(|token| token.gap == Gap::None && (token.is_one_of(b"/:") || token.kind != Kind::Sign))
-            || self.get(end).is_some_and(|token| token.gap == Gap::None && token.is_one_of(b"-."))
+        let goes_on = self.get(end).is_some_and(|token| token.gap == Gap::None && (token.is_sign(b'/') || token.kind != Kind::Sign))
+            || self.get(end).is_some_and(|token| token.gap == Gap::None && token.is_one_of(b"-.:"))
                 && self.get(end + 1).is_some_and(|token| token.gap == Gap::None && token.kind != Kind::Sign);
         if goes_on || self.unit_follows(end) {
             return;
@@ -157,7 +157,7 @@ impl Scan<'_> {
         if self.ratio_is_announced(at) {
             return false;
         }
-        if self.phrase_before(at, Trigger::DateCue).is_some() {
+        if self.phrase_before(at, Trigger::DateCue).is_some() || self.phrase_before(at, Trigger::Weekday).is_some() {
             return true;
         }
         // `from 3/1 to 3/5`, `3/1-3/5`: the other end of a range is one.

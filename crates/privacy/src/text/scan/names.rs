@@ -14,7 +14,12 @@ impl Scan<'_> {
         let mut place = at + len;
         let point = self.get(place).is_some_and(|token| token.is_one_of(b".:") && token.gap == Gap::None);
         if !self.tokens[at].is_capital() && !point && self.letters == Letters::Normal {
-            return;
+            // `dr patel` in hurried writing: only before a family name that is no other word.
+            let family =
+                |token: &Token| token.gap == Gap::Space && token.flags & lexicon::FAMILY != 0 && token.flags & (PLAIN | lexicon::WORD) == 0;
+            if !self.get(at + len).is_some_and(family) {
+                return;
+            }
         }
         place += usize::from(point);
         // `Dr(a). Maria`, `Dr./Dra.`: signs and more titles.

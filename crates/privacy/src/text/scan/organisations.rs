@@ -20,7 +20,10 @@ impl Scan<'_> {
             let large = token.is_word() && token.is_capital()
                 || token.kind == Kind::Mixed && token.chars <= 5 && self.word(first - 1).as_bytes()[0].is_ascii_digit();
             if large {
-                if token.flags & lexicon::FUNCTION != 0 || first < at && self.sentence_break_before(first) {
+                if token.flags & lexicon::FUNCTION != 0
+                    || token.flags & (lexicon::HEADING | lexicon::FAMILY | lexicon::CITY) == lexicon::HEADING
+                    || first < at && self.sentence_break_before(first)
+                {
                     break;
                 }
                 // The first word of a sentence counts only when it is no plain word.
@@ -69,6 +72,11 @@ impl Scan<'_> {
             first += 1;
         }
         let tail_is_large = self.tokens[at].is_capital();
+        // `Past Medical History` is a heading.
+        let headed = |token: &super::Token| token.is_capital() && token.flags & lexicon::HEADING != 0 && token.gap <= Gap::Space;
+        if !small && self.get(at + len).is_some_and(headed) {
+            return;
+        }
         let after = self.organisation_rest(at + len);
         if first == at || named == 0 {
             // `Hospital of the University of Pennsylvania`.
@@ -220,6 +228,14 @@ impl Scan<'_> {
         let other = self.tokens[first].is_initial()
             || self.trigger_of(first, |trigger| matches!(trigger, Trigger::State | Trigger::Country)).is_some();
         if other {
+            return;
+        }
+        // `at LUSB`: large letters after a bare "at" are more often a part of the body or a ward.
+        if len == 1
+            && self.tokens[first].case == Case::Upper
+            && self.phrase(first, Trigger::OrgKnown).is_none()
+            && self.get(first + 1).is_none_or(|next| !next.is_capital())
+        {
             return;
         }
         let end = self.capital_run(first, 5);

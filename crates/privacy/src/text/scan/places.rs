@@ -103,7 +103,14 @@ impl Scan<'_> {
                     && self.get(place + 1).is_some_and(|next| next.is_word() && next.gap == Gap::None)
                 {
                     place += 1;
-                    if self.tokens[place].chars == 1 && self.tokens[place].case == Case::Lower {
+                    // `Port-au-Prince`
+                    let inner = self.tokens[place].case == Case::Lower
+                        && self.tokens[place].chars <= 3
+                        && self.get(place + 1).is_some_and(|sign| sign.is_sign(b'-') && sign.gap == Gap::None)
+                        && self.get(place + 2).is_some_and(|next| next.is_capital() && next.gap == Gap::None);
+                    if inner {
+                        place += 2;
+                    } else if self.tokens[place].chars == 1 && self.tokens[place].case == Case::Lower {
                         place += 1;
                         end = place;
                     }
@@ -165,7 +172,40 @@ impl Scan<'_> {
                 && is_digit(inward, 2);
             if uk || canada {
                 self.push(at, at + 2, TextClass::Zip, "zip.letters", 0.88);
+                self.before_postcode(at);
                 self.take(at, at + 2);
+            }
+        }
+    }
+
+    /// `14 Rhodfa'r Mor, Aberystwyth SY23 2AZ`: the town before a postcode, and the numbered line before the town.
+    fn before_postcode(&mut self, at: usize) {
+        let comma = usize::from(at > 0 && self.tokens[at - 1].is_sign(b','));
+        let end = at - comma;
+        let mut first = end;
+        while first > 0
+            && end - first < 4
+            && self.tokens[first - 1].is_word()
+            && self.tokens[first - 1].is_capital()
+            && self.tokens[first - 1].flags & lexicon::HEADING == 0
+        {
+            first -= 1;
+            if self.tokens[first].gap > Gap::Space {
+                break;
+            }
+        }
+        if first == end {
+            return;
+        }
+        self.push(first, end, TextClass::City, "city.postcode", 0.8);
+        let mut street = first;
+        while street > 0 && first - street < 10 && self.tokens[street].gap <= Gap::Line {
+            street -= 1;
+            if self.tokens[street].kind == Kind::Number
+                && self.tokens[street].chars <= 4
+                && (street == 0 || !self.tokens[street - 1].is_one_of(b"./-"))
+            {
+                return self.push(street, first, TextClass::Street, "street.postcode", 0.75);
             }
         }
     }
@@ -255,7 +295,9 @@ impl Scan<'_> {
 
     /// A place by its whole name, with a capital.
     pub(crate) fn place(&mut self, at: usize, len: usize) {
-        if self.tokens[at].is_capital() && self.letters != Letters::AllLarge || self.letters == Letters::AllSmall {
+        // `LIMA to LAD` is an artery.
+        let shouted = len == 1 && self.tokens[at].case == Case::Upper && self.tokens[at].flags & lexicon::CLINICAL != 0;
+        if self.tokens[at].is_capital() && self.letters != Letters::AllLarge && !shouted || self.letters == Letters::AllSmall {
             self.push(at, at + len, TextClass::City, "city.known", 0.68);
         }
     }

@@ -58,7 +58,13 @@ impl Scan<'_> {
                 start = number - 2;
             }
             let small = capitals == 0 && self.letters != Letters::AllSmall;
-            if self.tokens[number].chars > 6
+            let measured = self.tokens[first..at].iter().any(|token| {
+                token.is_word()
+                    && token.flags & (lexicon::CLINICAL | lexicon::UNIT) != 0
+                    && token.flags & (lexicon::FAMILY | lexicon::GIVEN | lexicon::COMMON) == 0
+            });
+            if measured
+                || self.tokens[number].chars > 6
                 || glued && start == number
                 || small
                 || self.tokens[first].flags & lexicon::UNIT != 0 && capitals == 0
