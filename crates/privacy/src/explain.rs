@@ -1,5 +1,7 @@
 //! What a policy does, rule by rule, in words: for `sutura policy check` and for the person who signs it.
 
+use std::fmt::Write;
+
 use serde::Serialize;
 use sutura_core::PhiClass;
 
@@ -89,13 +91,13 @@ fn of_label(policy: &Policy, label: Label) -> Explained {
         LabelAction::Withhold => "a record of this category does not leave".to_owned(),
     };
     if let Some(consent) = rule.and_then(|rule| rule.consent.as_deref()) {
-        outcome.push_str(&format!("; stated ground: {consent}"));
+        let _ = write!(outcome, "; stated ground: {consent}");
     }
     if action != LabelAction::Withhold
         && let Some(notice) = crate::labels::LabelSet::NONE.with(label).notice()
-        && !policy.profile.output_is_deidentified()
+        && policy.profile.carries_notices()
     {
-        outcome.push_str(&format!("; the notice of {} goes with it", notice.citation));
+        let _ = write!(outcome, "; the notice of {} goes with it", notice.citation);
     }
     Explained {
         place: format!("labels.{}", label.code()),

@@ -19,6 +19,7 @@ use std::{collections::HashMap, fmt, sync::LazyLock};
 
 use serde::{Serialize, Serializer};
 
+pub(crate) use rows::RowGuard;
 pub use rows::{CodeColumns, LabelledBatch};
 
 const TABLE: &str = include_str!("../data/sensitive-codes.tsv");

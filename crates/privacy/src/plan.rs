@@ -22,8 +22,9 @@ use crate::{
     dates::OLDEST_SHOWN_AGE,
     error::{ColumnProblem, PrivacyError},
     keys::{KeyRing, Scope},
+    labels::{CodeColumns, Label, LabelSet, RowGuard},
     method::Method,
-    policy::Policy,
+    policy::{LabelAction, Policy},
     profile::{Profile, RuleOf},
     scrub::TextTreatment,
     shape::{AGES, CodeShape},
@@ -97,7 +98,20 @@ impl Deidentifier {
         metadata.insert("sutura.policy".to_owned(), self.policy.tag());
         metadata.insert("sutura.profile".to_owned(), self.policy.profile.word().to_owned());
         metadata.insert("sutura.key".to_owned(), self.context.key_id().to_owned());
+        let substance_use = LabelSet::NONE.with(Label::SubstanceUse);
+        if self.policy.profile.carries_notices()
+            && self.policy.action_for(substance_use) == LabelAction::Keep
+            && !CodeColumns::of(schema).is_empty()
+            && let Some(notice) = substance_use.notice()
+        {
+            metadata.insert("sutura.notice".to_owned(), format!("{} ({})", notice.text, notice.citation));
+        }
         self.look_for_ages(schema, &metas, &mut columns);
+        if let Some(guards) = RowGuard::of(&self.policy, schema) {
+            for column in &mut columns {
+                column.guard = guards.get(column.input).cloned();
+            }
+        }
         Ok(SchemaPlan {
             input: Arc::new(schema.clone()),
             output: Arc::new(Schema::new_with_metadata(kept, metadata)),
@@ -192,6 +206,7 @@ impl Deidentifier {
             output,
             patient: patient.filter(|_| needs_patient),
             age_codes: Vec::new(),
+            guard: None,
             context: Arc::clone(&self.context),
             reference: self.reference,
             counters: Arc::default(),
@@ -447,6 +462,8 @@ pub struct ColumnPlan {
     patient: Option<usize>,
     /// Where the profile limits ages, of a column of numbers: the columns whose codes say that it is an age.
     age_codes: Vec<usize>,
+    /// Where the policy withholds or redacts rows by the sensitive categories of their codes.
+    guard: Option<RowGuard>,
     context: Arc<PrivacyContext>,
     reference: NaiveDate,
     counters: Arc<Counters>,
@@ -484,9 +501,10 @@ impl ColumnPlan {
     }
 
     /// Positions of the columns that [`Self::transform`] wants beside the column: that of the patient, if the method needs it, then codes
-    /// that may say that its numbers are ages.
+    /// that may say that its numbers are ages, then codes that may show a sensitive category.
     pub fn beside(&self) -> impl Iterator<Item = usize> + '_ {
-        self.patient.into_iter().chain(self.age_codes.iter().copied())
+        let labels = self.guard.as_ref().map(RowGuard::positions).unwrap_or_default();
+        self.patient.into_iter().chain(self.age_codes.iter().copied()).chain(labels)
     }
 
     /// Treats an array of this column. `beside` are the arrays at [`Self::beside`]. A dropped
@@ -513,9 +531,23 @@ impl ColumnPlan {
         let (patients, codes) = beside.split_at(usize::from(self.patient.is_some()));
         let patients = patients.first().map(|patient| as_text(patient)).transpose()?;
         let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: patients.as_ref() };
-        let (out, tally) = treatment.apply(&self.without_high_ages(values, codes)?, &around)?;
+        let (codes, labels) = codes.split_at(self.age_codes.len());
+        let values = self.without_labelled(values, labels)?;
+        let (out, tally) = treatment.apply(&self.without_high_ages(&values, codes)?, &around)?;
         self.counters.add(tally.rows, tally.nulls, tally.changed, tally.suppressed);
         Ok(out)
+    }
+
+    /// Values become null in rows that the policy withholds or redacts by their labels.
+    fn without_labelled(&self, values: &ArrayRef, beside: &[ArrayRef]) -> Result<ArrayRef, PrivacyError> {
+        let Some(guard) = &self.guard else { return Ok(Arc::clone(values)) };
+        let stays = guard.stays(values.len(), beside)?;
+        let gone = (0..values.len()).filter(|row| !stays.value(*row) && values.is_valid(*row)).count();
+        if gone == 0 {
+            return Ok(Arc::clone(values));
+        }
+        self.counters.add(0, 0, 0, gone as u64);
+        Ok(zip(&stays, values, &new_null_array(values.data_type(), values.len()))?)
     }
 
     /// Numbers over 89 become null where a code beside them says that they are ages.

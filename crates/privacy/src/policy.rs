@@ -380,11 +380,7 @@ impl Policy {
             return None;
         }
         let labels: Vec<Label> = Label::ALL.into_iter().filter(|label| rule.key == "*" || rule.key == label.code()).collect();
-        let law = match self.profile {
-            Profile::LimitedDataSet => labels.iter().find_map(|label| label.law())?,
-            Profile::GdprPseudonymised => "GDPR Art. 9(1)",
-            _ => return None,
-        };
+        let law = labels.iter().find_map(|label| label.law()).filter(|_| self.profile == Profile::LimitedDataSet)?;
         let message = format!(
             "{} still identifies, so that this category stays only on a stated ground ({law}): withhold or redact it, or write \
              {{ action = \"keep\", consent = \"which consent or ground\" }}",

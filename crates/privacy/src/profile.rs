@@ -112,6 +112,11 @@ impl Profile {
         )
     }
 
+    /// Whether the output is still PHI, so that notices of the law of the United States go with what it protects apart.
+    pub fn carries_notices(self) -> bool {
+        matches!(self, Profile::LimitedDataSet | Profile::None)
+    }
+
     /// Whether results that are ages over 89 must not be shown as numbers. The law says so for Safe Harbor; where an assessment
     /// decides, the same limit is the careful reading.
     pub fn limits_ages(self) -> bool {

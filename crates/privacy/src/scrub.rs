@@ -114,7 +114,7 @@ impl TextTreatment {
             done = span.end;
             let alone = [Span { start: 0, end: value.len(), ..*span }];
             let replacement = match (span.class, self.dates) {
-                (TextClass::Date, TextDates::Keep) | (TextClass::Year, TextDates::Keep) => Replacement::Keep,
+                (TextClass::Date | TextClass::Year, TextDates::Keep) => Replacement::Keep,
                 (TextClass::Date, TextDates::Shift { .. }) => days.map_or(Replacement::Tag, |days| Replacement::ShiftDate { days }),
                 (TextClass::Date, TextDates::Year) if year_may_stay(&self.year_of(value), this_year) => Replacement::Year,
                 (TextClass::Date, _) => Replacement::Tag,

@@ -1,11 +1,12 @@
 //! Labels of the rows of a table, and what a policy does to rows by their labels.
 
+use std::{collections::HashMap, sync::Arc};
+
 use arrow::{
     array::{Array, ArrayRef, BooleanArray, RecordBatch, RecordBatchOptions, new_null_array},
     compute::{filter_record_batch, kernels::zip::zip},
     datatypes::{Field, Schema, SchemaRef},
 };
-use std::sync::Arc;
 use sutura_core::{ColumnMeta, PhiClass};
 
 use super::{Label, LabelSet, of_code};
@@ -56,29 +57,91 @@ impl CodeColumns {
     /// # Errors
     /// When a column cannot be read as text; the schema is then another one.
     pub fn labels(&self, batch: &RecordBatch) -> Result<Vec<LabelSet>, PrivacyError> {
-        let mut labels = vec![LabelSet::NONE; batch.num_rows()];
+        self.labels_among(batch.num_rows(), |at| batch.columns().get(at))
+    }
+
+    /// The same for columns that stand apart, by their position.
+    pub(crate) fn labels_among<'a>(
+        &self,
+        rows: usize,
+        column: impl Fn(usize) -> Option<&'a ArrayRef>,
+    ) -> Result<Vec<LabelSet>, PrivacyError> {
+        let text_of = |at: usize| {
+            let missing = || PrivacyError::SchemaChanged { column: at.to_string(), expected: "a column".into(), found: "none".into() };
+            let values = column(at).filter(|values| values.len() == rows).ok_or_else(missing)?;
+            as_text(values)
+        };
+        let mut labels = vec![LabelSet::NONE; rows];
         for (code, system) in &self.0 {
-            let codes = as_text(column(batch, *code)?)?;
+            let codes = text_of(*code)?;
             let systems = match system {
-                CodeSystem::Column(at) => Some(as_text(column(batch, *at)?)?),
+                CodeSystem::Column(at) => Some(text_of(*at)?),
                 CodeSystem::Named(_) => None,
             };
+            // Codes of a table repeat.
+            let mut known: HashMap<(&str, &str), LabelSet> = HashMap::new();
             for (row, found) in labels.iter_mut().enumerate().filter(|(row, _)| codes.is_valid(*row)) {
                 let system = match (system, &systems) {
                     (CodeSystem::Named(name), _) => *name,
                     (_, Some(systems)) if systems.is_valid(row) => systems.value(row),
                     _ => continue,
                 };
-                *found = found.union(of_code(system, codes.value(row)));
+                let code = codes.value(row);
+                *found = found.union(*known.entry((system, code)).or_insert_with(|| of_code(system, code)));
             }
         }
         Ok(labels)
     }
+
+    /// The positions of all columns it looks at, each once.
+    pub(crate) fn positions(&self) -> Vec<usize> {
+        let systems = |system: &CodeSystem| match system {
+            CodeSystem::Column(at) => Some(*at),
+            CodeSystem::Named(_) => None,
+        };
+        let mut positions: Vec<usize> = self.0.iter().flat_map(|(code, system)| std::iter::once(*code).chain(systems(system))).collect();
+        positions.sort_unstable();
+        positions.dedup();
+        positions
+    }
 }
 
-fn column(batch: &RecordBatch, at: usize) -> Result<&ArrayRef, PrivacyError> {
-    let missing = || PrivacyError::SchemaChanged { column: at.to_string(), expected: "a column".into(), found: "none".into() };
-    batch.columns().get(at).ok_or_else(missing)
+/// Empties the values of one column in rows that the policy withholds or redacts.
+#[derive(Debug, Clone)]
+pub(crate) struct RowGuard {
+    codes: Arc<CodeColumns>,
+    policy: Arc<Policy>,
+    /// From this action on the column's value goes.
+    from: LabelAction,
+}
+
+impl RowGuard {
+    /// One for every column of a schema, where the policy limits labels and the table has codes.
+    pub(crate) fn of(policy: &Arc<Policy>, schema: &Schema) -> Option<Vec<RowGuard>> {
+        let codes = Arc::new(CodeColumns::of(schema));
+        if codes.is_empty() || !policy.limits_labels() {
+            return None;
+        }
+        let guard = |field: &Arc<Field>| RowGuard {
+            codes: Arc::clone(&codes),
+            policy: Arc::clone(policy),
+            from: if shows_category(field) { LabelAction::Redact } else { LabelAction::Withhold },
+        };
+        Some(schema.fields().iter().map(guard).collect())
+    }
+
+    /// Positions of the columns it wants to see.
+    pub(crate) fn positions(&self) -> Vec<usize> {
+        self.codes.positions()
+    }
+
+    /// Which values stay; `beside` are the columns at [`Self::positions`].
+    pub(crate) fn stays(&self, rows: usize, beside: &[ArrayRef]) -> Result<BooleanArray, PrivacyError> {
+        let positions = self.positions();
+        let labels =
+            self.codes.labels_among(rows, |at| positions.iter().position(|other| *other == at).and_then(|place| beside.get(place)))?;
+        Ok(labels.iter().map(|labels| Some(self.policy.action_for(*labels) < self.from)).collect())
+    }
 }
 
 /// What a policy left of a batch, by its labels.
@@ -224,5 +287,43 @@ mod tests {
         .unwrap();
         let labels = CodeColumns::of(&batch.schema()).labels(&batch).unwrap();
         assert_eq!((labels[0].contains(Label::Hiv), labels[1].is_empty()), (true, true));
+    }
+
+    /// As the engine does it: a column at a time, with the columns beside it.
+    #[test]
+    fn a_plan_empties_what_the_labels_take() {
+        let batch = diagnoses();
+        let labels = "[labels]\nHIV = \"withhold\"\nETH = \"redact\"\n[columns]\nnote = \"mask\"\n";
+        let text = format!("name = \"p\"\nversion = \"1\"\nextends = \"hipaa-safe-harbor\"\n{labels}");
+        let vault: Arc<dyn crate::Vault> = Arc::new(crate::MemoryVault::new().unwrap());
+        let keys = crate::KeyRing::generate().unwrap();
+        let policy = Policy::from_toml(&text, "p.toml").unwrap();
+        let privacy = crate::Deidentifier::new(policy, &keys, crate::Scope::new("p", "d"), Some(vault)).unwrap();
+        let plan = privacy.plan(&batch.schema()).unwrap();
+        let out = plan.apply(&batch).unwrap();
+        let there = |name: &str| {
+            let column = out.column_by_name(name).unwrap();
+            (0..4).map(|row| column.is_valid(row)).collect::<Vec<_>>()
+        };
+        assert_eq!(there("mrn"), [true, true, false, true]);
+        assert!(!there("diagnosis_coding_system")[2]);
+        for name in ["diagnosis_code", "weight", "note"] {
+            assert_eq!(there(name), [false, true, false, true], "{name}");
+        }
+        let weight = plan.statistics().into_iter().find(|column| column.column == "weight").unwrap();
+        assert_eq!((weight.rows, weight.suppressed), (4, 2));
+        assert!(!out.schema().metadata().contains_key("sutura.notice"));
+        // What stays in a limited data set carries the notice.
+        let text = "name = \"p\"\nversion = \"1\"\nextends = \"limited-data-set\"\n[legal]\nagreement = \"a\"\nrecipient = \"r\"\npurpose = \"research\"\n\
+                    [labels]\nETH = { action = \"keep\", consent = \"form 7\" }\n";
+        let kept = Policy::from_toml(text, "p.toml").unwrap();
+        let limited = crate::Deidentifier::with_context(kept, Arc::clone(privacy.context())).unwrap();
+        let plan = limited.plan(&batch.schema()).unwrap();
+        assert!(plan.output_schema().metadata()["sutura.notice"].contains("42 CFR 2.32(a)(2)"));
+        assert!(plan.apply(&batch).unwrap().column_by_name("diagnosis_code").unwrap().is_valid(0));
+        // A policy that keeps every category looks at nothing.
+        let silent =
+            crate::Deidentifier::with_context(Policy::builtin("hipaa-safe-harbor").unwrap(), Arc::clone(privacy.context())).unwrap();
+        assert!(silent.plan(&batch.schema()).unwrap().columns().iter().all(|column| column.beside().count() == 0));
     }
 }
