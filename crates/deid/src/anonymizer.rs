@@ -288,9 +288,10 @@ impl Anonymizer {
             },
         };
         let label = match (&made, &rule.method) {
-            (Made::Part(_) | Made::Same, Method::Redact) => Some(ABSTRACTED),
+            // A year that was all there was counts as redacted: so it does there.
+            (Made::Part(part), Method::Redact) if part != text => Some(ABSTRACTED),
+            (Made::Same, Method::Redact) => Some(ABSTRACTED),
             // A year of a date that could not be moved.
-            (Made::Same, Method::DateShift) if is_date => Some(ABSTRACTED),
             (Made::Part(part), Method::DateShift) if part.len() == 4 => Some(ABSTRACTED),
             (Made::Nothing, _) => Some(REDACTED),
             _ => label,

@@ -5,6 +5,7 @@
 //! crate asserts that no case fails but those listed as known.
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
+mod deid;
 mod dicom;
 mod fhir_read;
 mod fhir_validate;
@@ -58,7 +59,7 @@ impl Suite {
 type Run = fn(&Path) -> Result<Suite, std::io::Error>;
 
 /// All suites, in the order of the report.
-pub const SUITES: [(&str, Run); 17] = [
+pub const SUITES: [(&str, Run); 18] = [
     ("hl7v2-edge", hl7v2::edge),
     ("hl7v2-timestamps", hl7v2::timestamps),
     ("hl7v2-accounting", hl7v2::accounting),
@@ -72,6 +73,7 @@ pub const SUITES: [(&str, Run); 17] = [
     ("dicom-tags", dicom::tags),
     ("dicom-pixels", dicom::pixels),
     ("dicom-broken", dicom::broken),
+    ("deid-msft-fhir", deid::msft_fhir),
     ("privacy-zip3", privacy::zip3),
     ("quality-wilson", quality::wilson),
     ("fhirpath", fhirpath::fhirpath),

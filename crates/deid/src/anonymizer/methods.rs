@@ -20,13 +20,7 @@ pub(super) enum Made {
 pub(super) fn redact_date(text: &str, partial: bool, today: NaiveDate) -> Made {
     let year = text.get(..4).filter(|year| year.bytes().all(|byte| byte.is_ascii_digit()));
     match year {
-        Some(year) if partial && !is_over_89(text, today) => {
-            if text.len() == 4 {
-                Made::Same
-            } else {
-                Made::Part(year.to_owned())
-            }
-        }
+        Some(year) if partial && !is_over_89(text, today) => Made::Part(year.to_owned()),
         _ => Made::Nothing,
     }
 }
@@ -110,7 +104,7 @@ mod tests {
         let today = NaiveDate::from_ymd_opt(2026, 3, 14).unwrap();
         assert_eq!(shift_date("2000-01-01", 41, true, today), Made::Part("2000-02-11".into()));
         assert_eq!(shift_date("2000-01-01T01:01:01-01:00", 41, true, today), Made::Part("2000-02-11T00:00:00-01:00".into()));
-        assert_eq!(shift_date("2014", 41, true, today), Made::Same);
+        assert_eq!(shift_date("2014", 41, true, today), Made::Part("2014".into()));
         assert_eq!(shift_date("1920-01-01", 41, true, today), Made::Nothing);
         assert_eq!(redact_date("2002-05", false, today), Made::Nothing);
     }
