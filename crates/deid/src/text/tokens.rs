@@ -146,6 +146,8 @@ pub struct Tokens {
     /// Of scripts that part no words: looked for anywhere.
     pieces: Vec<String>,
     identifiers: Vec<String>,
+    /// The letters of each identifier.
+    letters: Vec<u128>,
     born: Vec<NaiveDate>,
 }
 
@@ -222,6 +224,7 @@ impl Tokens {
         for (form, least) in [(identifier, 3), (plain, 5), (digits, 6), (number, 4)] {
             let is_new = self.identifiers.len() < MOST_IDENTIFIERS && !self.identifiers.contains(&form);
             if form.chars().count() >= least && is_new {
+                self.letters.push(letters_of(&form));
                 self.identifiers.push(form);
             }
         }
@@ -330,8 +333,7 @@ impl Tokens {
             }
         };
         let upper: String = text.chars().map(same).collect();
-        let all = self.identifiers.iter().flat_map(|identifier| found(&upper, identifier));
-        let mut places: Vec<_> = all.collect();
+        let mut places: Vec<_> = self.possible(&upper).flat_map(|identifier| found(&upper, identifier)).collect();
         places.sort_unstable();
         places.dedup_by(|next, last| {
             let overlap = next.0 <= last.1;
@@ -344,7 +346,16 @@ impl Tokens {
     }
 
     fn has_identifier(&self, upper: &str) -> bool {
-        self.identifiers.iter().any(|identifier| found(upper, identifier).next().is_some())
+        self.possible(upper).any(|identifier| found(upper, identifier).next().is_some())
+    }
+
+    /// The identifiers that a text has all letters of: few, and only they are searched for.
+    fn possible(&self, upper: &str) -> impl Iterator<Item = &str> {
+        let letters = letters_of(upper);
+        let pairs = self.identifiers.iter().zip(&self.letters);
+        pairs
+            .filter(move |(identifier, needed)| identifier.len() <= upper.len() && *needed & !letters == 0)
+            .map(|(identifier, _)| identifier.as_str())
     }
 
     fn is_compact_birth_date(&self, digits: &str) -> bool {
@@ -410,6 +421,11 @@ fn is_date(parts: [Option<Part>; 3], date: NaiveDate) -> bool {
     [(one, two, three), (two, one, three), (three, two, one)]
         .into_iter()
         .any(|(day, month, year)| is_day(day) && is_month(month) && is_year(year))
+}
+
+/// Which bytes a text has, without the highest bit of each.
+fn letters_of(text: &str) -> u128 {
+    text.bytes().fold(0, |letters, byte| letters | 1 << (byte & 0x7F))
 }
 
 /// Runs of digits and runs of letters.
