@@ -46,7 +46,7 @@ fn a_document_stays_one_without_its_person() {
     for word in [
         "Doe",
         "Jane",
-        "617",
+        "555-0100",
         "A-17",
         "123-45",
         "Elm",
@@ -56,7 +56,7 @@ fn a_document_stays_one_without_its_person() {
         "Grey",
         "Meredith",
         "Seattle",
-        "4711",
+        "DOC4711",
         "Rex",
         "SmFu",
         "7d5a02b0",
@@ -80,7 +80,7 @@ fn a_document_stays_one_without_its_person() {
     let value = entry.path(&["component", "observation", "value"]).unwrap();
     assert_eq!((value.attr("value"), value.attr("unit"), value.xsi_type()), (Some("13.5"), Some("g/dL"), Some("PQ")));
     assert_eq!(entry.path(&["component", "observation", "code"]).unwrap().attr("code"), Some("718-7"));
-    assert!(!out.contains("93"), "an age over 89 goes: {out}");
+    assert!(!out.contains("\"93\""), "an age over 89 goes: {out}");
     assert!(ledger.count(Outcome::Unknown) >= 1 && ledger.documents() == 1);
 }
 
@@ -115,7 +115,7 @@ fn narrative_keeps_its_form_when_text_is_cleaned() {
     let rules = sutura_privacy::text::Rules::builtin(&["en"]).unwrap();
     let stage = Scrub::new(sutura_privacy::text::Scrubber::new(rules), &privacy);
     let (out, _) = run(&CcdaDeidentifier::new(treatment(&privacy).with_text_stage(Arc::new(stage))), DOCUMENT);
-    for word in ["Doe", "Jane", "617", "2024-03-01"] {
+    for word in ["Doe", "Jane", "555-0100", "2024-03-01"] {
         assert!(!out.contains(word), "{word} is left in {out}");
     }
     let document = read(&out);

@@ -79,7 +79,7 @@ fn a_patient_stays_a_resource_without_the_person() {
     for word in [
         "Doe",
         "Jane",
-        "617",
+        "555-0100",
         "A-17",
         "123-45",
         "Elm",
@@ -90,7 +90,7 @@ fn a_patient_stays_a_resource_without_the_person() {
         "SmFu",
         "hospital.example",
         "\"p1\"",
-        "4711",
+        "\"4711\"",
         "zork",
         "John",
     ] {
@@ -184,7 +184,7 @@ fn texts_are_cleaned_of_the_people_in_the_document() {
     let fhir = FhirDeidentifier::new(treatment(&privacy).with_text_stage(Arc::new(stage)));
     let shown = treated(&fhir, &bundle());
     let note = shown["entry"][1]["resource"]["note"][0]["text"].as_str().unwrap();
-    assert!(note.contains("Hb fine") && !note.contains("Jane") && !note.contains("617") && !note.contains("2024-03-01"), "{note}");
+    assert!(note.contains("Hb fine") && !note.contains("Jane") && !note.contains("555-0100") && !note.contains("2024-03-01"), "{note}");
     let div = shown["entry"][0]["resource"]["text"]["div"].as_str().unwrap();
     assert!(div.starts_with("<div xmlns") && !div.contains("Jane") && !div.contains("Doe"), "{div}");
     assert_eq!(errors(&shown.to_string()), Vec::<String>::new());
@@ -249,7 +249,7 @@ fn no_canary_survives() {
             // What a limited data set may keep stays by rules for these columns.
             let shown = if policy == "limited-data-set" { without_places(&shown) } else { shown };
             assert!(
-                !shown.contains("Qz") && !shown.contains("4711") && !shown.contains("clinic.example"),
+                !shown.contains("Qz") && !has_number(&shown, number) && !shown.contains("clinic.example"),
                 "{policy} {}: {shown}",
                 def.name
             );
@@ -257,6 +257,13 @@ fn no_canary_survives() {
         }
         assert!(all > 140 && number > 471_110_000, "{all}");
     }
+}
+
+/// Whether one of the planted numbers stands there as a number; new codes and OIDs have digits of their own.
+fn has_number(text: &str, last: u32) -> bool {
+    let planted = 4_711_000_000..=u64::from(last) * 10 + 7;
+    let mut runs = text.split(|letter: char| !letter.is_ascii_digit()).filter(|run| run.len() == 10);
+    runs.any(|run| run.ends_with('7') && run.parse::<u64>().is_ok_and(|run| planted.contains(&run)))
 }
 
 fn without_places(text: &str) -> String {
