@@ -227,6 +227,12 @@ impl Run<'_> {
             (Form::Date, Treated::Keep) if sutura_core::PartialDateTime::parse_iso(value.trim()).is_none() => Treated::Remove,
             (Form::Time, Treated::Keep) if !value.bytes().all(|byte| byte.is_ascii_digit() || b":.+-".contains(&byte)) => Treated::Remove,
             (Form::Number, Treated::Keep) if value.trim().parse::<f64>().is_err() => Treated::Remove,
+            // An age that nobody has is a number of something else.
+            (Form::Number, Treated::Keep)
+                if leaf.place.class == PhiClass::Age && !value.trim().parse::<f64>().is_ok_and(|age| (0.0..=150.0).contains(&age)) =>
+            {
+                Treated::Remove
+            }
             (Form::Date, Treated::Replace(text)) => date_of(text).map_or(Treated::Remove, Treated::Replace),
             (Form::Number, Treated::Replace(text)) if text.parse::<f64>().is_err() => Treated::Remove,
             (Form::Time, Treated::Replace(_)) => Treated::Remove,
