@@ -2,6 +2,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, PoisonError},
@@ -460,7 +461,7 @@ pub(crate) fn records<'r>(releases: impl Iterator<Item = &'r Arc<Release>>, spec
         let account = release.account.lock().unwrap_or_else(PoisonError::into_inner);
         for (source, code, reason) in &account.refused_documents {
             let line = serde_json::json!({ "step": release.step, "source": source, "code": code, "reason": reason });
-            lines += &format!("{line}\n");
+            let _ = writeln!(lines, "{line}");
         }
     }
     if !lines.is_empty() {

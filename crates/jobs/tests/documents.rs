@@ -103,7 +103,7 @@ fn key(text: &str) -> String {
     let folder = tempfile::tempdir().unwrap().keep();
     let file = folder.join("a.key");
     sutura_privacy::KeyRing::generate().unwrap().save_new(&file).unwrap();
-    text.replace(r#"key = { env = "DOCUMENTS_TEST_KEY" }"#, &format!("key = {{ file = {:?} }}", file))
+    text.replace(r#"key = { env = "DOCUMENTS_TEST_KEY" }"#, &format!("key = {{ file = \"{}\" }}", file.display()))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::OnceLock;
+use std::{fmt::Write as _, sync::OnceLock};
 
 use proptest::prelude::*;
 use sutura_privacy::text::{
@@ -218,7 +218,7 @@ fn numbers() {
     check(
         english(),
         TextClass::NationalId,
-        &["Passport {C01X00T47}", "owner {12345678Z} came", "NI number {AB 123456 C}"].get(..2).unwrap(),
+        ["Passport {C01X00T47}", "owner {12345678Z} came", "NI number {AB 123456 C}"].get(..2).unwrap(),
     );
     check(
         english(),
@@ -454,7 +454,7 @@ fn a_model_joins_in_and_its_failure_is_no_success() {
 fn a_stream_gives_what_the_whole_text_gives() {
     let mut text = String::new();
     for number in 0..12_000 {
-        text.push_str(&format!("Line {number}: seen by Dr. Kova\u{10d} on 03/14/2018, MRN: {}. BP 120/80, no fever.\n", 100_000 + number));
+        let _ = writeln!(text, "Line {number}: seen by Dr. Kova\u{10d} on 03/14/2018, MRN: {}. BP 120/80, no fever.", 100_000 + number);
     }
     let replacements = Replacements::all(Replacement::Tag);
     let mut streamed = Vec::new();

@@ -124,9 +124,12 @@ impl Account {
 
     fn wrote_image(&mut self, written: &ImageFacts) {
         self.encoded_anew += u64::from(written.is_encoded_anew);
-        self.patients.insert(written.name.patient.clone());
-        self.studies.insert(written.name.study.clone());
-        self.series.insert(written.name.series.clone());
+        // A DICOMDIR is of no patient.
+        if written.name.series != "directory" {
+            self.patients.insert(written.name.patient.clone());
+            self.studies.insert(written.name.study.clone());
+            self.series.insert(written.name.series.clone());
+        }
         for action in &written.proof.actions {
             *self.actions.entry(action.action).or_default() += action.count;
         }
@@ -205,8 +208,8 @@ impl Account {
     /// Says it in a few lines.
     pub(super) fn note(&self, console: Console) {
         console.note(&self.equation());
-        for (format, Records { r#in, released, rejected }) in &self.records {
-            console.note(&format!("{format}: {} records = {released} released + {rejected} rejected", r#in));
+        for (format, Records { r#in: all, released, rejected }) in &self.records {
+            console.note(&format!("{format}: {all} records = {released} released + {rejected} rejected"));
         }
         if self.series.is_empty() {
             return;

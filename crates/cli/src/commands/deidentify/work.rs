@@ -237,6 +237,12 @@ impl Shop {
     fn release(&self, path: &Path, face: &Face) -> Result<Written, Not> {
         let (file, bytes_in, _taken) = self.read(path)?;
         let released = match face {
+            _ if file.is_directory() => self.deidentifier.deidentify_directory(&file).map(|mut released| {
+                if released.name.instance.is_empty() {
+                    "directory".clone_into(&mut released.name.instance);
+                }
+                released
+            }),
             _ if !deface::may_show_a_face(&file) => self.deidentifier.deidentify(&file),
             Face::NotAsked => self.deidentifier.deidentify(&file),
             Face::Found(mask) => self.deidentifier.deidentify_of_series(&file, Some(mask)),
