@@ -37,8 +37,8 @@ impl fmt::Debug for Image {
 }
 
 impl Image {
-    /// Most pixels of an image: 256 million, ten times the largest detector.
-    pub const MOST_PIXELS: usize = 1 << 28;
+    /// Most pixels of an image: 64 million (8,192 by 8,192), three times the largest detector.
+    pub const MOST_PIXELS: usize = 1 << 26;
 
     /// An image of numbers of which nothing is known.
     ///

@@ -27,6 +27,8 @@ use artifacts::{Air, Axis};
 const HISTOGRAM_BINS: usize = 256;
 /// The ratio of the deviation of air, which is Rayleigh distributed, to that of the noise.
 const RAYLEIGH: f64 = 0.655_136_377_562_033_2;
+/// Noise in parts of the mean gradient: below it is what rounding leaves.
+const ROUNDING: f64 = 1e-6;
 /// MRIQC: an air whose deviation or energy is less than this is none.
 const LEAST_AIR: f64 = 1e-3;
 
@@ -235,7 +237,10 @@ fn local(sheet: &mut Sheet, image: &Image, is_constant: bool) -> f64 {
     sheet.set(NoiseImmerkaer, interior, found.immerkaer.ok_or(Reason::TooSmall));
     // An image of one value has no details but those of rounding.
     let noise = if is_constant { None } else { kernels::wavelet_noise(image) };
-    sheet.set(NoiseWavelet, sheet.pixels, noise.ok_or(Reason::Constant));
+    let reason = if noise.is_some() { Reason::NoSpread } else { Reason::Constant };
+    // Details this small beside the edges are the rounding of the sums, not noise: nothing may be divided by them.
+    let noise = noise.filter(|noise| *noise > ROUNDING * found.tenengrad.sqrt());
+    sheet.set(NoiseWavelet, sheet.pixels, noise.ok_or(reason));
     let noise = noise.unwrap_or(0.0);
     let corrected = (found.laplacian_variance - 20.0 * noise * noise).max(0.0);
     sheet.whole(LaplacianVarianceCorrected, corrected);

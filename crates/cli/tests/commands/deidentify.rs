@@ -229,7 +229,7 @@ fn what_is_in_the_way_is_said_before_anything_is_written() {
     fs::write(root.join("empty/notes"), "nothing").unwrap();
     let output = run(root, &[&["deidentify"], &GDPR[..], &["empty", "nothing"]].concat());
     expect(&output, 2);
-    assert!(stderr(&output).contains("nothing among them is DICOM"));
+    assert!(stderr(&output).contains("nothing among them has a known format"));
     assert!(tree(&root.join("nothing")).is_empty());
 }
 

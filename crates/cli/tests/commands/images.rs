@@ -60,7 +60,7 @@ fn images_are_measured_judged_and_counted() {
     let shown = run(folder.path(), &["images", "in", "out", "--overwrite", "--thumbnails", "--allow-phi", "--purpose", "a test"]);
     expect(&shown, 3);
     assert!(
-        stderr(&shown).contains("3 files in = 2 measured + 0 without pixels + 0 not decoded + 1 rejected; 2 images"),
+        stderr(&shown).contains("3 files in = 2 measured + 0 without pictures + 0 not decoded + 1 rejected; 2 images"),
         "{}",
         stderr(&shown)
     );

@@ -184,12 +184,16 @@ fn policies_are_listed_shown_and_checked() {
     let folder = folder();
     let output = run(folder.path(), &["policy", "list"]);
     expect(&output, 0);
-    assert_eq!(stdout(&output).lines().count(), 4);
+    assert_eq!(stdout(&output).lines().count(), 7);
+    let output = run(folder.path(), &["policy", "diff", "hipaa-safe-harbor", "gdpr-pseudonymised"]);
+    expect(&output, 0);
+    assert!(stdout(&output).contains("looser") && stdout(&output).contains("classes.date"), "{}", stdout(&output));
     let output = run(folder.path(), &["policy", "show", "hipaa-safe-harbor"]);
     expect(&output, 0);
     fs::write(folder.path().join("own.toml"), stdout(&output).replace("name = \"hipaa-safe-harbor\"", "name = \"own\"")).unwrap();
-    let output = run(folder.path(), &["policy", "check", "own.toml"]);
+    let output = run(folder.path(), &["policy", "check", "own.toml", "--explain"]);
     expect(&output, 0);
+    assert!(stdout(&output).contains("classes.date: year: ") && stdout(&output).contains("164.514"), "{}", stdout(&output));
     let bad = "name = \"bad\"\nversion = \"1\"\nextends = \"hipaa-safe-harbor\"\n[classes]\nnaem = \"keep\"\n";
     fs::write(folder.path().join("bad.toml"), bad).unwrap();
     let output = run(folder.path(), &["policy", "check", "bad.toml"]);

@@ -40,6 +40,7 @@ impl Kind {
         let ends = |known: &[&str]| known.iter().any(|end| name.ends_with(end));
         match head {
             _ if [b"MSH".as_slice(), b"FHS", b"BHS"].iter().any(|begin| head.starts_with(begin)) => Some(Self::Hl7v2),
+            [b'{', ..] if memchr::memmem::find(head, b"\"resourceType\"").is_none() => None,
             [b'{', ..] if ends(&[".ndjson", ".jsonl"]) => Some(Self::FhirLines),
             [b'{', ..] => Some(Self::Fhir),
             [b'<', ..] if memchr::memmem::find(head, b"ClinicalDocument").is_some() => Some(Self::Ccda),

@@ -16,7 +16,7 @@ use std::{
 use serde::Serialize;
 use sutura_core::Format;
 use sutura_dicom::{
-    DicomFile, Limits,
+    DicomFile, Limits, Tag,
     pixels::{FrameMap, PixelDescription, PixelError, decode},
 };
 use sutura_engine::{Engine, EngineOptions, SourceFile};
@@ -209,6 +209,9 @@ fn one(measurer: &mut Measurer, number: usize, source: &SourceFile, plan: &Plan<
         Err(error) => return rejected(error.kind.code(), error.offset as u64, error.kind.to_string()),
     };
     with(&mut |found| found.files += 1);
+    if is_no_picture(&file) {
+        return with(&mut |found| found.without_pixels += 1);
+    }
     let modality = modality(&file);
     let mut measured = 0;
     let outcome = frames(&file, |frame, image| {
@@ -264,6 +267,14 @@ fn one(measurer: &mut Measurer, number: usize, source: &SourceFile, plan: &Plan<
     }
 }
 
+/// Pixels that are no picture: masks, doses and maps of numbers. A score of quality says nothing of them.
+fn is_no_picture(file: &DicomFile) -> bool {
+    // Segmentation, surface and label map segmentation, RT Dose, Parametric Map.
+    const NO_PICTURES: [&str; 5] = ["66.4", "66.5", "66.7", "481.2", "30"];
+    let class = file.data_set().text(Tag(0x0008_0016)).unwrap_or_default();
+    class.strip_prefix("1.2.840.10008.5.1.4.1.1.").is_some_and(|class| NO_PICTURES.contains(&class))
+}
+
 /// Decodes the frames of a file one after another, as long as they are wanted.
 fn frames(file: &DicomFile, mut take: impl FnMut(usize, Image) -> bool) -> Result<(), PixelError> {
     let description = PixelDescription::of(file)?;
@@ -274,10 +285,11 @@ fn frames(file: &DicomFile, mut take: impl FnMut(usize, Image) -> bool) -> Resul
         let image = Image::of_frame(&frame, &description, &Rescale::of(file, number)).map_err(|_| PixelError::Unsupported)?;
         drop(frame);
         if !take(number, image) {
-            break;
+            return Ok(());
         }
     }
-    Ok(())
+    // Frames that are stated and not there are missed, not passed over.
+    if map.len() < description.frames { Err(PixelError::Short) } else { Ok(()) }
 }
 
 fn word(outcome: Verdict) -> &'static str {
@@ -361,7 +373,7 @@ impl Said {
         let Files { read, measured, without_pixels, rejected, not_decoded } = &self.files;
         let (rejected, failed) = (rejected.values().sum::<u64>(), not_decoded.values().sum::<u64>());
         console.note(&format!(
-            "{read} files in = {measured} measured + {without_pixels} without pixels + {failed} not decoded + {rejected} rejected; {} images",
+            "{read} files in = {measured} measured + {without_pixels} without pictures + {failed} not decoded + {rejected} rejected; {} images",
             self.images
         ));
         let outcomes: Vec<String> = self.outcomes.iter().map(|(word, count)| format!("{word} {count}")).collect();
