@@ -227,6 +227,7 @@ impl<'t> WrittenDate<'t> {
                 Part::Year => out.push_str(&padded(date.year().unsigned_abs(), 4)),
                 Part::ShortYear => out.push_str(&padded(date.year().unsigned_abs() % 100, 2)),
                 Part::Month => out.push_str(&padded(date.month(), width)),
+                Part::Day if self.is_ordinal(end) => out.push_str(&date.day().to_string()),
                 Part::Day => out.push_str(&padded(date.day(), width)),
                 Part::MonthName => out.push_str(&month_like(rules, self.date.month(), date.month(), was)),
             }
@@ -238,10 +239,14 @@ impl<'t> WrittenDate<'t> {
         out.push_str(&self.text[done..]);
     }
 
+    /// Whether the day that ends there is an ordinal.
+    fn is_ordinal(&self, end: usize) -> bool {
+        self.text.get(end..end + 2).is_some_and(|after| ["st", "nd", "rd", "th"].iter().any(|ending| after.eq_ignore_ascii_case(ending)))
+    }
+
     /// Rewrites `1st`, `2nd`, `3rd`, `4th` after a day.
     fn ordinal(&self, end: usize, day: u32, out: &mut String) -> usize {
-        let Some(after) = self.text.get(end..end + 2) else { return end };
-        if !["st", "nd", "rd", "th"].iter().any(|ending| after.eq_ignore_ascii_case(ending)) {
+        if !self.is_ordinal(end) {
             return end;
         }
         out.push_str(match (day % 10, day / 10) {

@@ -416,7 +416,7 @@ mod tests {
                 ("McX", Kind::Word, Case::Mixed, Gap::Space),
                 ("E11", Kind::Mixed, Case::Upper, Gap::Wide),
                 ("n", Kind::Word, Case::Lower, Gap::Blank),
-                ("\u{ba}", Kind::Word, Case::Lower, Gap::None),
+                ("\u{ba}", Kind::Word, Case::None, Gap::None),
                 ("3", Kind::Number, Case::None, Gap::Space),
             ]
         );
