@@ -366,6 +366,7 @@ impl Collector {
         if overwrite {
             // Released files without an account are those of a run that was broken off.
             remove(&places.account)?;
+            remove(&places.out.join(LEDGER))?;
         }
         let (publisher, files) = (Publisher::new(&places.out, overwrite), Lines::open(&places.files)?);
         Ok(Self { places: places.clone(), overwrite, pattern, publisher, account: Account::default(), files, rejects: None })
