@@ -65,7 +65,8 @@ pub enum TextError {
     Io(#[from] std::io::Error),
 }
 
-/// A model of language that finds spans too, merged with the rules: where both speak the surer one wins.
+/// A model of language that finds spans too, merged with the rules: where both speak the surer one wins, but nothing wins over what is known of the
+/// patient. What only one of them finds stays found.
 ///
 /// The messages of its errors must not hold text. The program comes without one.
 pub trait Model: Send + Sync {
@@ -75,6 +76,9 @@ pub trait Model: Send + Sync {
     /// When the model cannot run; the text is then not scrubbed.
     fn spans(&self, text: &str) -> Result<Vec<Span>, TextError>;
 }
+
+/// A model is at most so sure: what the patient's own record says is surer.
+const SUREST_MODEL: f32 = 0.97;
 
 /// Finds and replaces what identifies somebody. Immutable and shared between threads.
 #[derive(Clone)]
@@ -133,11 +137,14 @@ impl Scrubber {
         Ok(())
     }
 
-    /// The spans of the model that lie in the text.
+    /// The spans of the model that lie in the text and are of a class that is reported: one that is not must keep no rule away.
     fn model_spans(&self, text: &str, out: &mut Vec<Span>) -> Result<(), TextError> {
         let Some(model) = &self.model else { return Ok(()) };
         let mut spans = model.spans(text)?;
-        spans.retain(|span| span.start < span.end && text.get(span.start..span.end).is_some());
+        spans.retain(|span| self.classes.contains(span.class) && span.start < span.end && text.get(span.start..span.end).is_some());
+        for span in &mut spans {
+            span.score = if span.score.is_nan() { SUREST_MODEL } else { span.score.clamp(0.0, SUREST_MODEL) };
+        }
         spans.sort_by_key(|span| span.start);
         out.append(&mut spans);
         Ok(())
