@@ -7,6 +7,10 @@ mod tiny;
 
 use std::path::Path;
 
+use proptest::{
+    prop_assert,
+    test_runner::{Config, TestRunner},
+};
 use sutura_inference::{
     InferenceError, Runtime, Session, Tensor,
     text::{MODEL_RULE, Options, TokenClassifier, open},
@@ -54,6 +58,19 @@ fn words_are_found_by_themselves_and_by_what_is_before_them() {
     for nothing in ["", "  \n\t ", "the ward", "[SEP] [CLS] [PAD]"] {
         assert_eq!(model.find(nothing).unwrap(), [], "{nothing}");
     }
+}
+
+/// Tokens of bytes: a letter may be several tokens, and blanks belong to the word behind them.
+#[test]
+fn tokens_of_bytes_are_read() {
+    let Some((_folder, model)) = opened(Tiny { of_bytes: true, positions: 40, ..Tiny::default() }) else { return };
+    let model = model.unwrap();
+    let text = "the quux, aquuxling and Zo\u{e9}  \u{4e00}\u{4e01} quux\nquux";
+    let names = ["quux", "aquuxling", "Zo\u{e9}", "quux", "quux"].map(|name| (name.to_owned(), TextClass::Name));
+    let found = shown(text, &model.find(text).unwrap());
+    assert_eq!(found, names);
+    let long = "\u{4e00}\u{4e01} aquux, ".repeat(2_000);
+    assert_eq!(model.find(&long).unwrap().len(), 2_000);
 }
 
 /// Windows of few tokens, of the most, and of a length that the graph has fixed find the same, wherever it stands in them.
@@ -203,6 +220,29 @@ fn a_model_in_use_is_shared_until_its_files_change() {
     std::fs::write(folder.path().join("labels.toml"), "threshold = 0.9\n").unwrap();
     assert!(!std::sync::Arc::ptr_eq(&first, &model()));
     assert_eq!(first.spans("by quux").unwrap().len(), 1);
+}
+
+/// Whatever the text is, its spans lie in it, in order and on character boundaries.
+#[test]
+fn any_text_is_read() {
+    let Some((_folder, model)) = opened(Tiny { positions: 12, ..Tiny::default() }) else { return };
+    let Some((_other, of_bytes)) = opened(Tiny { positions: 14, of_bytes: true, ..Tiny::default() }) else { return };
+    let (model, of_bytes) = (model.unwrap(), of_bytes.unwrap());
+    let mut runner = TestRunner::new(Config { cases: 200, ..Config::default() });
+    let words = proptest::collection::vec("quux|cue|45|93|##ling|[SEP]|</s>|\\PC{0,6}|[ \\t\r\n\u{a0}\u{200b}\u{0}]{0,3}", 0..60);
+    let outcome = runner.run(&words, |words| {
+        let text = words.concat();
+        for model in [&model, &of_bytes] {
+            let mut done = 0;
+            for span in model.find(&text).unwrap() {
+                prop_assert!(span.start < span.end && span.start >= done, "{span:?}");
+                prop_assert!(text.get(span.start..span.end).is_some_and(|part| part.trim() == part && !part.is_empty()), "{span:?}");
+                done = span.end;
+            }
+        }
+        Ok(())
+    });
+    outcome.unwrap();
 }
 
 /// Threads share one model.

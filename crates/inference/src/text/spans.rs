@@ -209,6 +209,24 @@ mod tests {
     }
 
     #[test]
+    fn pieces_of_one_letter_are_one_word() {
+        let text = "by \u{4e00}\u{e9}a, \u{4e00}";
+        // A byte-level tokenizer may give each byte of a letter as a token of its own, with the place of the letter.
+        let tokens = [
+            (2..6, 0, NAME, 0.2),
+            (3..6, 0, NAME, 0.8),
+            (3..6, 0, NAME, 0.1),
+            (6..8, 0, NAME, 0.1),
+            (8..9, 0, NAME, 0.1),
+            (11..14, 1, NAME, 0.3),
+        ];
+        assert_eq!(spans_of(text, &tokens), [("\u{4e00}\u{e9}a".to_owned(), TextClass::Name)]);
+        // Words without blanks between them are told apart by the tokenizer.
+        let tokens = [(3..6, 0, NAME, 0.9), (6..8, 1, NAME, 0.1), (8..9, 1, NAME, 0.1)];
+        assert_eq!(spans_of(text, &tokens), [("\u{4e00}".to_owned(), TextClass::Name)]);
+    }
+
+    #[test]
     fn words_that_follow_are_one_span_and_signs_inside_belong_to_it() {
         let text = "Ann Marie O'Hara, 03/14/2018.";
         let date = Some(TextClass::Date);

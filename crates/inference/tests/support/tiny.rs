@@ -26,6 +26,8 @@ pub(crate) struct Tiny {
     pub(crate) bias: f32,
     /// Rows of its embedding that are left out: words that it then cannot be given.
     pub(crate) missing_rows: usize,
+    /// Whether its tokens are bytes, as those of RoBERTa, in place of words. It then knows `quux`, and the first byte of letters such as `\u{e9}`.
+    pub(crate) of_bytes: bool,
     /// Whether its graph has this length and no other.
     pub(crate) fixed: bool,
     pub(crate) labels: &'static [&'static str],
@@ -33,7 +35,7 @@ pub(crate) struct Tiny {
 
 impl Default for Tiny {
     fn default() -> Self {
-        Self { positions: 64, bias: 2.0, missing_rows: 0, fixed: false, labels: &LABELS }
+        Self { positions: 64, bias: 2.0, missing_rows: 0, of_bytes: false, fixed: false, labels: &LABELS }
     }
 }
 
@@ -42,22 +44,24 @@ impl Tiny {
     pub(crate) fn write(&self, folder: &Path) {
         fs::create_dir_all(folder).unwrap();
         fs::write(folder.join("model.onnx"), self.graph()).unwrap();
-        fs::write(folder.join("tokenizer.json"), tokenizer()).unwrap();
+        fs::write(folder.join("tokenizer.json"), if self.of_bytes { tokenizer_of_bytes() } else { tokenizer() }).unwrap();
         let labels: Vec<String> = self.labels.iter().enumerate().map(|(id, label)| format!("\"{id}\": \"{label}\"")).collect();
         let config = format!(
-            r#"{{"model_type": "bert", "max_position_embeddings": {}, "pad_token_id": 0, "id2label": {{{}}}}}"#,
+            r#"{{"model_type": "{}", "max_position_embeddings": {}, "pad_token_id": {}, "id2label": {{{}}}}}"#,
+            if self.of_bytes { "roberta" } else { "bert" },
             self.positions,
+            u8::from(self.of_bytes),
             labels.join(", ")
         );
         fs::write(folder.join("config.json"), config).unwrap();
     }
 
     fn graph(&self) -> Vec<u8> {
-        let rows = WORDS.len() - self.missing_rows;
+        let words = if self.of_bytes { words_of_bytes() } else { WORDS.map(str::to_owned).to_vec() };
+        let rows = words.len() - self.missing_rows;
         let mut embedding = vec![0f32; rows * FEATURES];
-        for (word, feature) in [("quux", 0), ("cue", 1), ("45", 2), ("93", 2)] {
-            let id = WORDS.iter().position(|known| *known == word).unwrap();
-            if id < rows {
+        for (word, feature) in [("quux", 0), ("\u{c3}", 0), ("cue", 1), ("45", 2), ("93", 2)] {
+            if let Some(id) = words.iter().position(|known| known == word).filter(|id| *id < rows) {
                 embedding[id * FEATURES + feature] = 1.0;
             }
         }
@@ -143,6 +147,38 @@ fn tokenizer() -> String {
   "decoder": null,
   "model": {{"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##", "max_input_chars_per_word": 100, "vocab": {{{vocabulary}}}}}
 }}"###,
+        specials = specials.join(", "),
+        vocabulary = vocabulary.join(", "),
+    )
+}
+
+/// Special tokens, every byte as the letter that stands for it, and three merges.
+fn words_of_bytes() -> Vec<String> {
+    let shown = |byte: u32| matches!(byte, 33..=126 | 161..=172 | 174..=255);
+    let hidden: Vec<u32> = (0..256).filter(|byte| !shown(*byte)).collect();
+    let letter = |byte: u32| hidden.iter().position(|known| *known == byte).map_or(byte, |place| 256 + place as u32);
+    let bytes = (0..256).map(|byte| char::from_u32(letter(byte)).unwrap().to_string());
+    let special = ["<s>", "<pad>", "</s>", "<unk>"].map(str::to_owned);
+    special.into_iter().chain(bytes).chain(["qu", "quu", "quux"].map(str::to_owned)).collect()
+}
+
+fn tokenizer_of_bytes() -> String {
+    let quoted = |word: &String| word.replace('\\', "\\\\").replace('"', "\\\"");
+    let vocabulary: Vec<String> = words_of_bytes().iter().enumerate().map(|(id, word)| format!("\"{}\": {id}", quoted(word))).collect();
+    let special = |(id, word): (usize, &str)| {
+        format!(
+            r#"{{"id": {id}, "content": "{word}", "single_word": false, "lstrip": false, "rstrip": false, "normalized": false, "special": true}}"#
+        )
+    };
+    let specials: Vec<String> = ["<s>", "<pad>", "</s>", "<unk>"].into_iter().enumerate().map(special).collect();
+    format!(
+        r#"{{
+  "version": "1.0", "truncation": null, "padding": null, "added_tokens": [{specials}], "normalizer": null, "decoder": {{"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true, "use_regex": true}},
+  "pre_tokenizer": {{"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true}},
+  "post_processor": {{"type": "RobertaProcessing", "sep": ["</s>", 2], "cls": ["<s>", 0], "trim_offsets": true, "add_prefix_space": false}},
+  "model": {{"type": "BPE", "dropout": null, "unk_token": null, "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false, "byte_fallback": false,
+    "vocab": {{{vocabulary}}}, "merges": ["q u", "qu u", "quu x"]}}
+}}"#,
         specials = specials.join(", "),
         vocabulary = vocabulary.join(", "),
     )
