@@ -12,6 +12,7 @@ use arrow::{
 };
 use serde::Serialize;
 use sutura_core::{ColumnMeta, PhiClass};
+use sutura_privacy::{Method, SchemaPlan};
 
 /// Places that are told apart in one ledger; the rest are counted together.
 const MOST_PLACES: usize = 20_000;
@@ -115,20 +116,54 @@ impl Ledger {
 
     /// Counts one value.
     pub(crate) fn record(&mut self, place: &Arc<Place>, outcome: Outcome) {
+        self.add(place, outcome, 1);
+    }
+
+    fn add(&mut self, place: &Arc<Place>, outcome: Outcome, count: u64) {
         let address = Arc::as_ptr(place).addr();
         if let Some((_, counts)) = self.counts.get_mut(&address) {
-            counts[outcome as usize] += 1;
+            counts[outcome as usize] += count;
         } else if self.counts.len() < MOST_PLACES {
             let mut counts = Counts::default();
-            counts[outcome as usize] = 1;
+            counts[outcome as usize] = count;
             self.counts.insert(address, (Arc::clone(place), counts));
         } else {
-            self.other[outcome as usize] += 1;
+            self.other[outcome as usize] += count;
+        }
+    }
+
+    /// Counts what a plan did to the columns of a table since it was made. Columns are places by their names, after that of the table.
+    pub fn columns(&mut self, table: &str, plan: &SchemaPlan) {
+        for column in plan.columns() {
+            let (method, counts) = (column.method(), column.statistics());
+            let path = format!("{table}.{}", column.name());
+            let place = Arc::new(Place { path, class: column.class().clone(), method: method.word() });
+            let (changed, gone) = match method {
+                Method::Scrub { .. } => (Outcome::Scrubbed, Outcome::Suppressed),
+                Method::Drop | Method::Redact => (Outcome::Replaced, Outcome::Removed),
+                _ => (Outcome::Replaced, Outcome::Suppressed),
+            };
+            let left = counts.rows.saturating_sub(counts.nulls + counts.changed + counts.suppressed);
+            // A text in which nothing had to be replaced was looked through, too.
+            let kept = if changed == Outcome::Scrubbed { changed } else { Outcome::Kept };
+            for (outcome, count) in [(kept, left), (changed, counts.changed), (gone, counts.suppressed)] {
+                if count > 0 {
+                    self.add(&place, outcome, count);
+                }
+            }
+        }
+    }
+
+    /// Counts values of one place of a table that no column of a plan is: of columns without a class, of dates in no known form.
+    pub fn values(&mut self, path: &str, class: &PhiClass, outcome: Outcome, count: u64) {
+        if count > 0 {
+            let method = if outcome == Outcome::Unknown { "none" } else { "refused" };
+            self.add(&Arc::new(Place { path: path.to_owned(), class: class.clone(), method }), outcome, count);
         }
     }
 
     /// Counts one document and its size before and after.
-    pub(crate) fn document(&mut self, bytes_in: usize, bytes_out: usize) {
+    pub fn document(&mut self, bytes_in: usize, bytes_out: usize) {
         self.documents += 1;
         self.bytes_in += bytes_in as u64;
         self.bytes_out += bytes_out as u64;

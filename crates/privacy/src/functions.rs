@@ -47,7 +47,7 @@ pub fn apply(
         return Err(PrivacyError::Operation { operation: method.word(), reason: "it cannot treat values of this type" });
     }
     let patients = patients.map(|patients| as_text(patients)).transpose()?;
-    let around = Surroundings { context, reference, patients: patients.as_ref() };
+    let around = Surroundings { context, reference, patients: patients.as_ref(), known: &[] };
     Ok(Treatment::of(method, name, name).apply(values, &around)?.0)
 }
 

@@ -26,7 +26,7 @@ use crate::{
     method::Method,
     policy::{LabelAction, Policy},
     profile::{Profile, RuleOf},
-    scrub::TextTreatment,
+    scrub::{TextTreatment, is_known_class},
     shape::{AGES, CodeShape},
     transform::{Surroundings, Treatment, as_text, is_text, output_type, types_of},
     vault::Vault,
@@ -107,6 +107,11 @@ impl Deidentifier {
             metadata.insert("sutura.notice".to_owned(), format!("{} ({})", notice.text, notice.citation));
         }
         self.look_for_ages(schema, &metas, &mut columns);
+        for column in columns.iter_mut().filter(|column| column.treatment.as_ref().is_some_and(Treatment::scrubs)) {
+            let named = |at: &usize| metas[*at].deid.is_none() && metas[*at].phi.as_ref().is_some_and(is_known_class);
+            let texts = (0..metas.len()).filter(|at| named(at) && is_text(schema.field(*at).data_type()));
+            column.known = texts.filter_map(|at| Some((at, metas[at].phi.clone()?))).collect();
+        }
         if let Some(guards) = RowGuard::of(&self.policy, schema) {
             for column in &mut columns {
                 column.guard = guards.get(column.input).cloned();
@@ -206,6 +211,7 @@ impl Deidentifier {
             output,
             patient: patient.filter(|_| needs_patient),
             age_codes: Vec::new(),
+            known: Vec::new(),
             guard: None,
             context: Arc::clone(&self.context),
             reference: self.reference,
@@ -373,6 +379,14 @@ fn holds_classes(field: &Field) -> bool {
 }
 
 impl Treatment {
+    fn scrubs(&self) -> bool {
+        match self {
+            Treatment::Scrub(_) => true,
+            Treatment::Items(inner) => inner.scrubs(),
+            _ => false,
+        }
+    }
+
     pub(crate) fn needs_patient(&self) -> bool {
         match self {
             Treatment::ShiftDate { .. } => true,
@@ -462,6 +476,8 @@ pub struct ColumnPlan {
     patient: Option<usize>,
     /// Where the profile limits ages, of a column of numbers: the columns whose codes say that it is an age.
     age_codes: Vec<usize>,
+    /// Of free text that is scrubbed: the columns whose values it may repeat.
+    known: Vec<(usize, PhiClass)>,
     /// Where the policy withholds or redacts rows by the sensitive categories of their codes.
     guard: Option<RowGuard>,
     context: Arc<PrivacyContext>,
@@ -501,10 +517,11 @@ impl ColumnPlan {
     }
 
     /// Positions of the columns that [`Self::transform`] wants beside the column: that of the patient, if the method needs it, then codes
-    /// that may say that its numbers are ages, then codes that may show a sensitive category.
+    /// that may say that its numbers are ages, then columns whose values its text may repeat, then codes that may show a sensitive category.
     pub fn beside(&self) -> impl Iterator<Item = usize> + '_ {
         let labels = self.guard.as_ref().map(RowGuard::positions).unwrap_or_default();
-        self.patient.into_iter().chain(self.age_codes.iter().copied()).chain(labels)
+        let known = self.known.iter().map(|(at, _)| *at);
+        self.patient.into_iter().chain(self.age_codes.iter().copied()).chain(known).chain(labels)
     }
 
     /// Treats an array of this column. `beside` are the arrays at [`Self::beside`]. A dropped
@@ -530,8 +547,11 @@ impl ColumnPlan {
         }
         let (patients, codes) = beside.split_at(usize::from(self.patient.is_some()));
         let patients = patients.first().map(|patient| as_text(patient)).transpose()?;
-        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: patients.as_ref() };
         let (codes, labels) = codes.split_at(self.age_codes.len());
+        let (known, labels) = labels.split_at(self.known.len());
+        let known = self.known.iter().zip(known).map(|((_, class), values)| Ok((class.clone(), as_text(values)?)));
+        let known: Vec<_> = known.collect::<Result<_, PrivacyError>>()?;
+        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: patients.as_ref(), known: &known };
         let values = self.without_labelled(values, labels)?;
         let (out, tally) = treatment.apply(&self.without_high_ages(&values, codes)?, &around)?;
         self.counters.add(tally.rows, tally.nulls, tally.changed, tally.suppressed);

@@ -15,7 +15,7 @@ use crate::{
     error::PrivacyError,
     method::Method,
     policy::Policy,
-    text::{ClassSet, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
+    text::{ClassSet, KnownPatient, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
     transform::{Surroundings, Tally},
 };
 
@@ -88,7 +88,8 @@ impl TextTreatment {
             let text = texts.value(row);
             spans.clear();
             out.clear();
-            self.scrubber.spans(text, None, &mut spans).map_err(|_| CANNOT_SCRUB)?;
+            let known = known_in_row(row, around.known);
+            self.scrubber.spans(text, known.as_ref(), &mut spans).map_err(|_| CANNOT_SCRUB)?;
             let days = self.days_of(row, around);
             self.write(text, &spans, days, around.reference.year(), &mut out);
             tally.changed += u64::from(out != text);
@@ -134,6 +135,30 @@ impl TextTreatment {
     }
 }
 
+/// The class of a column of which the text of the same row may repeat the values: names and numbers of people, where they live.
+pub(crate) fn is_known_class(class: &PhiClass) -> bool {
+    use PhiClass::{Account, Email, Fax, Geography, HealthPlan, Licence, Mrn, Name, OtherId, Phone, Ssn};
+    matches!(class, Name | Geography | Phone | Fax | Email | Ssn | Mrn | HealthPlan | Account | Licence | OtherId)
+}
+
+/// What the other columns of a row say of the people in it.
+fn known_in_row(row: usize, columns: &[(PhiClass, StringViewArray)]) -> Option<KnownPatient> {
+    let mut known = KnownPatient::new();
+    for (class, values) in columns.iter().filter(|(_, values)| values.is_valid(row)) {
+        let value = values.value(row);
+        match class {
+            PhiClass::Name => known.add_name(value),
+            PhiClass::Phone | PhiClass::Fax => known.add_phone(value),
+            PhiClass::Geography => known.add_address(value),
+            other => {
+                let class = TextClass::ALL.iter().find(|class| class.phi() == *other).copied().unwrap_or(TextClass::OtherId);
+                known.add_identifier(value, class);
+            }
+        }
+    }
+    (!known.is_empty()).then_some(known)
+}
+
 const CANNOT_SCRUB: PrivacyError =
     PrivacyError::Operation { operation: "scrubbing free text", reason: "the model of language failed; the text is not released" };
 
@@ -157,4 +182,38 @@ fn rules_of(languages: &[String]) -> Result<Rules, TextError> {
     let rules = Rules::builtin(&words)?;
     read.insert(languages.to_vec(), rules.clone());
     Ok(rules)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::{
+        array::{ArrayRef, AsArray, RecordBatch},
+        datatypes::{DataType, Field, Schema},
+    };
+    use sutura_core::ColumnMeta;
+
+    use super::*;
+    use crate::{Deidentifier, KeyRing, Scope};
+
+    #[test]
+    fn the_text_of_a_row_does_not_repeat_its_names() {
+        let text =
+            "name = \"p\"\nversion = \"1\"\nprofile = \"none\"\n[classes]\nname = \"drop\"\nmrn = \"pseudonym\"\nfree-text = \"scrub\"\n";
+        let policy = Policy::from_toml(text, "p.toml").unwrap();
+        let privacy = Deidentifier::new(policy, &KeyRing::generate().unwrap(), Scope::new("p", "d"), None).unwrap();
+        let field = |name, class| ColumnMeta::of(class).apply(Field::new(name, DataType::Utf8View, true));
+        let schema = Schema::new(vec![field("family", PhiClass::Name), field("mrn", PhiClass::Mrn), field("note", PhiClass::FreeText)]);
+        let column = |values: [Option<&str>; 2]| Arc::new(StringViewArray::from(values.to_vec())) as ArrayRef;
+        let columns = vec![
+            column([Some("Zorkwood"), Some("Quillbar")]),
+            column([Some("x77q1"), None]),
+            column([Some("zorkwood is X77-Q1, quillbar is not"), Some("zorkwood came with Quilbar")]),
+        ];
+        let batch = RecordBatch::try_new(Arc::new(schema), columns).unwrap();
+        let out = privacy.plan(&batch.schema()).unwrap().apply(&batch).unwrap();
+        let notes: Vec<_> = out.column_by_name("note").unwrap().as_string_view().iter().flatten().collect();
+        assert_eq!(notes, ["[NAME] is [MRN], quillbar is not", "zorkwood came with [NAME]"]);
+    }
 }

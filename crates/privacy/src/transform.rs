@@ -19,6 +19,7 @@ use arrow::{
     },
 };
 use chrono::{Datelike, NaiveDate};
+use sutura_core::PhiClass;
 
 use crate::{
     ages::{OLDEST_AGE, age_band, parse_age, top_coded},
@@ -135,6 +136,8 @@ pub(crate) struct Surroundings<'p> {
     pub(crate) reference: NaiveDate,
     /// Who each row is about.
     pub(crate) patients: Option<&'p StringViewArray>,
+    /// Columns whose values the free text of the same row may repeat.
+    pub(crate) known: &'p [(PhiClass, StringViewArray)],
 }
 
 impl<'p> Surroundings<'p> {
@@ -599,9 +602,13 @@ fn items(inner: &Treatment, values: &ArrayRef, around: &Surroundings<'_>, tally:
         lengths.push(length as usize);
     }
     let contents = take(list.values(), &UInt32Array::from(shown), None)?;
-    let patients = around.patients.map(|patients| take(patients, &UInt32Array::from(owners), None)).transpose()?;
-    let inside =
-        Surroundings { context: around.context, reference: around.reference, patients: patients.as_ref().map(AsArray::as_string_view) };
+    let owners = UInt32Array::from(owners);
+    let of_owners = |values: &StringViewArray| take(values, &owners, None);
+    let patients = around.patients.map(of_owners).transpose()?;
+    let known = around.known.iter().map(|(class, values)| Ok((class.clone(), of_owners(values)?.as_string_view().clone())));
+    let known: Vec<_> = known.collect::<Result<_, PrivacyError>>()?;
+    let patients = patients.as_ref().map(AsArray::as_string_view);
+    let inside = Surroundings { context: around.context, reference: around.reference, patients, known: &known };
     let (treated, inner_tally) = inner.apply(&contents, &inside)?;
     tally.changed = inner_tally.changed;
     tally.suppressed = inner_tally.suppressed;

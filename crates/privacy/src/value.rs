@@ -211,7 +211,7 @@ impl ValuePlan {
     /// The method on a column of this one value.
     fn as_column(&self, treatment: &Treatment, values: &ArrayRef, patient: Option<&str>) -> Result<Option<String>, PrivacyError> {
         let patients = StringViewArray::from(vec![patient]);
-        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: Some(&patients) };
+        let around = Surroundings { context: Some(&self.context), reference: self.reference, patients: Some(&patients), known: &[] };
         let (out, _) = treatment.apply(values, &around)?;
         if out.is_null(0) {
             return Ok(None);

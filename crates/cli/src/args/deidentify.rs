@@ -66,11 +66,11 @@ pub(crate) enum FreeText {
     Scrub,
 }
 
-/// De-identify files in their own format, with a proof of what was done: DICOM, HL7 v2, FHIR, C-CDA, notes
+/// De-identify files in their own format, with a proof of what was done: DICOM, HL7 v2, FHIR, C-CDA, notes, tables
 ///
 /// Reads files, folders (to any depth) and globs; what a file is its content tells, whatever the names (notes end in .txt). DICOM is treated by PS3.15: each file is
 /// released whole or not at all, named by its new identifiers. HL7 v2 messages, FHIR resources and C-CDA documents stay what they are, in files with numbers
-/// for names; every field is treated by its class, what has no definition goes. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
+/// for names; every field is treated by its class, what has no definition goes. Tables (CSV, Parquet, Arrow) are treated by the classes of their columns. Pseudonyms, UIDs and shifted dates are those of the key, project and domain: the same in every run, and the same as in the tables of
 /// a job. Dates are treated as the policy treats them; what else is to stay is named with --option. Every input is accounted for: files in = written + rejected + skipped.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -122,6 +122,10 @@ pub(crate) struct DeidentifyArgs {
     /// Languages of the free text, for --free-text scrub: en, es
     #[arg(long, value_name = "LANGUAGE", value_delimiter = ',', default_value = "en")]
     pub(crate) language: Vec<String>,
+    /// What the columns of tables hold (TOML): column = PHI class under [columns], patient = COLUMN, and the same below [tables.NAME]; columns of
+    /// which neither this nor the file itself says it are left out
+    #[arg(long, value_name = "FILE")]
+    pub(crate) columns: Option<String>,
     /// Names of the released DICOM files, of {patient}, {study}, {series} and {sop}: new identifiers, never the names of the inputs
     #[arg(long, value_name = "PATTERN", default_value = sutura_deid::dicom::OutputName::DEFAULT_PATTERN)]
     pub(crate) pattern: String,

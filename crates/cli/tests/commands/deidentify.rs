@@ -4,16 +4,21 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
+    sync::Arc,
 };
 
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::{ArrowWriter, arrow_reader::ParquetRecordBatchReaderBuilder};
 use serde_json::Value;
+use sutura_core::{ColumnMeta, PhiClass};
 use sutura_dicom::{
     DicomFile, Limits, Tag, Vr,
     pixels::{FrameMap, PixelDescription, decode},
     write::{OwnedDataSet, OwnedFile},
 };
-use sutura_engine::arrow::array::AsArray;
+use sutura_engine::arrow::{
+    array::{ArrayRef, AsArray, RecordBatch, StringArray},
+    datatypes::{DataType, Field, Schema},
+};
 
 use crate::{expect, run, stderr, stdout};
 
@@ -350,7 +355,7 @@ fn messages_resources_and_notes_are_released_in_their_own_format() {
     let said = deidentify(root, &["--free-text", "scrub", "in", "out", "--json"], 3);
     let account: Value = serde_json::from_str(&said).unwrap();
     assert_eq!(account["files"]["in"], 8, "{account}");
-    assert_eq!(account["skipped"], serde_json::json!({ "unknown-format": 1 }), "{account}");
+    assert_eq!(account["rejects"], serde_json::json!({ "columns-unknown": 1 }), "{account}");
     assert_eq!(account["records"]["hl7v2"]["released"], 2, "{account}");
     assert_eq!(account["records"]["fhir"], serde_json::json!({ "in": 4, "released": 3, "rejected": 1 }), "{account}");
     assert_eq!(account["records"]["notes"]["released"], 1, "{account}");
@@ -379,4 +384,98 @@ fn messages_resources_and_notes_are_released_in_their_own_format() {
     let pid = feed.split(['\r', '\n']).find(|line| line.starts_with("PID|")).unwrap();
     let code = pid.split('|').nth(3).unwrap().split('^').next().unwrap();
     assert!(released.keys().any(|path| path.starts_with(&format!("{code}/"))), "{code}: {:?}", released.keys());
+}
+
+const COLUMNS: &str = "patient = \"mrn\"\n[columns]\nmrn = \"mrn\"\nbirth_date = { phi = \"date\", formats = [\"month-day-year\"] }\n\
+seen = \"date\"\nfamily = \"name\"\nnote = \"free-text\"\nloinc_code = \"clinical\"\nvalue = \"clinical\"\n[tables.labs.columns]\nsex = \"quasi\"\n";
+
+/// A table that says itself what two of its three columns hold.
+fn write_people(path: &Path) {
+    let field = |name: &str, class, patient| ColumnMeta { patient, ..ColumnMeta::of(class) }.apply(Field::new(name, DataType::Utf8, true));
+    let foreign = [("pandas".to_owned(), "CANARY".to_owned())].into();
+    let fields = vec![
+        field("patient_id", PhiClass::Mrn, true),
+        field("birth_date", PhiClass::Date, false),
+        Field::new("other", DataType::Utf8, true),
+    ];
+    let schema = Arc::new(Schema::new_with_metadata(fields, foreign));
+    let column = |values: [&str; 2]| Arc::new(StringArray::from(values.to_vec())) as ArrayRef;
+    let columns = vec![column(["CANARYMRN", "CANARYMRN3"]), column(["1940-03-17", "1950-01-01"]), column(["CANARY", "CANARY"])];
+    let mut writer = ArrowWriter::try_new(fs::File::create(path).unwrap(), Arc::clone(&schema), None).unwrap();
+    writer.write(&RecordBatch::try_new(schema, columns).unwrap()).unwrap();
+    writer.close().unwrap();
+}
+
+/// A person in a CSV file, a message, a resource and a Parquet file has one code and one shift; columns of which nobody says what they hold go.
+#[test]
+fn tables_go_out_with_the_codes_of_the_documents() {
+    let folder = folder();
+    let root = folder.path();
+    let input = root.join("in");
+    let patient = r#"{"resourceType":"Patient","id":"CANARYID","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]},"value":"CANARYMRN"}],"birthDate":"1940-03-17"}"#;
+    fs::write(input.join("patient.json"), patient).unwrap();
+    fs::write(input.join("feed.hl7"), MESSAGE).unwrap();
+    let table = "\u{feff}mrn;family;birth_date;seen;loinc_code;value;sex;CANARYCOLUMN;note\r\n\
+        CANARYMRN;CANARYFAMILY;03/17/1940;20240301;718-7;13.5;F;CANARY;\"Canaryfamily; called 617-555-0142\"\r\n\
+        too;short\r\n\
+        CANARYMRN2;CANARYFAMILY;17 May CANARY;2024-03-01 10:15;718-7;99999999;F;;\r\n";
+    fs::write(input.join("labs.csv"), table).unwrap();
+    fs::write(root.join("columns.toml"), COLUMNS).unwrap();
+    write_people(&input.join("people.parquet"));
+    let said = deidentify(root, &["--columns", "columns.toml", "--free-text", "scrub", "in", "out", "--json"], 3);
+    let account: Value = serde_json::from_str(&said).unwrap();
+    assert_eq!(account["records"]["csv"], serde_json::json!({ "in": 3, "released": 2, "rejected": 1 }), "{account}");
+    assert_eq!((&account["records"]["parquet"]["rejected"], &account["values"]["unknown"]), (&0.into(), &3.into()), "{account}");
+    let released = tree(&root.join("out"));
+    for (path, bytes) in released.iter().filter(|(path, _)| *path != "rejects.ndjson") {
+        let text = String::from_utf8_lossy(bytes).to_uppercase();
+        for marker in [MARKER, "1940-03-17", "03/17/1940", "617-555-0142", "99999999"] {
+            assert!(!text.contains(marker) && !path.contains(marker), "{marker} in {path}");
+        }
+    }
+    let of = |folder: &str| released.iter().find(|(path, _)| path.starts_with(folder)).map(|(path, bytes)| (path.as_str(), bytes)).unwrap();
+    let (name, csv) = of("csv/");
+    assert!(name.ends_with("-labs.csv"), "{name}");
+    let lines: Vec<&str> = std::str::from_utf8(csv).unwrap().split_terminator("\r\n").collect();
+    assert_eq!((lines.len(), lines[0]), (3, "mrn;birth_date;seen;loinc_code;value;sex;note"), "{lines:?}");
+    let fields: Vec<&str> = lines[1].split(';').collect();
+    // One code and one birth date, wherever the person stands.
+    let message = String::from_utf8(of("hl7v2/").1.clone()).unwrap();
+    let pid: Vec<&str> = message.split('\r').find(|line| line.starts_with("PID|")).unwrap().split('|').collect();
+    let resource: Value = serde_json::from_slice(of("fhir/").1).unwrap();
+    assert_eq!(pid[3].split('^').next().unwrap(), fields[0]);
+    assert_eq!(resource["identifier"][0]["value"], fields[0]);
+    assert_eq!((resource["birthDate"].as_str().unwrap(), pid[7], fields[1]), ("1940", "1940", "1940"));
+    assert_eq!(message.split('|').nth(6).unwrap()[..8], fields[2].replace('-', ""));
+    assert_ne!(fields[2], "2024-03-01");
+    let file = fs::File::open(root.join("out").join(of("parquet/").0)).unwrap();
+    let reader = ParquetRecordBatchReaderBuilder::try_new(file).unwrap();
+    assert_eq!(reader.schema().metadata()["sutura.profile"], "gdpr-pseudonymised");
+    let facts = reader.metadata().file_metadata().key_value_metadata().unwrap();
+    assert!(facts.iter().any(|fact| fact.key == "sutura.key_id"));
+    assert!(reader.schema().field(0).metadata()["sutura.deid"].starts_with("pseudonym@"));
+    let people = reader.build().unwrap().next().unwrap().unwrap();
+    assert_eq!(people.num_columns(), 2);
+    let codes = people.column(0).as_string::<i32>();
+    let row = codes.iter().position(|code| code == Some(fields[0])).unwrap();
+    assert_eq!(people.column(1).as_string::<i32>().value(row).len(), 4);
+    // Not a date, eight digits: gone; a blank in a time: still one.
+    let fields: Vec<&str> = lines[2].split(';').collect();
+    assert_eq!((fields[1], fields[4], fields[6]), ("", "", ""));
+    assert!(fields[2].contains('T'), "{}", fields[2]);
+    let rejects = fs::read_to_string(root.join("out/rejects.ndjson")).unwrap();
+    let reject: Value = serde_json::from_str(rejects.lines().find(|line| line.contains("ragged-row")).unwrap()).unwrap();
+    assert_eq!(table.as_bytes()[reject["offset"].as_u64().unwrap() as usize..][..9], *b"too;short");
+}
+
+/// A file that cannot be opened is one reject, not the end of the run.
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_read_is_a_reject() {
+    let folder = folder();
+    let root = folder.path();
+    std::os::unix::fs::symlink("ring", root.join("in/ring")).unwrap();
+    fs::write(root.join("in/cut.hl7.gz"), [0x1f, 0x8b, 8, 0, 0]).unwrap();
+    let said = deidentify(root, &["in", "out"], 3);
+    assert!(said.contains("5 files in = 3 written + 2 rejected (not-readable: 2)"), "{said}");
 }

@@ -49,6 +49,7 @@ pub(super) fn file_line(written: &Written, path: &str) -> Value {
                 "sha256": written.part.sha256(),
                 "bytes": written.bytes_out,
                 "format": released.kind.word(),
+                "table": released.table,
                 "records": released.records,
                 "rejected": released.rejected.len(),
             });

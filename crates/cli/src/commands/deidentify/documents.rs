@@ -1,4 +1,4 @@
-//! Messages, resources, documents and notes, released in their own format.
+//! What a file is that is no DICOM; messages, resources, documents and notes, released in their own format.
 
 use std::{
     io::Read,
@@ -29,11 +29,24 @@ pub(super) enum Kind {
     Fhir,
     Ccda,
     Note,
+    Csv,
+    Parquet,
+    /// A file of Arrow IPC.
+    Arrow,
+    /// A stream of Arrow IPC.
+    ArrowStream,
 }
 
 impl Kind {
     /// By the beginning of a file and, where that says nothing, its name.
     pub(super) fn of(path: &Path, head: &[u8]) -> Option<Self> {
+        match head {
+            _ if head.starts_with(b"PAR1") => return Some(Self::Parquet),
+            _ if head.starts_with(b"ARROW1") => return Some(Self::Arrow),
+            // The length of a schema, which no table has so much of.
+            [0xff, 0xff, 0xff, 0xff, _, _, _, 0, ..] => return Some(Self::ArrowStream),
+            _ => {}
+        }
         let head = head.strip_prefix(b"\xef\xbb\xbf").unwrap_or(head);
         let start = head.iter().position(|byte| !byte.is_ascii_whitespace() && *byte != 0x0B)?;
         let (head, name) = (&head[start..], plain_name(path));
@@ -45,6 +58,7 @@ impl Kind {
             [b'{', ..] => Some(Self::Fhir),
             [b'<', ..] if memchr::memmem::find(head, b"ClinicalDocument").is_some() => Some(Self::Ccda),
             _ if ends(&[".txt", ".text", ".note"]) => Some(Self::Note),
+            _ if ends(&[".csv", ".tsv", ".tab"]) => Some(Self::Csv),
             _ => None,
         }
     }
@@ -56,7 +70,15 @@ impl Kind {
             Self::FhirLines | Self::Fhir => "fhir",
             Self::Ccda => "ccda",
             Self::Note => "notes",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Arrow | Self::ArrowStream => "arrow",
         }
+    }
+
+    /// Whether it has rows and columns.
+    pub(super) fn is_table(self) -> bool {
+        matches!(self, Self::Csv | Self::Parquet | Self::Arrow | Self::ArrowStream)
     }
 
     /// The end of the names of released files.
@@ -67,6 +89,10 @@ impl Kind {
             Self::Fhir => "json",
             Self::Ccda => "xml",
             Self::Note => "txt",
+            Self::Csv => "csv",
+            Self::Parquet => "parquet",
+            Self::Arrow => "arrow",
+            Self::ArrowStream => "arrows",
         }
     }
 }
@@ -89,7 +115,9 @@ pub(super) struct Documents {
 /// What came of a file.
 pub(super) struct Released {
     pub(super) kind: Kind,
-    /// Messages, resources, documents or notes.
+    /// The name of a table, if the user has named it.
+    pub(super) table: Option<String>,
+    /// Messages, resources, documents, notes or rows.
     pub(super) records: u64,
     /// Those that were not released.
     pub(super) rejected: Vec<Rejected>,
@@ -112,20 +140,25 @@ impl Documents {
     /// # Errors
     /// When nothing more can be written, or keys or vault fail: no other file would be spared.
     pub(super) fn release(self: &Arc<Self>, path: &Path, kind: Kind, most: usize, out: PartWriter) -> Outcome<(Released, PartWriter)> {
-        let work = Work {
+        let mut work = Work {
             documents: Arc::clone(self),
             kind,
-            released: Released { kind, records: 0, rejected: Vec::new(), ledger: Ledger::new(), bytes_in: 0 },
+            released: Released { kind, table: None, records: 0, rejected: Vec::new(), ledger: Ledger::new(), bytes_in: 0 },
             path: path.to_owned(),
             out,
             buffer: Vec::new(),
         };
-        let unreadable = |error: &std::io::Error| Failure::io(&path.display().to_string(), error);
-        let mut input = whole::open(path).map_err(|error| unreadable(&error))?;
+        let mut input = match whole::open(path) {
+            Ok(input) => input,
+            Err(error) => {
+                work.unreadable(&error);
+                return Ok((work.released, work.out));
+            }
+        };
         let work = match kind {
             Kind::Hl7v2 => messages(&mut input, work),
             Kind::FhirLines => lines(&mut input, most, work),
-            Kind::Fhir | Kind::Ccda | Kind::Note => one(&mut input, most, work),
+            _ => one(&mut input, most, work),
         }?;
         Ok((work.released, work.out))
     }
@@ -135,7 +168,7 @@ impl Documents {
             Kind::Hl7v2 => &self.hl7v2,
             Kind::FhirLines | Kind::Fhir => &self.fhir,
             Kind::Ccda => &self.ccda,
-            Kind::Note => &self.notes,
+            _ => &self.notes,
         }
     }
 }
@@ -183,7 +216,9 @@ impl Work {
         self.released.rejected.push(Rejected { path: self.path.clone(), offset, code, location: String::new(), reason });
     }
 
+    /// The record that cannot be read is one; what follows it nobody knows.
     fn unreadable(&mut self, error: &std::io::Error) {
+        self.released.records += 1;
         let offset = self.released.bytes_in;
         // The kind of the error only: the words of the system may hold anything.
         self.reject("not-readable", offset, format!("the file cannot be read on: {}", error.kind()));
@@ -310,10 +345,7 @@ fn one(input: &mut dyn Read, most: usize, mut work: Work) -> Outcome<Work> {
             work.released.records += 1;
             work.reject("too-large", 0, "the file is larger than --max-file allows".to_owned());
         }
-        Err(error) => {
-            work.released.records += 1;
-            work.unreadable(&error);
-        }
+        Err(error) => work.unreadable(&error),
     }
     Ok(work)
 }
@@ -331,6 +363,8 @@ mod tests {
         assert_eq!(of("Patient.NDJSON.gz", b"{\"resourceType\""), Some(Kind::FhirLines));
         assert_eq!(of("a.xml", b"<?xml version='1.0'?><ClinicalDocument xmlns='urn:hl7-org:v3'>"), Some(Kind::Ccda));
         assert_eq!(of("note.txt", b"Seen today"), Some(Kind::Note));
-        assert_eq!((of("table.csv", b"a,b"), of("empty.txt", b"  ")), (None, None));
+        assert_eq!((of("Labs.CSV.gz", b"a,b"), of("labs.tsv", b"a\tb")), (Some(Kind::Csv), Some(Kind::Csv)));
+        assert_eq!((of("x", b"PAR1\x15"), of("x", b"ARROW1\0\0")), (Some(Kind::Parquet), Some(Kind::Arrow)));
+        assert_eq!((of("table", b"a,b"), of("empty.txt", b"  "), of("empty.csv", b"\n")), (None, None, None));
     }
 }

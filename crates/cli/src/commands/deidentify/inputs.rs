@@ -20,8 +20,8 @@ pub(super) fn files(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
             return Err(Failure::configuration(format!("{at}: this command reads local files; copy them from the store first")));
         }
         match fs::metadata(path) {
-            Ok(metadata) if metadata.is_dir() => found.walk(path, &|_| true)?,
-            Ok(metadata) if metadata.is_file() => found.take(path)?,
+            Ok(metadata) if metadata.is_dir() => found.walk(path, &|_| true),
+            Ok(metadata) if metadata.is_file() => found.take(path),
             Ok(_) => return Err(Failure::configuration(format!("{at}: is neither a file nor a folder"))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 // A path that exists is that path, whatever characters it has; only then is it a glob.
@@ -29,7 +29,7 @@ pub(super) fn files(paths: &[PathBuf]) -> Outcome<Vec<PathBuf>> {
                     return Err(Failure::configuration(format!("{at}: there is no such file or folder")));
                 };
                 if base.is_dir() {
-                    found.walk(&base, &|file| file.strip_prefix(&base).is_ok_and(|rest| matcher.is_match(rest)))?;
+                    found.walk(&base, &|file| file.strip_prefix(&base).is_ok_and(|rest| matcher.is_match(rest)));
                 }
                 if found.files.len() == before {
                     return Err(Failure::configuration(format!("{at}: no file fits")));
@@ -104,47 +104,49 @@ struct Found {
 }
 
 impl Found {
-    fn take(&mut self, path: &Path) -> Outcome<()> {
-        let real = fs::canonicalize(path).map_err(failed(path))?;
+    /// What cannot be looked at (no permission, a ring of links) is taken by its own name: it is a reject when its turn comes.
+    fn take(&mut self, path: &Path) {
+        let real = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
         let path = path.strip_prefix(".").unwrap_or(path).to_owned();
         let known = self.files.entry(real).or_insert_with(|| path.clone());
         if path < *known {
             *known = path;
         }
-        Ok(())
     }
 
-    fn walk(&mut self, folder: &Path, wanted: &dyn Fn(&Path) -> bool) -> Outcome<()> {
+    fn walk(&mut self, folder: &Path, wanted: &dyn Fn(&Path) -> bool) {
         let mut pending = vec![folder.to_owned()];
         // A folder that two paths lead to may be wanted by one of them only.
         self.folders.clear();
         while let Some(folder) = pending.pop() {
-            if !self.folders.insert(fs::canonicalize(&folder).map_err(failed(&folder))?) {
+            if !self.folders.insert(fs::canonicalize(&folder).unwrap_or_else(|_| folder.clone())) {
                 continue;
             }
-            for entry in fs::read_dir(&folder).map_err(failed(&folder))? {
-                let entry = entry.map_err(failed(&folder))?;
+            let Ok(entries) = fs::read_dir(&folder) else {
+                self.take(&folder);
+                continue;
+            };
+            for entry in entries {
+                let Ok(entry) = entry else {
+                    self.take(&folder);
+                    break;
+                };
                 if entry.file_name().as_encoded_bytes().starts_with(b".") {
                     continue;
                 }
                 let path = entry.path();
                 match fs::metadata(&path) {
                     Ok(metadata) if metadata.is_dir() => pending.push(path),
-                    Ok(metadata) if metadata.is_file() && wanted(&path) => self.take(&path)?,
+                    Ok(metadata) if metadata.is_file() && wanted(&path) => self.take(&path),
                     Ok(_) => {}
                     // A link to nowhere is no file.
                     Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => return Err(failed(&path)(error)),
+                    Err(_) if wanted(&path) => self.take(&path),
+                    Err(_) => {}
                 }
             }
         }
-        Ok(())
     }
-}
-
-fn failed(path: &Path) -> impl Fn(io::Error) -> Failure + use<> {
-    let path = path.to_owned();
-    move |error| Failure::io(&path.display().to_string(), &error)
 }
 
 #[cfg(test)]
@@ -173,6 +175,9 @@ mod tests {
         assert!(!refuse("out") && !refuse("a b"));
         #[cfg(unix)]
         {
+            std::os::unix::fs::symlink(root.join("a/ring"), root.join("a/ring")).unwrap();
+            assert_eq!(count(&["a"]).unwrap(), 4, "a ring of links is looked at, and refused later");
+            fs::remove_file(root.join("a/ring")).unwrap();
             std::os::unix::fs::symlink(root.join("a"), root.join("link")).unwrap();
             assert!(refuse("link/new"));
             assert_eq!(count(&["a", "link"]).unwrap(), 3);

@@ -1,12 +1,15 @@
-//! `sutura deidentify`: DICOM files de-identified by PS3.15.
+//! `sutura deidentify`: files de-identified in their own format, DICOM by PS3.15.
 //!
 //! Many threads read, treat and write one file each; one collector gives the files their names and writes the account, in the order of the inputs, so that the
 //! output does not depend on how many threads there were.
 
 mod account;
+mod arrow_files;
+mod columns;
 mod documents;
 mod inputs;
 mod out;
+mod tables;
 mod work;
 
 use std::{
@@ -23,6 +26,7 @@ use std::{
 use futures::{Stream, StreamExt, stream};
 use indicatif::ProgressBar;
 use serde_json::{Value, json};
+use sutura_core::PhiClass;
 use sutura_deid::{
     Scrub, Treatment,
     dicom::{CleanPixels, DicomDeidentifier, Options, actions_schema, actions_table},
@@ -42,8 +46,10 @@ use tokio::sync::mpsc;
 
 use self::{
     account::{Account, Rejected, file_line},
+    columns::ColumnFile,
     documents::Documents,
     out::{Named, Publisher, Stage},
+    tables::Tables,
     work::{Budget, Done, Shop, Unit, What},
 };
 use super::{
@@ -85,6 +91,7 @@ pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     let shop = Arc::new(Shop {
         deidentifier,
         documents: treatment(args, &privacy)?.map(|treatment| Arc::new(Documents::new(&treatment))),
+        tables: tables(args, &privacy, metadata(&facts))?,
         encode: args.encode.0,
         limits,
         stage: Stage::open(&out)?,
@@ -168,6 +175,22 @@ fn treatment(args: &DeidentifyArgs, privacy: &Deidentifier) -> Outcome<Result<Tr
     Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(Scrubber::new(rules), privacy)))))
 }
 
+/// What tables are treated with: the policy, and free text as it is treated in documents.
+fn tables(args: &DeidentifyArgs, privacy: &Deidentifier, metadata: BTreeMap<String, String>) -> Outcome<Tables> {
+    let columns = args.columns.as_deref().map(ColumnFile::read).transpose()?.unwrap_or_default();
+    if args.free_text == FreeText::Remove {
+        return Ok(Tables::new(privacy.clone(), columns, metadata));
+    }
+    let mut policy = privacy.policy().clone();
+    let word = PhiClass::FreeText.as_str();
+    for rule in policy.classes.iter_mut().filter(|rule| rule.key == word) {
+        rule.method = Method::Scrub { languages: args.language.clone() };
+    }
+    let privacy = Deidentifier::with_context(policy, Arc::clone(privacy.context()))
+        .map_err(|error| Failure::configuration(format!("--free-text scrub: {error}")))?;
+    Ok(Tables::new(privacy, columns, metadata))
+}
+
 /// Dates as the policy treats them, and the options that are named.
 fn options(args: &DeidentifyArgs, policy: &Policy) -> Outcome<Options> {
     let words: Vec<&str> = args.options.iter().map(|option| option.0).collect();
@@ -197,6 +220,10 @@ fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeid
         "pixels": deidentifier.options().clean_pixels,
         "encode": args.encode.0.word(),
         "pattern": args.pattern,
+        "free_text": match args.free_text {
+            FreeText::Remove => "remove",
+            FreeText::Scrub => "scrub",
+        },
     })
 }
 
@@ -414,7 +441,10 @@ impl Collector {
         };
         let path = match &written.what {
             What::Image(facts) => facts.name.path(&self.pattern),
-            What::Records(released, number) => format!("{}/{number:06}.{}", released.kind.word(), released.kind.extension()),
+            What::Records(released, number) => {
+                let table = released.table.as_ref().map(|table| format!("-{table}")).unwrap_or_default();
+                format!("{}/{number:06}{table}.{}", released.kind.word(), released.kind.extension())
+            }
         };
         let line = file_line(&written, &path);
         let named = self.publisher.publish(&written.part, &path)?;

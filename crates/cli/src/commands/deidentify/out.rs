@@ -64,7 +64,7 @@ impl Stage {
         let path = self.folder.join(format!("{}.part", self.next.fetch_add(1, Ordering::Relaxed)));
         let part = Part { path, stage: Arc::clone(self), digest: [0; 32] };
         let file = File::create_new(&part.path).map_err(|error| part.failed(&error))?;
-        Ok(PartWriter { part, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0 })
+        Ok(PartWriter { part, file: BufWriter::new(file), hash: Sha256::new(), bytes: 0, failure: None })
     }
 
     /// Writes a file that has no name yet, on disk.
@@ -83,9 +83,35 @@ pub(super) struct PartWriter {
     file: BufWriter<File>,
     hash: Sha256,
     bytes: u64,
+    /// What went wrong first, for encoders that only say that something did.
+    failure: Option<Failure>,
+}
+
+/// For encoders.
+impl Write for PartWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Self::write(self, bytes).map(|()| bytes.len()).map_err(|failure| {
+            self.failure.get_or_insert(failure);
+            io::Error::other("the output cannot be written")
+        })
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 impl PartWriter {
+    /// Bytes that were written.
+    pub(super) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Why an encoder could not write.
+    pub(super) fn take_failure(&mut self) -> Option<Failure> {
+        self.failure.take()
+    }
+
     pub(super) fn write(&mut self, bytes: &[u8]) -> Outcome<()> {
         self.hash.update(bytes);
         self.bytes += bytes.len() as u64;
@@ -94,7 +120,7 @@ impl PartWriter {
 
     /// Brings it to the disk; the file and its bytes.
     pub(super) fn finish(self) -> Outcome<(Part, u64)> {
-        let Self { mut part, file, hash, bytes } = self;
+        let Self { mut part, file, hash, bytes, .. } = self;
         let synced = file.into_inner().map_err(io::IntoInnerError::into_error).and_then(|file| file.sync_all());
         synced.map_err(|error| part.failed(&error))?;
         part.digest = hash.finalize().into();

@@ -22,7 +22,8 @@ use super::super::whole;
 use super::{
     account::Rejected,
     documents::{Documents, Kind, Released},
-    out::{Part, Stage},
+    out::{Part, PartWriter, Stage},
+    tables::Tables,
 };
 use crate::failure::{Failure, Outcome};
 
@@ -81,6 +82,7 @@ pub(super) struct Shop {
     pub(super) deidentifier: DicomDeidentifier,
     /// Those of the other formats, or why the policy has none.
     pub(super) documents: Result<Arc<Documents>, String>,
+    pub(super) tables: Tables,
     pub(super) encode: Coding,
     pub(super) limits: Limits,
     pub(super) stage: Arc<Stage>,
@@ -207,6 +209,9 @@ impl Shop {
 
     /// A file of another format than DICOM.
     fn records(&self, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
+        if kind.is_table() {
+            return self.table(path, kind, number);
+        }
         let documents = match &self.documents {
             Ok(documents) => documents,
             Err(why) => {
@@ -215,7 +220,23 @@ impl Shop {
                 return Ok(Done::Rejected(vec![Rejected { path, offset: 0, code: "policy-incomplete", location: String::new(), reason }]));
             }
         };
-        let (mut released, out) = documents.release(path, kind, self.limits.bytes, self.stage.begin()?)?;
+        let (released, out) = documents.release(path, kind, self.limits.bytes, self.stage.begin()?)?;
+        Self::released(path, released, out, number)
+    }
+
+    fn table(&self, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
+        let out = self.stage.begin()?;
+        // A defect of a decoder costs the file that it has to do with.
+        match catch_unwind(AssertUnwindSafe(|| self.tables.release(path, kind, self.limits.bytes, out))) {
+            Ok(done) => done.and_then(|(released, out)| Self::released(path, released, out, number)),
+            Err(_) => {
+                let reason = "a defect of sutura; please report it".to_owned();
+                Ok(Done::Rejected(vec![Rejected { path: path.to_owned(), offset: 0, code: "defect", location: String::new(), reason }]))
+            }
+        }
+    }
+
+    fn released(path: &Path, mut released: Released, out: PartWriter, number: usize) -> Outcome<Done> {
         if released.rejected.len() as u64 == released.records {
             // Nothing of it is released; a file without any record is none.
             if released.rejected.is_empty() {
