@@ -156,6 +156,12 @@ pub(crate) fn check(spec: &JobFile, step: &DeidentifyDocumentsStep) -> Vec<Compl
             "clean-recognizable-features looks at whole series, which a step does not see: use the command `sutura deidentify` for it";
         complaints.push(("options", why.to_owned()));
     }
+    if step.model.is_some() && step.free_text == FreeText::Remove {
+        complaints.push(("model", "is for free_text = \"scrub\"; here free text is removed".to_owned()));
+    }
+    if step.onnx_runtime.is_some() && step.model.is_none() {
+        complaints.push(("onnx_runtime", "runs a model, and there is no `model`".to_owned()));
+    }
     match format_of(spec, step) {
         Err(complaint) => complaints.push(complaint),
         Ok(DocumentFormat::Dicom) if step.free_text == FreeText::Scrub => {
@@ -334,7 +340,12 @@ fn treatment(step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::res
     }
     let languages: Vec<&str> = step.languages.iter().map(String::as_str).collect();
     let rules = Rules::builtin(&languages).map_err(|error| ("languages", error.to_string()))?;
-    Ok(treatment.with_text_stage(Arc::new(Scrub::new(Scrubber::new(rules), privacy))))
+    let mut scrubber = Scrubber::new(rules);
+    if let Some(model) = &step.model {
+        let model = sutura_inference::text::open(Path::new(model), step.onnx_runtime.as_deref().map(Path::new));
+        scrubber = scrubber.with_model(model.map_err(|error| ("model", error.to_string()))?);
+    }
+    Ok(treatment.with_text_stage(Arc::new(Scrub::new(scrubber, privacy))))
 }
 
 impl Account {

@@ -122,6 +122,12 @@ pub(crate) struct DeidentifyArgs {
     /// Languages of the free text, for --free-text scrub: en, es
     #[arg(long, value_name = "LANGUAGE", value_delimiter = ',', default_value = "en")]
     pub(crate) language: Vec<String>,
+    /// A model of language beside the rules, for --free-text scrub: a folder with model.onnx, tokenizer.json and config.json
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) model: Option<PathBuf>,
+    /// The ONNX Runtime that runs the model: libonnxruntime, or its folder [default: what ORT_DYLIB_PATH says]
+    #[arg(long, value_name = "PATH", requires = "model")]
+    pub(crate) onnx_runtime: Option<PathBuf>,
     /// What the columns of tables hold (TOML): column = PHI class under [columns], patient = COLUMN, and the same below [tables.NAME]; columns of
     /// which neither this nor the file itself says it are left out
     #[arg(long, value_name = "FILE")]

@@ -5,6 +5,7 @@
 mod canary;
 mod convert;
 mod deidentify;
+mod deidentify_model;
 mod dicom;
 mod fhir;
 mod fhir_resources;

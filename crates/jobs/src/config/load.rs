@@ -272,6 +272,16 @@ fn resolve_paths(spec: &mut JobFile, file: &Path, options: &LoadOptions, problem
             StepSection::Quality(step) => {
                 step.references.iter_mut().map(|(name, file)| (at!["step", index, "references", name.as_str()].to_vec(), file)).collect()
             }
+            StepSection::DeidentifyDocuments(step) => {
+                for (key, place) in [("model", &mut step.model), ("onnx_runtime", &mut step.onnx_runtime)] {
+                    if let Some(place) = place {
+                        resolve(place, &base_text, &at!["step", index, key], problems);
+                    }
+                }
+                // A model is too large to be read here; other files make another job.
+                digest.extend(step.model.iter().flat_map(|model| sutura_inference::text::fingerprint(Path::new(model))));
+                continue;
+            }
             _ => continue,
         };
         for (path, file) in named {

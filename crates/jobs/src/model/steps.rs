@@ -403,6 +403,12 @@ pub struct DeidentifyDocumentsStep {
     /// Languages of the free text that is scrubbed: `en`, `es`.
     #[serde(default = "default_languages")]
     pub languages: Vec<String>,
+    /// A model of language beside the rules, for free text that is scrubbed: a folder with `model.onnx`, `tokenizer.json` and `config.json`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub model: Option<String>,
+    /// The ONNX Runtime that runs the model: libonnxruntime, or its folder. Default: what the variable `ORT_DYLIB_PATH` says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub onnx_runtime: Option<String>,
     /// Names of the released DICOM files, of `{patient}`, `{study}`, `{series}` and `{sop}`: new identifiers, never the names of the inputs.
     #[serde(default = "default_pattern")]
     pub pattern: String,

@@ -168,11 +168,19 @@ fn treatment(args: &DeidentifyArgs, privacy: &Deidentifier) -> Outcome<Result<Tr
         Err(error) => return Ok(Err(error.to_string())),
     };
     if args.free_text == FreeText::Remove {
-        return Ok(Ok(treatment));
+        return match args.model {
+            Some(_) => Err(Failure::configuration("--model is for free text that stays: add --free-text scrub")),
+            None => Ok(Ok(treatment)),
+        };
     }
     let languages: Vec<&str> = args.language.iter().map(String::as_str).collect();
     let rules = Rules::builtin(&languages).map_err(|error| Failure::configuration(format!("--language: {error}")))?;
-    Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(Scrubber::new(rules), privacy)))))
+    let mut scrubber = Scrubber::new(rules);
+    if let Some(model) = &args.model {
+        let model = sutura_inference::text::open(model, args.onnx_runtime.as_deref());
+        scrubber = scrubber.with_model(model.map_err(|error| Failure::configuration(format!("--model: {error}")))?);
+    }
+    Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(scrubber, privacy)))))
 }
 
 /// What tables are treated with: the policy, and free text as it is treated in documents.
