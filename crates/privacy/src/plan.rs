@@ -28,6 +28,7 @@ use crate::{
     profile::{Profile, RuleOf},
     scrub::{TextTreatment, is_known_class},
     shape::{AGES, CodeShape},
+    text::Model,
     transform::{Surroundings, Treatment, as_text, is_text, output_type, types_of},
     vault::Vault,
 };
@@ -38,6 +39,7 @@ pub struct Deidentifier {
     policy: Arc<Policy>,
     context: Arc<PrivacyContext>,
     pub(crate) reference: NaiveDate,
+    model: Option<Arc<dyn Model>>,
 }
 
 impl Deidentifier {
@@ -60,7 +62,14 @@ impl Deidentifier {
             return Err(PrivacyError::Policy(problems));
         }
         let reference = policy.reference_date.unwrap_or(today);
-        Ok(Self { policy: Arc::new(policy), context, reference })
+        Ok(Self { policy: Arc::new(policy), context, reference, model: None })
+    }
+
+    /// The same with a model of language beside the rules, where free text is scrubbed.
+    #[must_use]
+    pub fn with_text_model(mut self, model: Arc<dyn Model>) -> Self {
+        self.model = Some(model);
+        self
     }
 
     /// The policy.
@@ -337,6 +346,7 @@ impl Deidentifier {
         let treatment = match method {
             Method::Scrub { languages } => {
                 let text = TextTreatment::new(languages, Some(&self.policy)).map_err(|error| error.to_string())?;
+                let text = text.with_model(self.model.as_ref());
                 Treatment::Scrub(Arc::new(if patient { text } else { text.without_patient() }))
             }
             method => Treatment::of(method, &class.as_str(), column),

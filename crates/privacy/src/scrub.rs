@@ -3,7 +3,7 @@
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
 };
 
 use arrow::array::{Array, StringViewArray, StringViewBuilder};
@@ -15,7 +15,7 @@ use crate::{
     error::PrivacyError,
     method::Method,
     policy::Policy,
-    text::{ClassSet, KnownPatient, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
+    text::{ClassSet, KnownPatient, Model, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
     transform::{Surroundings, Tally},
 };
 
@@ -56,6 +56,14 @@ impl TextTreatment {
         let replacements =
             kept.fold(Replacements::all(Replacement::Tag), |replacements, class| replacements.with(*class, Replacement::Keep));
         Ok(Self { scrubber: Scrubber::new(rules_of(languages)?).with_classes(classes), replacements, dates })
+    }
+
+    /// The same with a model of language beside the rules.
+    pub(crate) fn with_model(mut self, model: Option<&Arc<dyn Model>>) -> Self {
+        if let Some(model) = model {
+            self.scrubber = self.scrubber.with_model(Arc::clone(model));
+        }
+        self
     }
 
     /// Whether it needs to know whose text it is.
@@ -186,8 +194,6 @@ fn rules_of(languages: &[String]) -> Result<Rules, TextError> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use arrow::{
         array::{ArrayRef, AsArray, RecordBatch},
         datatypes::{DataType, Field, Schema},
@@ -196,6 +202,35 @@ mod tests {
 
     use super::*;
     use crate::{Deidentifier, KeyRing, Scope};
+
+    /// A model that finds one word, or fails.
+    struct OneWord(&'static str);
+
+    impl Model for OneWord {
+        fn spans(&self, text: &str) -> Result<Vec<Span>, TextError> {
+            let found = text.match_indices(self.0).map(|(start, word)| Span {
+                start,
+                end: start + word.len(),
+                class: TextClass::Hospital,
+                rule: crate::text::RuleId("model"),
+                score: 0.9,
+            });
+            if self.0.is_empty() { Err(TextError::Model("no weights".to_owned())) } else { Ok(found.collect()) }
+        }
+    }
+
+    #[test]
+    fn a_model_joins_in_for_columns_too_and_its_failure_releases_nothing() {
+        let text = "name = \"p\"\nversion = \"1\"\nprofile = \"none\"\n[classes]\nfree-text = \"scrub\"\n";
+        let policy = Policy::from_toml(text, "p.toml").unwrap();
+        let privacy = Deidentifier::new(policy, &KeyRing::generate().unwrap(), Scope::new("p", "d"), None).unwrap();
+        let schema = Schema::new(vec![ColumnMeta::of(PhiClass::FreeText).apply(Field::new("note", DataType::Utf8View, true))]);
+        let note = Arc::new(StringViewArray::from(vec!["at zebra with Dr. Kim"])) as ArrayRef;
+        let batch = RecordBatch::try_new(Arc::new(schema), vec![note]).unwrap();
+        let with = |word| privacy.clone().with_text_model(Arc::new(OneWord(word))).plan(&batch.schema()).unwrap().apply(&batch);
+        assert_eq!(with("zebra").unwrap().column(0).as_string_view().value(0), "at [HOSPITAL] with Dr. [NAME]");
+        assert!(with("").is_err());
+    }
 
     #[test]
     fn the_text_of_a_row_does_not_repeat_its_names() {

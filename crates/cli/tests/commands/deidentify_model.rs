@@ -15,7 +15,7 @@ PID|1||4711^^^HOSP^MR||Zorba^Quux||19400317|F\r\
 OBR|1|||718-7^Hemoglobin^LN\r\
 NTE|1||Spoke with zorba about quux in cue moon, BP 120/80.\r";
 
-const POLICY: [&str; 8] = [
+const POLICY: [&str; 10] = [
     "--policy",
     "gdpr-pseudonymised",
     "--legal",
@@ -24,6 +24,8 @@ const POLICY: [&str; 8] = [
     "study.key",
     "--project",
     "lung",
+    "--domain",
+    "research",
 ];
 
 fn folder() -> tempfile::TempDir {
@@ -60,7 +62,13 @@ fn a_model_joins_in_and_its_failure_releases_nothing() {
     deidentify(root, &["--free-text", "scrub", "in", "rules"], 0);
     assert!(released(root, "rules/notes").contains("quux in cue moon"));
     let with = ["--free-text", "scrub", "--model", "model", "--onnx-runtime", runtime];
-    deidentify(root, &[&with[..], &["in", "out"]].concat(), 0);
+    fs::create_dir(root.join("tables")).unwrap();
+    fs::write(root.join("tables/visits.csv"), "note\nDr. Stevens in cue moon\n").unwrap();
+    fs::write(root.join("columns.toml"), "[columns]\nnote = \"free-text\"\n").unwrap();
+    deidentify(root, &[&with[..], &["--columns", "columns.toml", "in", "tables", "out"]].concat(), 0);
+    assert_eq!(released(root, "out/csv"), "note\nDr. [NAME] in cue [HOSPITAL]\n");
+    let account = fs::read_to_string(root.join("out/deidentification.json")).unwrap();
+    assert!(account.contains("\"model\": \"model\""), "{account}");
     let note = released(root, "out/notes");
     assert!(note.starts_with("Dr. [NAME] saw [NAME] in cue [HOSPITAL] on "), "{note}");
     assert!(note.ends_with("BP 120/80, the 45, the [AGE].\n") && !note.contains("03/14/2024"), "{note}");
@@ -99,6 +107,7 @@ fn a_job_runs_a_model() {
             r#"[job]
 name = "release"
 project = "lung"
+domain = "research"
 output = "out"
 [privacy]
 policy = "gdpr-pseudonymised"

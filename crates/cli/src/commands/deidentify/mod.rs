@@ -40,7 +40,7 @@ use sutura_engine::{
 use sutura_fhir::bundle::{Stage as LineStage, Staged};
 use sutura_privacy::{
     Deidentifier, LegalBasis, Method, Policy, Profile,
-    text::{Rules, Scrubber},
+    text::{Model, Rules, Scrubber},
 };
 use tokio::sync::mpsc;
 
@@ -168,24 +168,35 @@ fn treatment(args: &DeidentifyArgs, privacy: &Deidentifier) -> Outcome<Result<Tr
         Err(error) => return Ok(Err(error.to_string())),
     };
     if args.free_text == FreeText::Remove {
-        return match args.model {
-            Some(_) => Err(Failure::configuration("--model is for free text that stays: add --free-text scrub")),
-            None => Ok(Ok(treatment)),
-        };
+        return Ok(Ok(treatment));
     }
     let languages: Vec<&str> = args.language.iter().map(String::as_str).collect();
     let rules = Rules::builtin(&languages).map_err(|error| Failure::configuration(format!("--language: {error}")))?;
-    let mut scrubber = Scrubber::new(rules);
-    if let Some(model) = &args.model {
-        let model = sutura_inference::text::open(model, args.onnx_runtime.as_deref());
-        scrubber = scrubber.with_model(model.map_err(|error| Failure::configuration(format!("--model: {error}")))?);
-    }
+    let scrubber = match model(args)? {
+        Some(model) => Scrubber::new(rules).with_model(model),
+        None => Scrubber::new(rules),
+    };
     Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(scrubber, privacy)))))
+}
+
+/// The model of language beside the rules, if one is asked for.
+fn model(args: &DeidentifyArgs) -> Outcome<Option<Arc<dyn Model>>> {
+    match &args.model {
+        None => Ok(None),
+        Some(_) if args.free_text == FreeText::Remove => {
+            Err(Failure::configuration("--model is for free text that stays: add --free-text scrub"))
+        }
+        Some(path) => {
+            let model = sutura_inference::text::open(path, args.onnx_runtime.as_deref());
+            Ok(Some(model.map_err(|error| Failure::configuration(format!("--model: {error}")))?))
+        }
+    }
 }
 
 /// What tables are treated with: the policy, and free text as it is treated in documents.
 fn tables(args: &DeidentifyArgs, privacy: &Deidentifier, metadata: BTreeMap<String, String>) -> Outcome<Tables> {
     let columns = args.columns.as_deref().map(ColumnFile::read).transpose()?.unwrap_or_default();
+    let model = model(args)?;
     if args.free_text == FreeText::Remove {
         return Ok(Tables::new(privacy.clone(), columns, metadata));
     }
@@ -196,6 +207,10 @@ fn tables(args: &DeidentifyArgs, privacy: &Deidentifier, metadata: BTreeMap<Stri
     }
     let privacy = Deidentifier::with_context(policy, Arc::clone(privacy.context()))
         .map_err(|error| Failure::configuration(format!("--free-text scrub: {error}")))?;
+    let privacy = match model {
+        Some(model) => privacy.with_text_model(model),
+        None => privacy,
+    };
     Ok(Tables::new(privacy, columns, metadata))
 }
 
@@ -232,6 +247,8 @@ fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeid
             FreeText::Remove => "remove",
             FreeText::Scrub => "scrub",
         },
+        // The name of its folder: the path says who runs this, and where.
+        "model": args.model.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()),
     })
 }
 
