@@ -40,7 +40,7 @@ fuzz: ## every fuzz target for a minute (FUZZ_SECONDS=60)
 			RUSTC_BOOTSTRAP=1 cargo fuzz run --sanitizer none $$target -- -max_total_time=$(FUZZ_SECONDS) -dict=fuzz/$$format.dict || exit 1; \
 		done; \
 	done
-	@for crate in terminology convert privacy; do \
+	@for crate in terminology convert privacy deid; do \
 		cd $(CURDIR)/crates/$$crate || exit 1; \
 		for target in $$(cargo fuzz list); do \
 			echo "== $$crate: $$target"; \

@@ -6,7 +6,7 @@
 
 mod rules;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, io::Write};
 
 use sutura_ccda::{Content, Document, Element, Limits, Namespace};
 use sutura_core::PhiClass;
@@ -17,6 +17,7 @@ use crate::{
     document::{DocumentDeidentifier, Form, Ids, Known, Role, Run, Treatment, number_of_code},
     error::DeidError,
     ledger::{Ledger, Outcome},
+    stream::{Refused, Rewind, StreamDeidentifier, Streamed, read_whole, write},
 };
 use rules::{Rules, Slot, code_slot, is_narrative, is_structural, is_structural_word, masks, text_slot};
 
@@ -55,31 +56,63 @@ impl std::fmt::Debug for CcdaDeidentifier {
 impl DocumentDeidentifier for CcdaDeidentifier {
     /// `input` is one document. What comes out is UTF-8.
     fn deidentify(&self, input: &[u8], out: &mut Vec<u8>, ledger: &mut Ledger) -> Result<(), DeidError> {
-        let refused =
-            |_| DeidError::NotRead { format: "C-CDA document", reason: "it is no well-formed ClinicalDocument within the limits" };
-        let document = Document::parse(input.to_vec(), &self.limits).map_err(refused)?;
+        if input.len() > self.limits.bytes {
+            return Err(NOT_WITHIN);
+        }
+        let mut counts = Ledger::new();
+        let text = self.document(input.to_vec(), &mut counts)?;
+        out.extend_from_slice(text.as_bytes());
+        ledger.merge(&counts);
+        Ok(())
+    }
+}
+
+const NOT_WITHIN: DeidError =
+    DeidError::NotRead { format: "C-CDA document", reason: "it is no well-formed ClinicalDocument within the limits" };
+
+impl StreamDeidentifier for CcdaDeidentifier {
+    /// One document, which is held as a whole: see [`CcdaDeidentifier::with_limits`].
+    fn deidentify_stream(
+        &self,
+        input: &mut dyn Rewind,
+        output: &mut dyn Write,
+        ledger: &mut Ledger,
+        _: &mut dyn FnMut(Refused),
+    ) -> Result<Streamed, DeidError> {
+        let mut done = Streamed { records: 1, ..Streamed::default() };
+        let whole = read_whole(input, self.limits.bytes, NOT_WITHIN)?;
+        done.bytes_in = whole.len() as u64;
+        let mut counts = Ledger::new();
+        let text = self.document(whole, &mut counts)?;
+        write(output, text.as_bytes(), &mut done)?;
+        ledger.merge(&counts);
+        Ok(done)
+    }
+}
+
+impl CcdaDeidentifier {
+    fn document(&self, input: Vec<u8>, counts: &mut Ledger) -> Result<String, DeidError> {
+        let bytes_in = input.len();
+        let document = Document::parse(input, &self.limits).map_err(|_| NOT_WITHIN)?;
         let patient = patient_of(&document).map(str::to_owned);
         let known = people(&document, patient.as_deref());
         let tokens = known.tokens();
-        let mut counts = Ledger::new();
         let mut walk = Walk {
             of: self,
             patient,
-            run: Run { treatment: &self.treatment, known: &known, tokens: &tokens, ledger: &mut counts },
+            run: Run { treatment: &self.treatment, known, tokens: &tokens, ledger: counts },
             ids: HashMap::new(),
             anchors: HashMap::new(),
             anchored: std::collections::HashSet::new(),
             ages: false,
         };
         walk.find_anchors(document.root())?;
-        let mut text = String::with_capacity(input.len());
+        let mut text = String::with_capacity(bytes_in);
         text.push_str("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
         walk.element(document.root(), "", &mut text)?;
         text.push('\n');
-        counts.document(input.len(), text.len());
-        out.extend_from_slice(text.as_bytes());
-        ledger.merge(&counts);
-        Ok(())
+        counts.document(bytes_in, text.len());
+        Ok(text)
     }
 }
 

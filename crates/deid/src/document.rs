@@ -1,9 +1,12 @@
 //! What de-identified documents of every format have in common: the contract, the plan of a place, who is known, and dates.
 
-use std::sync::Arc;
+use std::{
+    io::{Read, Write},
+    sync::{Arc, OnceLock},
+};
 
 use sutura_core::PhiClass;
-use sutura_privacy::{Deidentifier, Method, PrivacyError, Treated, ValueKind, ValuePlace, ValuePlan};
+use sutura_privacy::{Deidentifier, Method, PrivacyError, Treated, ValueKind, ValuePlace, ValuePlan, text::KnownPatient};
 
 use crate::{
     error::DeidError,
@@ -34,11 +37,18 @@ pub enum Role {
     Provider,
 }
 
-/// What the structured parts of a document say of the people in it: what to look for in its texts. Never shown.
+/// What the structured parts of a document say of the people in it: what to look for in its texts. Never shown. A clone shares the values.
 #[derive(Clone, Default)]
 pub struct Known {
-    values: Vec<(Role, PhiClass, String)>,
-    patient: Option<String>,
+    shared: Arc<Values>,
+    patient: Option<Arc<str>>,
+}
+
+#[derive(Clone, Default)]
+struct Values {
+    list: Vec<(Role, PhiClass, String)>,
+    /// The same in the form that free text is searched with, made when the first text comes.
+    prepared: OnceLock<KnownPatient>,
 }
 
 /// More are not looked for.
@@ -47,15 +57,28 @@ const MOST_KNOWN: usize = 512;
 impl Known {
     /// Adds a value of a class.
     pub(crate) fn add(&mut self, role: Role, class: &PhiClass, value: &str) {
-        let value = value.trim();
-        let is_new = || !self.values.iter().any(|(_, known_class, known)| known_class == class && known == value);
-        if value.chars().nth(1).is_some() && self.values.len() < MOST_KNOWN && is_new() {
-            self.values.push((role, class.clone(), value.to_owned()));
+        let (value, list) = (value.trim(), &self.shared.list);
+        let is_known = || list.iter().any(|(_, known_class, known)| known_class == class && known == value);
+        if list.len() >= MOST_KNOWN || value.chars().nth(1).is_none() || is_known() {
+            return;
         }
+        let shared = Arc::make_mut(&mut self.shared);
+        shared.list.push((role, class.clone(), value.to_owned()));
+        shared.prepared = OnceLock::new();
+    }
+
+    /// Adds what another knows.
+    pub(crate) fn add_all(&mut self, other: &Known) {
+        other.values().for_each(|(role, class, value)| self.add(role, class, value));
     }
 
     pub(crate) fn set_patient(&mut self, patient: Option<&str>) {
-        self.patient = patient.map(str::to_owned);
+        self.patient = patient.map(Arc::from);
+    }
+
+    /// The same people, in a text about one patient.
+    pub(crate) fn of_patient(&self, patient: Option<&str>) -> Self {
+        Self { shared: Arc::clone(&self.shared), patient: patient.map(Arc::from) }
     }
 
     /// The value that stands for the patient: dates are moved by it.
@@ -65,13 +88,18 @@ impl Known {
 
     /// All values: whose, what they are, and the value. Dates are ISO 8601 text.
     pub fn values(&self) -> impl Iterator<Item = (Role, &PhiClass, &str)> {
-        self.values.iter().map(|(role, class, value)| (*role, class, value.as_str()))
+        self.shared.list.iter().map(|(role, class, value)| (*role, class, value.as_str()))
+    }
+
+    /// The values as the rules for free text want them, made once.
+    pub(crate) fn prepared(&self, make: impl FnOnce(&Self) -> KnownPatient) -> &KnownPatient {
+        self.shared.prepared.get_or_init(|| make(self))
     }
 
     /// The words and identifiers that no kept text may have.
     pub(crate) fn tokens(&self) -> Tokens {
         let mut tokens = Tokens::default();
-        for (role, class, value) in &self.values {
+        for (role, class, value) in &self.shared.list {
             match class {
                 PhiClass::Name => tokens.add_name(value),
                 PhiClass::Mrn | PhiClass::Ssn | PhiClass::Account | PhiClass::HealthPlan | PhiClass::Phone | PhiClass::Email
@@ -88,7 +116,7 @@ impl Known {
 
 impl std::fmt::Debug for Known {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Known({} values)", self.values.len())
+        write!(f, "Known({} values)", self.shared.list.len())
     }
 }
 
@@ -100,10 +128,28 @@ pub trait TextStage: Send + Sync {
     /// When the vault or the stage itself fails.
     fn clean(&self, text: &str, known: &Known) -> Result<Option<String>, DeidError>;
 
+    /// Cleans a text of any length as it is read, with the same result. A stage that cannot says so before it reads: the text is then handed
+    /// over as a whole.
+    ///
+    /// # Errors
+    /// As [`TextStage::clean`], and when the text cannot be read on or the result cannot be written.
+    fn clean_stream(&self, _text: &mut dyn Read, _known: &Known, _out: &mut dyn Write) -> Result<Cleaned, DeidError> {
+        Ok(Cleaned::NotStreamed)
+    }
+
     /// The word for the ledger.
     fn method(&self) -> &'static str {
         "scrub"
     }
+}
+
+/// What came of a text that was to be cleaned as it is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cleaned {
+    /// It was read and written.
+    Streamed,
+    /// Nothing was read: the stage wants the text as a whole.
+    NotStreamed,
 }
 
 /// What documents of every format are treated with.
@@ -130,6 +176,11 @@ impl Treatment {
     pub fn with_text_stage(mut self, stage: Arc<dyn TextStage>) -> Self {
         self.text = Some(stage);
         self
+    }
+
+    /// The stage that cleans free text.
+    pub(crate) fn text_stage(&self) -> Option<&dyn TextStage> {
+        self.text.as_deref()
     }
 
     /// The plan of one place. A method that cannot treat it, or that the profile does not permit there, removes it.
@@ -183,7 +234,7 @@ pub(crate) struct Leaf {
 /// What a document is treated with: the plans' surroundings.
 pub(crate) struct Run<'r> {
     pub(crate) treatment: &'r Treatment,
-    pub(crate) known: &'r Known,
+    pub(crate) known: Known,
     pub(crate) tokens: &'r Tokens,
     pub(crate) ledger: &'r mut Ledger,
 }
@@ -214,7 +265,7 @@ impl Run<'_> {
         if *plan.class() == PhiClass::FreeText
             && let Some(stage) = &self.treatment.text
         {
-            return Ok(match stage.clean(value, self.known)? {
+            return Ok(match stage.clean(value, &self.known)? {
                 Some(text) => (Some(Cow::Owned(text)), Outcome::Scrubbed),
                 None => (None, Outcome::Suppressed),
             });

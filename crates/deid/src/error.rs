@@ -64,6 +64,12 @@ pub enum DeidError {
     /// The text stage failed.
     #[error("free text could not be cleaned: {0}")]
     Text(&'static str),
+    /// The input cannot be read on. The kind only: the words of the system may hold anything.
+    #[error("the input cannot be read on: {0}")]
+    Input(std::io::ErrorKind),
+    /// The result cannot be written.
+    #[error("the result cannot be written: {0}")]
+    Output(std::io::ErrorKind),
     /// Keys, vault or policy refused.
     #[error(transparent)]
     Privacy(#[from] PrivacyError),
@@ -87,6 +93,8 @@ impl DeidError {
             Self::NotRead { .. } => "not-read",
             Self::Meaning { .. } => "modifier-not-released",
             Self::Text(_) => "text-not-cleaned",
+            Self::Input(_) => "not-readable",
+            Self::Output(_) => "not-written",
             Self::Privacy(_) => "privacy",
         }
     }

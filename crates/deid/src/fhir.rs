@@ -11,6 +11,7 @@ mod json;
 mod marks;
 mod people;
 mod plan;
+mod stream;
 mod walk;
 mod xhtml;
 
@@ -28,12 +29,13 @@ pub(crate) use json::{Object, push_string};
 pub use people::PatientIndex;
 use people::People;
 use plan::Plans;
+pub use stream::FhirLines;
 use walk::Walk;
 
 /// De-identifies FHIR R4 resources and Bundles in JSON. One serves all threads.
 pub struct FhirDeidentifier {
     plans: Plans,
-    ids: IdPlans,
+    ids: Arc<IdPlans>,
     index: Option<Arc<PatientIndex>>,
     limits: Limits,
 }
@@ -41,7 +43,7 @@ pub struct FhirDeidentifier {
 impl FhirDeidentifier {
     /// For single resources, lines of NDJSON, and Bundles.
     pub fn new(treatment: Treatment) -> Self {
-        let ids = IdPlans::new(&treatment.privacy);
+        let ids = Arc::new(IdPlans::new(&treatment.privacy));
         Self { plans: Plans::new(treatment), ids, index: None, limits: Limits::default() }
     }
 
@@ -52,7 +54,7 @@ impl FhirDeidentifier {
         self
     }
 
-    /// With other bounds on one document than 64 MiB.
+    /// With other bounds on one document, or one entry of a Bundle that is read as a stream, than 64 MiB.
     #[must_use]
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
@@ -66,18 +68,21 @@ impl std::fmt::Debug for FhirDeidentifier {
     }
 }
 
+const NOT_JSON: DeidError = DeidError::NotRead { format: "FHIR resource", reason: "it is not JSON within the limits" };
+
 impl DocumentDeidentifier for FhirDeidentifier {
     /// `input` is one resource or Bundle as JSON. What comes out is one line.
     fn deidentify(&self, input: &[u8], out: &mut Vec<u8>, ledger: &mut Ledger) -> Result<(), DeidError> {
         let mut parser = Parser::new(self.limits);
-        let refused = |_| DeidError::NotRead { format: "FHIR resource", reason: "it is not JSON within the limits" };
-        let document = parser.parse(input).map_err(refused)?;
+        let document = parser.parse(input).map_err(|_| NOT_JSON)?;
         let root = document.root();
         let people = People::of(root, self.index.as_deref());
         let tokens = people.known.tokens();
         let mut counts = Ledger::new();
-        let run = Run { treatment: &self.plans.treatment, known: &people.known, tokens: &tokens, ledger: &mut counts };
-        let mut walk = Walk::new(&self.plans, IdMap::new(&self.ids, root), &people, run);
+        let mut ids = IdMap::new(&self.ids);
+        root.get("entry").into_iter().flat_map(|list| list.items()).for_each(|entry| ids.learn(entry));
+        let run = Run { treatment: &self.plans.treatment, known: people.known.clone(), tokens: &tokens, ledger: &mut counts };
+        let mut walk = Walk::new(&self.plans, ids, &people, run);
         let mut text = String::with_capacity(input.len());
         walk.resource(root, false, &mut text)?;
         counts.document(input.len(), text.len());

@@ -5,6 +5,7 @@
 //! value by the version of the message, and has none any more, gets one that says nothing: `""`, or a name of type `S` (table 0200).
 
 mod plan;
+mod stream;
 
 use std::{borrow::Cow, fmt::Write};
 
@@ -123,7 +124,7 @@ impl Hl7v2Deidentifier {
         let delimiters = message.delimiters();
         let known = self.known(message);
         let tokens = known.tokens();
-        let mut run = Run { treatment: self.plans.treatment(), known: &known, tokens: &tokens, ledger };
+        let mut run = Run { treatment: self.plans.treatment(), known, tokens: &tokens, ledger };
         let header = message.segment("MSH");
         let stated = header.map(|header| header.field(12).component(1).text().into_owned()).unwrap_or_default();
         let mut around = Around {
@@ -318,7 +319,7 @@ impl Hl7v2Deidentifier {
                         whole.push_str(rest);
                         let mut treated = String::new();
                         let silent = &mut Ledger::new();
-                        let mut quiet = Run { treatment: run.treatment, known: run.known, tokens: run.tokens, ledger: silent };
+                        let mut quiet = Run { treatment: run.treatment, known: run.known.clone(), tokens: run.tokens, ledger: silent };
                         Self::repetition(plan, &whole, delimiters, patient, &mut quiet, &mut treated)?;
                         out.push_str(&code);
                         out.push_str(treated.find(char::from(delimiters.component)).map_or("", |at| &treated[at..]));

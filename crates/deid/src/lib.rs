@@ -35,6 +35,7 @@
 //! - [`ccda`]: C-CDA documents, header, entries and narrative;
 //! - [`fhir`]: FHIR resources and Bundles, every element by its path and type;
 //! - [`plain`]: notes without structure;
+//! - [`stream`]: any of them larger than memory;
 //! - [`text`]: short texts by an allow-list of words.
 //!
 //! What it is not: no files, no network; it measures no risk of re-identification.
@@ -51,9 +52,10 @@ mod ledger;
 pub mod plain;
 pub mod reencode;
 mod scrub;
+pub mod stream;
 pub mod text;
 
-pub use document::{DocumentDeidentifier, Known, Role, TextStage, Treatment};
+pub use document::{Cleaned, DocumentDeidentifier, Known, Role, TextStage, Treatment};
 pub use error::DeidError;
 pub use ledger::{Ledger, LedgerRow, Outcome, Place};
 pub use scrub::Scrub;

@@ -1,14 +1,17 @@
 //! Free text by the rules of `sutura_privacy::text`, with the people that the same document names.
 
+use std::io::{Read, Write};
+
 use sutura_core::{PartialDateTime, PhiClass};
 use sutura_privacy::{
     Deidentifier, Method,
-    text::{KnownPatient, Replacement, Replacements, Scrubber, TextClass},
+    text::{KnownPatient, Replacement, Replacements, Scrubber, TextClass, TextError},
 };
 
 use crate::{
-    document::{Known, Role, TextStage},
+    document::{Cleaned, Known, Role, TextStage},
     error::DeidError,
+    stream::Kept,
 };
 
 /// Scrubs free text: what identifies becomes its class in brackets, dates as the policy treats dates.
@@ -44,15 +47,25 @@ impl Scrub {
 impl TextStage for Scrub {
     fn clean(&self, text: &str, known: &Known) -> Result<Option<String>, DeidError> {
         let mut spans = Vec::new();
-        let patient = known_patient(known);
-        self.scrubber
-            .spans(text, Some(&patient), &mut spans)
-            .map_err(|_| DeidError::Text("the model failed; leave it out, or give one that runs"))?;
+        self.scrubber.spans(text, Some(known.prepared(known_patient)), &mut spans).map_err(|_| FAILED)?;
         let mut out = String::with_capacity(text.len());
         self.scrubber.replace(text, &spans, &self.replacements(known), &mut out);
         Ok(Some(out))
     }
+
+    fn clean_stream(&self, text: &mut dyn Read, known: &Known, out: &mut dyn Write) -> Result<Cleaned, DeidError> {
+        let mut out = Kept::new(out);
+        let mut text = Kept::new(text);
+        let cleaned = self.scrubber.scrub(&mut text, Some(known.prepared(known_patient)), &self.replacements(known), &mut out);
+        match cleaned {
+            Ok(_) => Ok(Cleaned::Streamed),
+            Err(TextError::Io(_)) => Err(text.failure().map(DeidError::Input).or(out.failure().map(DeidError::Output)).unwrap_or(FAILED)),
+            Err(_) => Err(FAILED),
+        }
+    }
 }
+
+const FAILED: DeidError = DeidError::Text("the model failed; leave it out, or give one that runs");
 
 /// What is known in the form that the text stage looks for.
 fn known_patient(known: &Known) -> KnownPatient {

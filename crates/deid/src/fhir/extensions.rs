@@ -25,9 +25,9 @@ const KNOWN_EXTENSIONS: [&str; 3] = [
 ];
 const KNOWN_PARTS: [&str; 3] = ["ombCategory", "detailed", "text"];
 
-impl<'d> Walk<'_, 'd> {
+impl<'w> Walk<'w> {
     /// Extensions of an element whose meaning is known; the others go.
-    pub(super) fn extensions(&mut self, parent: &Node, list: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    pub(super) fn extensions(&mut self, parent: &Node, list: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let start = out.len();
         for extension in list.items() {
             let url = extension.get("url").and_then(|url| url.as_str()).unwrap_or_default();
@@ -55,7 +55,7 @@ impl<'d> Walk<'_, 'd> {
         Ok(())
     }
 
-    pub(super) fn known_extension(&mut self, node: &Arc<Node>, url: &str, extension: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    pub(super) fn known_extension(&mut self, node: &Arc<Node>, url: &str, extension: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let mut object = Object::begin(out);
         object.member("url", |out| {
             push_string(out, url);
@@ -90,7 +90,7 @@ impl<'d> Walk<'_, 'd> {
     }
 
     /// What stands beside a primitive: only why it is not there.
-    pub(super) fn primitive_extensions(beside: Value<'d>, out: &mut String) {
+    pub(super) fn primitive_extensions(beside: Value<'w>, out: &mut String) {
         let extensions = beside.get("extension").into_iter().flat_map(|list| list.items());
         for extension in extensions {
             let is_absent = extension.get("url").and_then(|url| url.as_str()) == Some(ABSENT);

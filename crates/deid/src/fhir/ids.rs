@@ -2,6 +2,7 @@
 
 use std::{
     collections::HashMap,
+    hash::Hasher,
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -30,7 +31,7 @@ impl IdPlans {
 
     /// As the column `id` of the type's table.
     fn of(&self, resource: &str) -> Arc<Ids> {
-        let name = defs::r4().resource_named(resource).map_or("Resource", |def| def.name);
+        let name = known_kind(resource);
         if let Some(ids) = self.by_type.read().unwrap_or_else(PoisonError::into_inner).get(name) {
             return Arc::clone(ids);
         }
@@ -39,6 +40,11 @@ impl IdPlans {
         let mut by_type = self.by_type.write().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(by_type.entry(name).or_insert(ids))
     }
+}
+
+/// A type of R4, or what all are.
+fn known_kind(kind: &str) -> &'static str {
+    defs::r4().resource_named(kind).map_or("Resource", |def| def.name)
 }
 
 /// What a reference points at.
@@ -82,36 +88,78 @@ pub(super) fn target(reference: &str) -> Target<'_> {
 }
 
 /// The new ids of one document.
-pub(super) struct IdMap<'r> {
-    plans: &'r IdPlans,
+pub(super) struct IdMap {
+    plans: Arc<IdPlans>,
     /// Resource types by fullUrl.
-    kinds: HashMap<&'r str, &'r str>,
-    known: HashMap<(String, String), String>,
+    kinds: HashMap<u128, &'static str>,
+    /// Codes that are known already. They can be had again: no more of them are kept than fit.
+    codes: HashMap<&'static str, HashMap<Box<str>, Box<str>>>,
+    coded: usize,
+    /// Numbers of the document, where there are no codes.
+    numbers: HashMap<&'static str, HashMap<Box<str>, u32>>,
+    numbered: u32,
     /// New ids of contained resources.
     contained: Vec<HashMap<String, String>>,
 }
 
-impl<'r> IdMap<'r> {
-    pub(super) fn new(plans: &'r IdPlans, document: Value<'r>) -> Self {
-        let mut kinds = HashMap::new();
-        for entry in document.get("entry").into_iter().flat_map(|list| list.items()) {
-            let kind = entry.get("resource").and_then(|resource| resource.get("resourceType")).and_then(|kind| kind.as_str());
-            if let (Some(url), Some(kind)) = (entry.get("fullUrl").and_then(|url| url.as_str()), kind) {
-                kinds.insert(url, kind);
-            }
+/// Codes that are kept.
+const MOST_CODES: usize = 1 << 16;
+
+/// What stands for a text of which only the equality matters, in less room.
+pub(super) fn digest(text: &str) -> u128 {
+    let half = |first: u8| {
+        let mut hasher = std::hash::DefaultHasher::new();
+        hasher.write_u8(first);
+        hasher.write(text.as_bytes());
+        u128::from(hasher.finish())
+    };
+    half(0) << 64 | half(1)
+}
+
+impl IdMap {
+    pub(super) fn new(plans: &Arc<IdPlans>) -> Self {
+        Self {
+            plans: Arc::clone(plans),
+            kinds: HashMap::new(),
+            codes: HashMap::new(),
+            coded: 0,
+            numbers: HashMap::new(),
+            numbered: 0,
+            contained: Vec::new(),
         }
-        Self { plans, kinds, known: HashMap::new(), contained: Vec::new() }
+    }
+
+    /// Learns what type the resource of an entry is, for references that do not say it.
+    pub(super) fn learn(&mut self, entry: Value<'_>) {
+        let kind = entry.get("resource").and_then(|resource| resource.get("resourceType")).and_then(|kind| kind.as_str());
+        if let (Some(url), Some(kind)) = (entry.get("fullUrl").and_then(|url| url.as_str()), kind)
+            && url.starts_with("urn:uuid:")
+        {
+            self.kinds.insert(digest(url), known_kind(kind));
+        }
     }
 
     /// The new id of a resource.
-    pub(super) fn id(&mut self, kind: &str, id: &str) -> Result<String, DeidError> {
-        let key = (kind.to_owned(), id.to_owned());
-        if let Some(known) = self.known.get(&key) {
+    pub(super) fn id(&mut self, kind: &str, id: &str) -> Result<Box<str>, DeidError> {
+        let kind = known_kind(kind);
+        if let Some(known) = self.codes.get(kind).and_then(|codes| codes.get(id)) {
             return Ok(known.clone());
         }
-        let code = self.plans.of(kind).code(&self.plans.privacy, id)?;
-        let code = code.unwrap_or_else(|| (self.known.len() + 1).to_string());
-        self.known.insert(key, code.clone());
+        if let Some(known) = self.numbers.get(kind).and_then(|numbers| numbers.get(id)) {
+            return Ok(known.to_string().into());
+        }
+        let Some(code) = self.plans.of(kind).code(&self.plans.privacy, id)? else {
+            self.numbered += 1;
+            self.numbers.entry(kind).or_default().insert(id.into(), self.numbered);
+            return Ok(self.numbered.to_string().into());
+        };
+        if self.coded >= MOST_CODES {
+            self.codes.clear();
+            self.coded = 0;
+        }
+        self.coded += 1;
+        let code: Box<str> = code.into();
+        self.codes.entry(kind).or_default().insert(id.into(), code.clone());
         Ok(code)
     }
 
@@ -133,16 +181,16 @@ impl<'r> IdMap<'r> {
         })
     }
 
-    fn uuid(&mut self, url: &str, uuid: &str) -> Result<String, DeidError> {
-        let kind = self.kinds.get(url).copied().unwrap_or("Resource");
+    fn uuid(&mut self, url: &str, uuid: &str) -> Result<Box<str>, DeidError> {
+        let kind = self.kinds.get(&digest(url)).copied().unwrap_or("Resource");
         let code = self.id(kind, uuid)?;
-        if code == uuid {
+        if *code == *uuid {
             return Ok(code);
         }
         // A number of the document: as good as any other bits.
         Ok(match code.parse::<u64>() {
-            Ok(number) => format!("00000000-0000-8000-8000-{number:012x}"),
-            Err(_) => uuid_of_code(&code),
+            Ok(number) => format!("00000000-0000-8000-8000-{number:012x}").into(),
+            Err(_) => uuid_of_code(&code).into(),
         })
     }
 

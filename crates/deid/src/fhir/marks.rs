@@ -36,9 +36,9 @@ const AT_LEAST_ONE: [(&str, &[&str]); 15] = [
     ("MolecularSequence.referenceSeq", &["genomeBuild", "referenceSeqId", "referenceSeqPointer", "referenceSeqString"]),
 ];
 
-impl<'d> Walk<'_, 'd> {
+impl<'w> Walk<'w> {
     /// Meta with the labels of what was done.
-    pub(super) fn meta(&mut self, node: &Arc<Node>, meta: Option<Value<'d>>, out: &mut Object<'_>) -> Result<(), DeidError> {
+    pub(super) fn meta(&mut self, node: &Arc<Node>, meta: Option<Value<'w>>, out: &mut Object<'_>) -> Result<(), DeidError> {
         let Some(plan) = self.plans.child(node, "meta") else { return Ok(()) };
         let mut written = String::new();
         let mut object = Object::begin(&mut written);

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use sutura_core::PhiClass;
 use sutura_fhir::json::{Kind, Parser, Value};
 
-use super::ids::{Target, target};
+use super::ids::{Target, digest, target};
 use crate::document::{Known, Role};
 
 /// What is known of patients beyond one document: record numbers, and names to look for in texts.
@@ -77,14 +77,22 @@ fn patients(root: Value<'_>) -> Vec<(Option<&str>, Value<'_>)> {
 /// The resources of a document: itself, the entries of a Bundle, contained ones.
 fn resources(root: Value<'_>) -> Vec<(Option<&str>, Value<'_>)> {
     let mut found = vec![(None, root)];
-    for entry in root.get("entry").into_iter().flat_map(|list| list.items()) {
+    for entry in entries(root) {
         if let Some(resource) = entry.get("resource") {
             found.push((text(entry, "fullUrl"), resource));
         }
     }
-    let contained: Vec<_> = found.iter().flat_map(|(_, one)| one.get("contained").into_iter().flat_map(|list| list.items())).collect();
+    let contained: Vec<_> = found.iter().flat_map(|(_, one)| contained(*one)).collect();
     found.extend(contained.into_iter().map(|one| (None, one)));
     found
+}
+
+fn entries(root: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    root.get("entry").into_iter().flat_map(|list| list.items())
+}
+
+fn contained(resource: Value<'_>) -> impl Iterator<Item = Value<'_>> {
+    resource.get("contained").into_iter().flat_map(|list| list.items())
 }
 
 /// The identifier of type MR.
@@ -99,57 +107,119 @@ pub(super) fn identifier_type(identifier: Value<'_>) -> Option<&str> {
 }
 
 /// The patients of one document, and what their texts may name.
-pub(super) struct People<'d> {
-    index: Option<&'d PatientIndex>,
-    /// Record numbers by id and by fullUrl.
-    records: HashMap<&'d str, Option<&'d str>>,
+pub(super) struct People<'i> {
+    index: Option<&'i PatientIndex>,
+    /// Record numbers by what stands for id and fullUrl.
+    records: HashMap<u128, Option<Box<str>>>,
+    /// The only patient that the document is about.
+    subject: Option<Box<str>>,
     pub(super) known: Known,
 }
 
-impl<'d> People<'d> {
-    pub(super) fn of(root: Value<'d>, index: Option<&'d PatientIndex>) -> Self {
-        let mut people = Self { index, records: HashMap::new(), known: Known::default() };
-        for (url, resource) in resources(root) {
-            let role = match text(resource, "resourceType") {
-                Some("Patient") => {
-                    let record = record_number(resource);
-                    if let Some(id) = text(resource, "id") {
-                        people.records.insert(id, record);
-                    }
-                    if let Some(url) = url {
-                        people.records.insert(url.strip_prefix("urn:uuid:").unwrap_or(url), record);
-                    }
-                    Role::Patient
-                }
-                Some("RelatedPerson") => Role::Relative,
-                Some("Practitioner" | "Person" | "Organization" | "PractitionerRole") => Role::Provider,
-                _ => continue,
-            };
-            person(&mut people.known, role, resource);
+/// Learns the people of a document, one resource after another.
+pub(super) struct Census<'i> {
+    people: People<'i>,
+    /// Named by contained resources, and by references.
+    contained: Known,
+    displayed: Known,
+    /// Patients that are referred to: one, or too many to be the one that everything is about.
+    subjects: Vec<Box<str>>,
+}
+
+impl<'i> Census<'i> {
+    pub(super) fn new(index: Option<&'i PatientIndex>) -> Self {
+        Self {
+            people: People { index, records: HashMap::new(), subject: None, known: Known::default() },
+            contained: Known::default(),
+            displayed: Known::default(),
+            subjects: Vec::new(),
         }
+    }
+
+    /// Takes an entry of a Bundle.
+    pub(super) fn entry(&mut self, entry: Value<'_>) {
+        if let Some(resource) = entry.get("resource") {
+            self.resource(text(entry, "fullUrl"), resource);
+        }
+        self.around(entry);
+    }
+
+    fn resource(&mut self, url: Option<&str>, resource: Value<'_>) {
+        self.people.person(None, url, resource);
+        for one in contained(resource) {
+            self.people.person(Some(&mut self.contained), None, one);
+        }
+    }
+
+    /// Names that references say, and who is referred to.
+    fn around(&mut self, value: Value<'_>) {
+        displays(value, &mut self.displayed, 0);
+        referred(value, &mut self.subjects, 0);
+    }
+
+    /// With the document, of which the entries may have been left out.
+    pub(super) fn finish(mut self, root: Value<'_>) -> People<'i> {
+        self.resource(None, root);
+        let is_taken = |name: &str, member: Value<'_>| name == "entry" && member.kind() == Kind::Array;
+        root.entries().filter(|(name, member)| !is_taken(name, *member)).for_each(|(_, member)| self.around(member));
+        let Self { mut people, contained, displayed, subjects } = self;
+        people.known.add_all(&contained);
+        let only = if subjects.len() == 1 { subjects.into_iter().next() } else { None };
+        people.subject = named_subject(root).map(Box::from).or(only);
         // Files of one type name the people of other files only by reference.
         if people.records.is_empty()
-            && let (Some(index), Some(id)) = (index, subject(root))
-            && let Some(patient) = index.patients.get(id)
+            && let Some(index) = people.index
+            && let Some(patient) = people.subject.as_deref().and_then(|id| index.patients.get(id))
         {
-            for (role, class, value) in patient.known.values() {
-                people.known.add(role, class, value);
-            }
+            people.known.add_all(&patient.known);
         }
-        displays(root, &mut people.known, 0);
+        people.known.add_all(&displayed);
         people
+    }
+}
+
+impl<'i> People<'i> {
+    pub(super) fn of(root: Value<'_>, index: Option<&'i PatientIndex>) -> Self {
+        let mut census = Census::new(index);
+        entries(root).for_each(|entry| census.entry(entry));
+        census.finish(root)
+    }
+
+    /// Learns a person: what is known goes to `known`, or to what is known of all.
+    fn person(&mut self, known: Option<&mut Known>, url: Option<&str>, resource: Value<'_>) {
+        let role = match text(resource, "resourceType") {
+            Some("Patient") => {
+                let record = || record_number(resource).map(Box::from);
+                if let Some(id) = text(resource, "id") {
+                    self.records.insert(digest(id), record());
+                }
+                if let Some(url) = url {
+                    self.records.insert(digest(url.strip_prefix("urn:uuid:").unwrap_or(url)), record());
+                }
+                Role::Patient
+            }
+            Some("RelatedPerson") => Role::Relative,
+            Some("Practitioner" | "Person" | "Organization" | "PractitionerRole") => Role::Provider,
+            _ => return,
+        };
+        person(known.unwrap_or(&mut self.known), role, resource);
     }
 
     /// What stands for the patient of a resource: the record number where it is known, as for messages and images, else the id.
-    pub(super) fn patient_of(&self, resource: Value<'d>) -> Option<&'d str> {
+    pub(super) fn patient_of<'p>(&'p self, resource: Value<'p>) -> Option<&'p str> {
         if text(resource, "resourceType") == Some("Patient") {
             return record_number(resource).or_else(|| Some(self.of_id(text(resource, "id")?)));
         }
         Some(self.of_id(subject(resource)?))
     }
 
-    fn of_id(&self, id: &'d str) -> &'d str {
-        let here = self.records.get(id).copied().flatten();
+    /// The same for the whole document, entries and all.
+    pub(super) fn patient(&self) -> Option<&str> {
+        self.subject.as_deref().map(|id| self.of_id(id))
+    }
+
+    fn of_id<'p>(&'p self, id: &'p str) -> &'p str {
+        let here = self.records.get(&digest(id)).and_then(Option::as_deref);
         let elsewhere = || self.index.and_then(|index| index.patients.get(id)?.record.as_deref());
         here.or_else(elsewhere).unwrap_or(id)
     }
@@ -157,6 +227,17 @@ impl<'d> People<'d> {
 
 /// The id of the patient a resource is about: of its subject, or of the only Patient that it refers to.
 fn subject(resource: Value<'_>) -> Option<&str> {
+    named_subject(resource).or_else(|| {
+        let mut found = Vec::new();
+        referred(resource, &mut found, 0);
+        match found[..] {
+            [only] => Some(only),
+            _ => None,
+        }
+    })
+}
+
+fn named_subject(resource: Value<'_>) -> Option<&str> {
     for name in ["subject", "patient", "beneficiary", "individual", "for"] {
         let Some(element) = resource.get(name) else { continue };
         let reference = match element.kind() {
@@ -167,41 +248,33 @@ fn subject(resource: Value<'_>) -> Option<&str> {
             match target(reference) {
                 Target::Resource { kind: "Patient", id, .. } | Target::Uuid(id) => return Some(id),
                 Target::Contained(id) => {
-                    let contained = resource.get("contained")?.items().find(|one| text(*one, "id") == Some(id))?;
+                    let contained = contained(resource).find(|one| text(*one, "id") == Some(id))?;
                     return record_number(contained).or(Some(id));
                 }
                 _ => {}
             }
         }
     }
-    let mut found = Vec::new();
-    referred(resource, &mut found, 0);
-    found.dedup();
-    match found[..] {
-        [only] => Some(only),
-        _ => None,
-    }
+    None
 }
 
-fn referred<'d>(value: Value<'d>, found: &mut Vec<&'d str>, depth: usize) {
+/// The patients that are referred to, up to two: then there is none that everything is about.
+fn referred<'d, T: From<&'d str> + AsRef<str>>(value: Value<'d>, found: &mut Vec<T>, depth: usize) {
     if depth > 64 {
         return;
     }
-    for item in value.items() {
-        referred(item, found, depth + 1);
-    }
-    for (name, member) in value.entries() {
-        match (name, member.as_str()) {
-            ("reference", Some(reference)) => {
-                if let Target::Resource { kind: "Patient", id, .. } = target(reference)
-                    && !found.contains(&id)
-                {
-                    found.push(id);
-                }
-            }
-            (_, None) => referred(member, found, depth + 1),
-            _ => {}
+    let inside = value.items().chain(value.entries().map(|(_, member)| member));
+    for member in inside {
+        if found.len() > 1 {
+            return;
         }
+        referred(member, found, depth + 1);
+    }
+    if let Some(reference) = value.get("reference").and_then(|reference| reference.as_str())
+        && let Target::Resource { kind: "Patient", id, .. } = target(reference)
+        && !found.iter().any(|known| known.as_ref() == id)
+    {
+        found.push(id.into());
     }
 }
 

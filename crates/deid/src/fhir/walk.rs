@@ -17,7 +17,7 @@ use super::{
     plan::{Kind, Node, Plans},
 };
 use crate::{
-    document::{Form, Leaf, Run},
+    document::{Form, Known, Leaf, Run},
     error::DeidError,
     ledger::Outcome,
 };
@@ -31,72 +31,137 @@ pub(super) struct Done {
     pub(super) masked: bool,
 }
 
-pub(super) struct Walk<'w, 'd> {
+pub(super) struct Walk<'w> {
     pub(super) plans: &'w Plans,
-    pub(super) ids: IdMap<'w>,
-    pub(super) people: &'w People<'d>,
+    pub(super) ids: IdMap,
+    pub(super) people: &'w People<'w>,
     pub(super) run: Run<'w>,
-    pub(super) patient: Option<&'d str>,
+    pub(super) patient: Option<&'w str>,
     pub(super) done: Done,
     observes_age: bool,
 }
 
-impl<'w, 'd> Walk<'w, 'd> {
-    pub(super) fn new(plans: &'w Plans, ids: IdMap<'w>, people: &'w People<'d>, run: Run<'w>) -> Self {
+/// What held for the resource around one.
+pub(super) struct Outer<'w> {
+    done: Done,
+    patient: Option<&'w str>,
+    observes_age: bool,
+    known: Option<Known>,
+}
+
+impl<'w> Walk<'w> {
+    pub(super) fn new(plans: &'w Plans, ids: IdMap, people: &'w People<'w>, run: Run<'w>) -> Self {
         Self { plans, ids, people, run, patient: None, done: Done::default(), observes_age: false }
     }
 
     /// A resource with everything in it.
-    pub(super) fn resource(&mut self, resource: Value<'d>, is_contained: bool, out: &mut String) -> Result<(), DeidError> {
+    pub(super) fn resource(&mut self, resource: Value<'w>, is_contained: bool, out: &mut String) -> Result<(), DeidError> {
+        let (node, outer) = self.enter(resource, is_contained)?;
+        let mut object = Object::begin(out);
+        self.name_and_id(&node, resource, is_contained, &mut object)?;
+        // Labels come last, when it is known what was done; where they stand in the text means nothing.
+        let mut required = Required::of(&node);
+        for (key, value) in resource.entries() {
+            self.member_of_resource(&node, resource, key, value, &mut object, &mut required)?;
+        }
+        self.fill_and_label(&node, resource, is_contained, &required, &mut object)?;
+        object.end();
+        self.leave(outer, is_contained);
+        Ok(())
+    }
+
+    /// Begins a resource.
+    pub(super) fn enter(&mut self, resource: Value<'w>, is_contained: bool) -> Result<(Arc<Node>, Outer<'w>), DeidError> {
         const REFUSED: DeidError = DeidError::NotRead { format: "FHIR resource", reason: "its resourceType is not one of R4" };
         let name = resource.get("resourceType").and_then(|name| name.as_str()).ok_or(REFUSED)?;
         let node = self.plans.resource(name).ok_or(REFUSED)?;
         if resource.get("modifierExtension").is_some() {
             return Err(DeidError::Meaning { place: "a modifier extension of a resource" });
         }
-        let (outer_done, outer_patient, outer_age) = (std::mem::take(&mut self.done), self.patient, self.observes_age);
+        let mut outer = Outer { done: std::mem::take(&mut self.done), patient: self.patient, observes_age: self.observes_age, known: None };
         self.observes_age = name == "Observation" && says_age(resource);
         if !is_contained {
-            self.patient = self.people.patient_of(resource).or(if name == "Bundle" { None } else { outer_patient });
+            self.patient = self.people.patient_of(resource).or(if name == "Bundle" { None } else { outer.patient });
+            // Dates in its texts move as those in its elements do.
+            if self.run.treatment.text_stage().is_some() {
+                let known = self.run.known.of_patient(self.patient);
+                outer.known = Some(std::mem::replace(&mut self.run.known, known));
+            }
             self.ids.enter(resource);
         }
-        let mut object = Object::begin(out);
+        Ok((node, outer))
+    }
+
+    /// Ends a resource.
+    pub(super) fn leave(&mut self, outer: Outer<'w>, is_contained: bool) {
+        if !is_contained {
+            self.ids.leave();
+        }
+        (self.done, self.patient, self.observes_age) = (outer.done, outer.patient, outer.observes_age);
+        if let Some(known) = outer.known {
+            self.run.known = known;
+        }
+    }
+
+    /// What every resource begins with.
+    pub(super) fn name_and_id(
+        &mut self,
+        node: &Arc<Node>,
+        resource: Value<'w>,
+        is_contained: bool,
+        object: &mut Object<'_>,
+    ) -> Result<(), DeidError> {
+        let name = resource.get("resourceType").and_then(|name| name.as_str()).unwrap_or_default();
         object.member("resourceType", |out| {
             push_string(out, name);
             Ok::<_, DeidError>(())
         })?;
-        if let Some(id) = resource.get("id").and_then(|id| id.as_str()) {
-            let new = match self.ids.contained_id(id).filter(|_| is_contained).map(str::to_owned) {
-                Some(known) => known,
-                None => self.ids.id(name, id)?,
-            };
-            let leaf = self.plans.child(&node, "id");
-            if let Some(leaf) = leaf {
-                self.count(&leaf.leaf, if new == id { Outcome::Kept } else { Outcome::Replaced });
-            }
-            object.member("id", |out| {
-                push_string(out, &new);
-                Ok::<_, DeidError>(())
-            })?;
+        let Some(id) = resource.get("id").and_then(|id| id.as_str()) else { return Ok(()) };
+        let new = match self.ids.contained_id(id).filter(|_| is_contained).map(Box::from) {
+            Some(known) => known,
+            None => self.ids.id(name, id)?,
+        };
+        let leaf = self.plans.child(node, "id");
+        if let Some(leaf) = leaf {
+            self.count(&leaf.leaf, if *new == *id { Outcome::Kept } else { Outcome::Replaced });
         }
-        // Labels come last, when it is known what was done; where they stand in the text means nothing.
-        let mut required = Required::of(&node);
-        for (key, value) in resource.entries() {
-            if matches!(key, "resourceType" | "id" | "meta") {
-                continue;
-            }
-            self.member(&node, resource, key, value, &mut object, &mut required)?;
+        object.member("id", |out| {
+            push_string(out, &new);
+            Ok::<_, DeidError>(())
+        })?;
+        Ok(())
+    }
+
+    /// A member of a resource, but for those that are written apart.
+    pub(super) fn member_of_resource(
+        &mut self,
+        node: &Node,
+        resource: Value<'w>,
+        key: &str,
+        value: Value<'w>,
+        object: &mut Object<'_>,
+        required: &mut Required,
+    ) -> Result<(), DeidError> {
+        if matches!(key, "resourceType" | "id" | "meta") {
+            return Ok(());
         }
-        self.fill(&node, resource, &required, &mut object)?;
+        self.member(node, resource, key, value, object, required)
+    }
+
+    /// What every resource ends with.
+    pub(super) fn fill_and_label(
+        &mut self,
+        node: &Arc<Node>,
+        resource: Value<'w>,
+        is_contained: bool,
+        required: &Required,
+        object: &mut Object<'_>,
+    ) -> Result<(), DeidError> {
+        self.fill(node, resource, required, object)?;
         let meta = resource.get("meta");
         if !is_contained || meta.is_some() {
-            self.meta(&node, meta, &mut object)?;
+            self.meta(node, meta, object)?;
         }
-        object.end();
-        if !is_contained {
-            self.ids.leave();
-        }
-        (self.done, self.patient, self.observes_age) = (outer_done, outer_patient, outer_age);
         Ok(())
     }
 
@@ -134,9 +199,9 @@ impl<'w, 'd> Walk<'w, 'd> {
     pub(super) fn member(
         &mut self,
         parent: &Node,
-        object: Value<'d>,
+        object: Value<'w>,
         key: &str,
-        value: Value<'d>,
+        value: Value<'w>,
         out: &mut Object<'_>,
         required: &mut Required,
     ) -> Result<(), DeidError> {
@@ -187,7 +252,7 @@ impl<'w, 'd> Walk<'w, 'd> {
         Ok(())
     }
 
-    pub(super) fn list(&mut self, node: &Arc<Node>, list: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    pub(super) fn list(&mut self, node: &Arc<Node>, list: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let start = out.len();
         for item in list.items() {
             out.push(if out.len() == start { '[' } else { ',' });
@@ -204,7 +269,7 @@ impl<'w, 'd> Walk<'w, 'd> {
     }
 
     /// An element with elements, or a resource.
-    fn element(&mut self, node: &Arc<Node>, value: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    pub(super) fn element(&mut self, node: &Arc<Node>, value: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         if value.kind() != Json::Object {
             return Ok(());
         }
@@ -311,7 +376,7 @@ impl<'w, 'd> Walk<'w, 'd> {
         Ok(defs::r4().resource_named(kind).map_or_else(|| "metadata".to_owned(), |def| def.name.to_owned()))
     }
 
-    fn reference(&mut self, node: &Arc<Node>, value: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    fn reference(&mut self, node: &Arc<Node>, value: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let mut object = Object::begin(out);
         let mut required = Required::of(node);
         for (key, member) in value.entries() {
@@ -410,10 +475,10 @@ impl<'w, 'd> Walk<'w, 'd> {
     fn primitives(
         &mut self,
         node: &Arc<Node>,
-        object: Value<'d>,
+        object: Value<'w>,
         key: &str,
-        value: Value<'d>,
-        beside: Option<Value<'d>>,
+        value: Value<'w>,
+        beside: Option<Value<'w>>,
         out: &mut Object<'_>,
     ) -> Result<bool, DeidError> {
         if value.kind() != Json::Array {
@@ -462,7 +527,7 @@ impl<'w, 'd> Walk<'w, 'd> {
         Ok(true)
     }
 
-    fn primitive(&mut self, node: &Arc<Node>, object: Value<'d>, value: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    fn primitive(&mut self, node: &Arc<Node>, object: Value<'w>, value: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let leaf = &node.leaf;
         match node.kind {
             Kind::Binary | Kind::Xhtml => self.count(leaf, Outcome::Removed),
@@ -531,7 +596,7 @@ impl<'w, 'd> Walk<'w, 'd> {
     }
 
     /// A narrative, cleaned, or gone; of a section, which may have nothing else, an empty one stays.
-    fn narrative(&mut self, node: &Arc<Node>, value: Value<'d>, out: &mut String) -> Result<(), DeidError> {
+    fn narrative(&mut self, node: &Arc<Node>, value: Value<'w>, out: &mut String) -> Result<(), DeidError> {
         let Some(div) = self.plans.child(node, "div") else { return Ok(()) };
         let shown = value.get("div").and_then(|div| div.as_str()).map(super::xhtml::text_of).unwrap_or_default();
         let cleaned = self.value(&div.leaf, &shown)?.filter(|text| !text.trim().is_empty());

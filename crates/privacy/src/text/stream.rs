@@ -16,12 +16,16 @@ const MARGIN: usize = 1024;
 impl Scrubber {
     /// The spans of a text of any length, block by block.
     pub(crate) fn rule_spans(&self, text: &str, known: Option<&KnownPatient>, model: &[Span], out: &mut Vec<Span>) {
+        self.rule_spans_in(BLOCK, text, known, model, out);
+    }
+
+    fn rule_spans_in(&self, size: usize, text: &str, known: Option<&KnownPatient>, model: &[Span], out: &mut Vec<Span>) {
         let mut learned = Learned::default();
         let mut scratch = Scratch::default();
         let mut start = 0;
         let mut model_at = 0;
         while start < text.len() {
-            let end = block_end(text, start, BLOCK);
+            let end = block_end(text, start, size);
             let from = char_floor(text, start.saturating_sub(MARGIN));
             let to = char_floor(text, (end + MARGIN).min(text.len()));
             let from = if start == 0 { 0 } else { from };
@@ -50,13 +54,24 @@ impl Scrubber {
     /// Reads text, replaces what identifies, writes it: documents of any size in the memory of a few blocks. Bytes that are no UTF-8
     /// become U+FFFD. Returns how many spans were replaced.
     ///
-    /// A name that the text states plainly only after it was used bare is found from there on, not before: give a
-    /// [`KnownPatient`] where the patient is known.
+    /// The spans are those of [`Scrubber::spans`]; a model sees a block at a time. A name that the text states plainly only after it was
+    /// used bare is found from there on, not before, where blocks part it: give a [`KnownPatient`] where the patient is known.
     ///
     /// # Errors
     /// When reading, writing or the model fails.
     pub fn scrub(
         &self,
+        input: impl Read,
+        known: Option<&KnownPatient>,
+        replacements: &Replacements,
+        output: impl Write,
+    ) -> Result<u64, TextError> {
+        self.scrub_in(BLOCK, input, known, replacements, output)
+    }
+
+    fn scrub_in(
+        &self,
+        size: usize,
         mut input: impl Read,
         known: Option<&KnownPatient>,
         replacements: &Replacements,
@@ -64,43 +79,44 @@ impl Scrubber {
     ) -> Result<u64, TextError> {
         let mut learned = Learned::default();
         let mut scratch = Scratch::default();
-        // Text read and not yet written; `seen` bytes of it belong to the block before, kept so that rules see them.
+        // Text from a margin before the block that begins at `start`; up to `written` it is written.
         let mut pending = String::new();
-        let mut seen = 0;
+        let (mut start, mut written) = (0, 0);
         let mut bytes = Vec::with_capacity(BLOCK);
         let mut ended = false;
         let mut spans = Vec::new();
         let mut out = String::new();
         let mut count = 0u64;
         loop {
-            while !ended && pending.len() < seen + BLOCK + MARGIN {
+            while !ended && pending.len() < start + size + MARGIN {
                 ended = fill(&mut input, &mut bytes, &mut pending)?;
             }
-            if pending.len() == seen {
+            if pending.len() == start {
                 break;
             }
-            let end = if ended && pending.len() <= seen + BLOCK { pending.len() } else { block_end(&pending, seen, BLOCK) };
+            let end = block_end(&pending, start, size);
             let to = char_floor(&pending, (end + MARGIN).min(pending.len()));
             let window = &pending[..to];
             let mut extra = Vec::new();
             self.model_spans(window, &mut extra)?;
             let found = scan_block(window, &self.rules().0, known, &mut learned, &mut scratch, self.classes(), &extra);
             spans.clear();
-            let mut last = end;
+            let mut last = end.max(written);
             for span in found {
                 let (span_start, span_end) = (span.start as usize, span.end as usize);
-                if let Some(class) = span.class.filter(|_| (seen..end).contains(&span_start)) {
+                // As above: a span belongs to the block in which it starts.
+                if let Some(class) = span.class.filter(|_| (start..end).contains(&span_start) && span_start >= written) {
                     last = last.max(span_end);
-                    spans.push(Span { start: span_start - seen, end: span_end - seen, class, rule: span.rule, score: span.score });
+                    spans.push(Span { start: span_start - written, end: span_end - written, class, rule: span.rule, score: span.score });
                 }
             }
             out.clear();
-            self.replace(&pending[seen..last], &spans, replacements, &mut out);
+            self.replace(&pending[written..last], &spans, replacements, &mut out);
             output.write_all(out.as_bytes())?;
             count += spans.len() as u64;
-            let keep = char_floor(&pending, last.saturating_sub(MARGIN));
+            let keep = char_floor(&pending, end.saturating_sub(MARGIN));
             pending.drain(..keep);
-            seen = last - keep;
+            (start, written) = (end - keep, last - keep);
         }
         output.flush()?;
         Ok(count)
@@ -173,4 +189,47 @@ fn char_floor(text: &str, mut at: usize) -> usize {
         at -= 1;
     }
     at
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::text::{Replacement, Rules};
+
+    /// Pieces of notes, of which some are found only with what stands around them.
+    const PIECES: [&str; 12] = [
+        "Dr. Kim ",
+        "MRN: 257475 ",
+        "03/14/2018",
+        " seen by ",
+        "Rhonda Shea",
+        ", ",
+        "\n",
+        "St. Mary's Hospital ",
+        "(617) 555-0100",
+        "caf\u{e9} ",
+        "x",
+        " Signed: ",
+    ];
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 48, ..ProptestConfig::default() })]
+
+        #[test]
+        fn blocks_of_any_size_give_the_spans_of_the_whole(pieces in proptest::collection::vec(0..PIECES.len(), 0..400), size in 16usize..500) {
+            let text: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
+            let scrubber = Scrubber::new(Rules::builtin(&["en"]).unwrap());
+            let mut known = KnownPatient::new();
+            known.add_name("Rhonda Shea");
+            let mut spans = Vec::new();
+            scrubber.rule_spans_in(size, &text, Some(&known), &[], &mut spans);
+            let tags = Replacements::all(Replacement::Tag);
+            let (mut whole, mut streamed) = (String::new(), Vec::new());
+            scrubber.replace(&text, &spans, &tags, &mut whole);
+            scrubber.scrub_in(size, text.as_bytes(), Some(&known), &tags, &mut streamed).unwrap();
+            prop_assert_eq!(String::from_utf8(streamed).unwrap(), whole);
+        }
+    }
 }

@@ -196,6 +196,11 @@ impl Splitter {
         }
     }
 
+    /// A splitter for one document that begins with its first byte.
+    pub(super) fn of_document(limit: usize) -> Self {
+        Self { layout: Some(Layout::Document), ..Self::new(0, None, limit) }
+    }
+
     /// Gives out Bundles as one value up to that size; larger ones, and those that do not end, by their entries still.
     pub(crate) fn with_whole_bundles(self, up_to: Option<usize>) -> Self {
         Self { whole_bundle: up_to.map(|most| most.min(self.limit)), ..self }
