@@ -74,8 +74,8 @@ fn in_memory(deidentifier: &dyn DocumentDeidentifier, input: &[u8]) -> Result<(S
 
 /// A stream of one document gives what the document gives.
 fn agrees(deidentifier: &(impl StreamDeidentifier + DocumentDeidentifier), input: &[u8], step: usize) {
-    let whole = in_memory(deidentifier, input).map(|(text, ledger)| (text.trim_end().to_owned(), ledger.rows()));
-    let stream = streamed(deidentifier, input, step).map(|out| (out.text.trim_end().to_owned(), out.ledger.rows()));
+    let whole = in_memory(deidentifier, input).map(|(text, ledger)| (text.trim_end().to_owned(), ledger.rows())).ok();
+    let stream = streamed(deidentifier, input, step).map(|out| (out.text.trim_end().to_owned(), out.ledger.rows())).ok();
     assert_eq!(stream, whole);
 }
 

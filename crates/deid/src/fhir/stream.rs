@@ -186,7 +186,7 @@ struct With<'b> {
     tokens: &'b Tokens,
 }
 
-impl<'b> With<'b> {
+impl With<'_> {
     fn walk<'w>(&'w self, ids: IdMap, counts: &'w mut Ledger) -> Walk<'w> {
         let treatment = &self.of.plans.treatment;
         let run = Run { treatment, known: self.people.known.clone(), tokens: self.tokens, ledger: counts };
