@@ -4,6 +4,7 @@
 mod support;
 
 use std::{
+    fmt::Write as _,
     io::{self, Cursor, Read, Seek, SeekFrom},
     sync::Arc,
 };
@@ -128,7 +129,7 @@ fn a_bundle_by_its_entries_is_the_bundle() {
                     if at == turn {
                         text.push_str("\"resourceType\":\"Bundle\",");
                     }
-                    text.push_str(&format!("\"{name}\": {value},"));
+                    let _ = write!(text, "\"{name}\": {value},");
                 }
                 text.pop();
                 text.push_str(" }\n");
