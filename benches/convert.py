@@ -1,15 +1,18 @@
-"""Part: HL7 v2 and C-CDA to FHIR, the whole command on one core beside python-fhir-converter, in wall time."""
+"""Part: HL7 v2 and C-CDA to FHIR on one core beside python-fhir-converter: the whole command, and the conversion alone from memory to memory."""
 
 import json
 import os
 import shutil
+from collections import namedtuple
 from pathlib import Path
 
-from common import DATA, HERE, ROOT, SUTURA, Disagreement, Samples, Skip, cargo, load_average, run_child, say, venv, wait_until_idle
+from common import DATA, HERE, ROOT, SUTURA, TARGET, Disagreement, Samples, Skip, cargo, last_json_line, load_average, run_child, say, venv, wait_until_idle
 from hl7v2_parse import CORPUS_MESSAGES, corpus
 
 DOCUMENTS = 53
 PACKAGES = ["python-fhir-converter==0.3.0"]
+# What a program says of its own work.
+Timed = namedtuple("Timed", "wall_s peak_rss_mib")
 TARGETS = {"messages": ("messages/s", 20_000), "documents": ("times python-fhir-converter", 20)}
 
 
@@ -48,9 +51,26 @@ def run(repeat, build, patience_s):
     feed, found, skipped = corpus(), documents(), []
     if build:
         cargo("build", "--release", "--locked", "-p", "sutura", "--bin", "sutura")
+        cargo("build", "--release", "--locked", "-p", "sutura-convert", "--example", "v2_throughput", "--example", "ccda_throughput")
     names = DATA / "documents.txt"
     names.write_text("\n".join(map(str, found)) + "\n")
-    sides = {"sutura, HL7 v2": lambda: convert([feed], CORPUS_MESSAGES), "sutura, C-CDA": lambda: convert(found, DOCUMENTS)}
+    examples = TARGET / "release" / "examples"
+
+    def library(records, *command):
+        """The conversion alone, as its program says."""
+        child = run_child(command, count=1)
+        said = last_json_line(child.stdout)
+        if said["records"] != records or said["failed"]:
+            raise Disagreement(f"{said} of {records} records")
+        return Timed(said["convert_s"], child.peak_rss_mib), said["resources"], list(command)
+
+    sides = {
+        "sutura, HL7 v2": lambda: convert([feed], CORPUS_MESSAGES),
+        "sutura, HL7 v2, in memory": lambda: library(CORPUS_MESSAGES, examples / "v2_throughput", feed),
+        "sutura, C-CDA": lambda: convert(found, DOCUMENTS),
+        "sutura, C-CDA, in memory": lambda: library(DOCUMENTS, examples / "ccda_throughput", names, 1, "unchecked"),
+        "sutura, C-CDA, in memory, validated": lambda: library(DOCUMENTS, examples / "ccda_throughput", names, 1),
+    }
     try:
         python = [venv("fhir-converter", PACKAGES), HERE / "python_fhir_converter.py", names]
 
@@ -58,12 +78,14 @@ def run(repeat, build, patience_s):
             child = run_child(python, count=1)
             said = json.loads(child.stdout)
             failed.append(said["failed"])
+            alone.append(said["convert_s"])
             return child, said["resources"], python
 
         sides["python-fhir-converter 0.3.0, C-CDA"] = peer
+        sides["python-fhir-converter 0.3.0, C-CDA, in memory"] = lambda: (Timed(alone[-1], 0), facts["python-fhir-converter 0.3.0, C-CDA"]["resources"], ["(the same run)"])
     except Skip as skip:
         skipped.append(f"python-fhir-converter: {skip}")
-    failed, rows, samples, facts = [], [], {}, {}
+    failed, alone, rows, samples, facts = [], [], [], {}, {}
     quiet = wait_until_idle(patience_s)
     load = [load_average()]
     for turn in range(repeat):

@@ -1,5 +1,5 @@
-//! Messages a second on one core: `v2_throughput FILE [OUT]` converts a file of messages (each behind a line feed), three times, and says the rate of
-//! each time. The first time the Bundles are written to OUT, one a line.
+//! Messages a second on one core: `v2_throughput FILE [OUT]` converts a file of messages (each behind a line feed) in memory, three times, and says
+//! the rate of each time. The first time the Bundles are written to OUT, one a line. The last line is JSON, of the fastest time.
 #![allow(clippy::unwrap_used, clippy::print_stdout, clippy::exit)]
 
 use std::{io::Write, time::Instant};
@@ -20,6 +20,8 @@ fn main() {
     let mut sink = arguments.next().map(|path| std::io::BufWriter::new(std::fs::File::create(path).unwrap()));
     let text = std::fs::read_to_string(&path).unwrap();
     let mut converter = Converter::new(&Options { recorded: Some("2026-01-01T00:00:00Z".to_owned()), ..Options::default() }).unwrap();
+    let mut fastest = String::new();
+    let mut least = f64::INFINITY;
     for _ in 0..3 {
         let (mut report, mut out) = (Report::new(), Vec::new());
         let (mut count, mut bytes, mut at) = (0u64, 0u64, 0u64);
@@ -47,6 +49,13 @@ fn main() {
             count as f64 / seconds,
             bytes as f64 / seconds / 1e6
         );
+        if seconds < least {
+            least = seconds;
+            let resources: u64 = report.feeds.values().flat_map(|feed| feed.resources.values()).sum();
+            let failed: u64 = report.feeds.values().flat_map(|feed| feed.rejected.values()).sum();
+            fastest = format!(r#"{{"records": {count}, "failed": {failed}, "resources": {resources}, "convert_s": {seconds:.3}}}"#);
+        }
         sink = None;
     }
+    println!("{fastest}");
 }

@@ -177,9 +177,9 @@ impl Decoder {
     fn measure(&mut self, file: &DicomFile, bytes: &Bytes, out: &mut dyn DecodedSink) -> Result<Option<&'static str>, FormatError> {
         let record = RecordId { source: Arc::clone(&self.source), offset: 0, length: bytes.len() as u64, sha256: Sha256Hash::of(bytes) };
         let (mut failed, wanted) = (None, &mut self.wanted);
-        let mut key = ImageKey::of(file, record, 0);
+        let (mut key, mut measured) = (ImageKey::of(file, record, 0), 0);
         let outcome = Measurer::new(MeasureOptions::default()).measure_file(file, usize::MAX, |frame, report| {
-            key.frame = frame;
+            (key.frame, measured) = (frame, frame + 1);
             for table in wanted.iter_mut() {
                 match &mut table.rows {
                     Rows::Quality(rows) => rows.push(&key, report),
@@ -193,13 +193,22 @@ impl Decoder {
         if let Some(error) = failed {
             return Err(error);
         }
-        Ok(match outcome {
+        let code = match outcome {
             // A report or a plan has no pixels, and nothing is missing.
-            Ok(_) | Err(ImagingError::Pixels(PixelError::Absent)) => None,
-            Err(ImagingError::Pixels(error)) => Some(error.code()),
-            Err(ImagingError::TooLarge) => Some("image-too-large"),
-            Err(_) => Some(PixelError::Damaged.code()),
-        })
+            Ok(_) | Err(ImagingError::Pixels(PixelError::Absent)) => return Ok(None),
+            Err(ImagingError::Pixels(error)) => error.code(),
+            Err(ImagingError::TooLarge) => "image-too-large",
+            Err(_) => PixelError::Damaged.code(),
+        };
+        // The frame that could not be read stands for those behind it.
+        key.frame = measured;
+        for table in wanted.iter_mut() {
+            match &mut table.rows {
+                Rows::Quality(rows) => rows.push_unread(&key, code),
+                Rows::Metrics(rows) => rows.push_unread(&key, code),
+            }
+        }
+        Ok(Some(code))
     }
 }
 
@@ -300,10 +309,16 @@ mod tests {
     fn what_is_not_measured_is_said() {
         let requests = || vec![TableRequest::whole("image_quality")];
         let (batches, stats) = read(&file(vec![1; 100]), requests());
-        assert!(
-            batches.is_empty() && stats.accepted == 1 && stats.findings.keys().any(|key| format!("{key:?}").contains("pixels-short")),
-            "{stats:?}"
-        );
+        assert!(stats.accepted == 1 && stats.findings.keys().any(|key| format!("{key:?}").contains("pixels-short")), "{stats:?}");
+        let [(0, batch)] = &batches[..] else { panic!("{batches:?}") };
+        let text = |name: &str| batch.column_by_name(name).unwrap().as_string_view().value(0).to_owned();
+        assert_eq!((batch.num_rows(), text("not_measured"), text("verdict")), (1, "pixels-short".to_owned(), "quarantine".to_owned()));
+        assert!(batch.column_by_name("score").unwrap().is_null(0));
+        // A mask has no quality, and nothing is missing.
+        let mut mask = OwnedFile::of(&DicomFile::parse(file(vec![1; 64 * 64]), &Limits::default()).unwrap());
+        mask.data_set.set_uid(Tag(0x0008_0016), "1.2.840.10008.5.1.4.1.1.66.4");
+        let (batches, stats) = read(&mask.to_bytes().unwrap(), requests());
+        assert!(batches.is_empty() && stats.accepted == 1 && stats.findings.is_empty(), "{stats:?}");
         let (batches, stats) = read(b"this is no image at all", requests());
         assert!(batches.is_empty() && stats.rejected == 1 && stats.findings.is_empty(), "{stats:?}");
     }

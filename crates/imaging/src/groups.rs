@@ -14,6 +14,7 @@ const SERIES: &[(&str, Aggregate, &str)] = &[
     ("modality", Min, "modality"),
     ("images", Count, "_offset"),
     ("instances", CountDistinct, "sop_instance_uid"),
+    ("not_measured", Count, "not_measured"),
     ("verdict_level", Max, "verdict_level"),
     ("verdict_level_mean", Mean, "verdict_level"),
     ("score_mean", Mean, "score"),

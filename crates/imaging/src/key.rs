@@ -3,7 +3,7 @@
 use std::fmt;
 
 use sutura_core::RecordId;
-use sutura_dicom::{DicomFile, Tag};
+use sutura_dicom::{DicomFile, Tag, is_modality};
 
 /// An image: its file, its UIDs, its frame.
 #[derive(Clone, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub struct ImageKey {
     pub study: Option<String>,
     /// Patient ID (0010,0020).
     pub patient: Option<String>,
-    /// Modality (0008,0060): at most 16 characters of those that a code string has, else nothing.
+    /// Modality (0008,0060): one of those that the standard names, else nothing.
     pub modality: String,
     /// The frame, from 0.
     pub frame: usize,
@@ -48,9 +48,16 @@ impl ImageKey {
     }
 }
 
-/// The modality of a file. What is no code string is left out: pictures and logs show the word.
+/// Pixels that are no picture: masks, doses and maps of numbers. A score of quality says nothing of them.
+pub fn is_no_picture(file: &DicomFile) -> bool {
+    // Segmentation, surface and label map segmentation, RT Dose, Parametric Map.
+    const NO_PICTURES: [&str; 5] = ["66.4", "66.5", "66.7", "481.2", "30"];
+    let class = file.data_set().text(Tag(0x0008_0016)).unwrap_or_default();
+    class.strip_prefix("1.2.840.10008.5.1.4.1.1.").is_some_and(|class| NO_PICTURES.contains(&class))
+}
+
+/// The modality of a file, if it is one of the standard's: pictures and logs show the word.
 pub fn modality(file: &DicomFile) -> String {
     let text = file.data_set().text(Tag(0x0008_0060)).unwrap_or_default();
-    let is_code = text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
-    if is_code { text.into_owned() } else { String::new() }
+    if is_modality(&text) { text.into_owned() } else { String::new() }
 }

@@ -49,6 +49,6 @@ pub use error::ImagingError;
 pub use format::Images;
 pub use gate::{Breach, ImageGate, Limit, Outcome, Verdict};
 pub use image::{Image, Image8, Rescale};
-pub use key::{ImageKey, modality};
+pub use key::{ImageKey, is_no_picture, modality};
 pub use measure::{ImageReport, MeasureOptions, Measurer};
 pub use metric::{Better, Definition, Mask, Measured, Metric, Reason, Unit};

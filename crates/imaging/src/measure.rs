@@ -8,7 +8,7 @@ mod uniformity;
 
 use sutura_dicom::{
     DicomFile,
-    pixels::{FrameMap, PixelDescription, decode},
+    pixels::{FrameMap, PixelDescription, PixelError, decode},
 };
 
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
     distribution::{Distribution, Histogram},
     error::ImagingError,
     image::{Image, Rescale},
-    key::modality,
+    key::{is_no_picture, modality},
     mask::Regions,
     metric::{DEFINITIONS, Measured, Metric, Reason},
     spectrum::{Spectrum, Transformer},
@@ -94,10 +94,10 @@ impl Measurer {
     }
 
     /// Measures the frames of a file one after another, `most_frames` at most, and hands over each report with the number of its frame, from 0. Gives the number
-    /// of frames that were measured.
+    /// of frames that were measured: none where the pixels are no picture ([`is_no_picture`]).
     ///
     /// # Errors
-    /// At the first frame that cannot be decoded; those before it were handed over.
+    /// At the first frame that cannot be decoded, or is stated and not there; those before it were handed over.
     pub fn measure_file(
         &mut self,
         file: &DicomFile,
@@ -105,6 +105,9 @@ impl Measurer {
         mut take: impl FnMut(usize, &ImageReport),
     ) -> Result<usize, ImagingError> {
         let description = PixelDescription::of(file)?;
+        if is_no_picture(file) {
+            return Ok(0);
+        }
         let map = FrameMap::with(file, &description)?;
         let modality = modality(file);
         let frames = map.len().min(most_frames);
@@ -115,7 +118,8 @@ impl Measurer {
             drop(decoded);
             take(frame, &self.measure(&image, &modality));
         }
-        Ok(frames.max(1))
+        // Frames that are stated and not there are missed, not passed over.
+        if frames < description.frames.min(most_frames) { Err(PixelError::Short.into()) } else { Ok(frames.max(1)) }
     }
 
     /// Measures an image. `modality` is that of the series (`MR`, `CT`, ...): it decides which parts the score has.

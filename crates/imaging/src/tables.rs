@@ -11,10 +11,10 @@ use sutura_dicom::{Tag, dictionary};
 
 use crate::{
     error::ImagingError,
-    gate::ImageGate,
+    gate::{ImageGate, Outcome},
     key::ImageKey,
     measure::ImageReport,
-    metric::{DEFINITIONS, Unit},
+    metric::{DEFINITIONS, Metric, Unit},
 };
 
 /// The identity of the file and of the instance in it, as the reader's tables have them.
@@ -79,6 +79,11 @@ pub fn image_quality() -> &'static TableDef {
             "what the gate without limits of one's own says: pass, warn or quarantine",
         ));
         columns.push(operational("verdict_level", DataType::Int64, "the verdict as a number: 0 pass, 1 warn, 2 quarantine"));
+        columns.push(operational(
+            "not_measured",
+            DataType::Utf8View,
+            "why this frame and those after it could not be read; the metrics are null then, and the verdict is quarantine",
+        ));
         TableDef::new("image_quality", "one row for each image, with all quality metrics", columns)
     });
     &TABLE
@@ -155,6 +160,21 @@ impl MetricRows {
         }
     }
 
+    /// The row of an image that could not be read, and why: that of its score.
+    pub fn push_unread(&mut self, key: &ImageKey, reason: &'static str) {
+        let definition = Metric::Score.definition();
+        self.common.push(key);
+        let [metric, unit, formula, mask, reasons] = &mut self.words;
+        metric.append_value(definition.name);
+        unit.append_value(definition.unit.ucum("1"));
+        formula.append_value(definition.formula);
+        mask.append_value(definition.mask.as_str());
+        reasons.append_value(reason);
+        self.value.append_null();
+        self.pixels.append_value(0);
+        self.rows += 1;
+    }
+
     /// Rows since the last batch.
     pub fn len(&self) -> usize {
         self.rows
@@ -189,6 +209,7 @@ pub struct QualityRows {
     gate: ImageGate,
     verdict: StringViewBuilder,
     level: Int64Builder,
+    not_measured: StringViewBuilder,
     rows: usize,
 }
 
@@ -211,6 +232,20 @@ impl QualityRows {
         let outcome = self.gate.judge(&key.modality, report).outcome;
         self.verdict.append_value(outcome.as_str());
         self.level.append_value(outcome as i64);
+        self.not_measured.append_null();
+        self.rows += 1;
+    }
+
+    /// The row of an image that could not be read, and why. What nobody can read is put aside.
+    pub fn push_unread(&mut self, key: &ImageKey, reason: &'static str) {
+        self.values.resize_with(DEFINITIONS.len(), Float64Builder::new);
+        self.common.push(key);
+        self.sizes.iter_mut().for_each(Int64Builder::append_null);
+        self.values.iter_mut().chain(&mut self.edges).for_each(Float64Builder::append_null);
+        self.histogram.append(false);
+        self.verdict.append_value(Outcome::Quarantine.as_str());
+        self.level.append_value(Outcome::Quarantine as i64);
+        self.not_measured.append_value(reason);
         self.rows += 1;
     }
 
@@ -238,6 +273,7 @@ impl QualityRows {
         columns.push(Arc::new(self.histogram.finish()));
         columns.push(Arc::new(self.verdict.finish()));
         columns.push(Arc::new(self.level.finish()));
+        columns.push(Arc::new(self.not_measured.finish()));
         RecordBatch::try_new(image_quality().schema(), columns).map_err(ImagingError::Table)
     }
 }
@@ -245,7 +281,7 @@ impl QualityRows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Image, MeasureOptions, Measurer, Metric};
+    use crate::{Image, MeasureOptions, Measurer};
     use arrow::array::{Array, AsArray};
     use sutura_core::{ColumnMeta, RecordId, Sha256Hash};
 

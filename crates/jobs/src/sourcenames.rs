@@ -112,15 +112,11 @@ impl SourceNames {
             let decoded = percent_decoded(path);
             let name = |path: &str| path.rsplit('/').next().unwrap_or_default().to_owned();
             for form in [uri.clone(), path.to_owned(), decoded.clone(), name(path), name(&decoded)] {
-                if form.len() > 1 && text.contains(&form) {
-                    text = text.replace(&form, token);
-                }
+                text = renamed(text, &form, token);
             }
         }
         for (path, source) in &self.paths {
-            if path.len() > 1 && text.contains(path.as_str()) {
-                text = text.replace(path.as_str(), source);
-            }
+            text = renamed(text, path, source);
         }
         text
     }
@@ -134,6 +130,29 @@ impl SourceNames {
         let hidden = self.hide(&message);
         if hidden == message { error } else { JobError::Failed { message: hidden, code: error.exit_code() } }
     }
+}
+
+/// The text with `other` in the place of `name`. A name that is a plain word is only meant where it stands by itself: a folder `in` is not the
+/// `in` of another word.
+fn renamed(text: String, name: &str, other: &str) -> String {
+    if name.len() < 2 || !text.contains(name) {
+        return text;
+    }
+    if name.len() > 8 || !name.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return text.replace(name, other);
+    }
+    let is_part = |letter: Option<char>| letter.is_some_and(char::is_alphanumeric);
+    let (mut out, mut from) = (String::with_capacity(text.len()), 0);
+    for (at, _) in text.match_indices(name) {
+        if is_part(text[..at].chars().next_back()) || is_part(text[at + name.len()..].chars().next()) {
+            continue;
+        }
+        out.push_str(&text[from..at]);
+        out.push_str(other);
+        from = at + name.len();
+    }
+    out.push_str(&text[from..]);
+    out
 }
 
 /// The path that a URI's escapes stand for.
@@ -209,5 +228,7 @@ mod tests {
             assert!(hidden.contains("feed/000001") && !hidden.contains("Smith") && hidden.contains("gone"), "{hidden}");
         }
         assert_eq!(SourceNames::shown().hide("/in/Anna Smith.hl7"), "/in/Anna Smith.hl7");
+        let names = SourceNames::hidden(folder.path(), [("scans", "in", Vec::new())]).unwrap();
+        assert_eq!(names.hide("in: steps[1] names identifying columns"), "scans: steps[1] names identifying columns");
     }
 }

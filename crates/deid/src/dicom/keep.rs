@@ -1,7 +1,7 @@
 //! What stays as it is, and whether it may: every value is held to its representation, and nothing of the people in the file is in it.
 
 use sutura_dicom::{
-    Element, Tag, Vr, value,
+    Element, Tag, Vr, is_modality, value,
     write::{OwnedElement, OwnedValue},
 };
 
@@ -10,7 +10,7 @@ use super::{
     options::Dates,
     rules::{Action, BY_CLASS, By, is_temporal},
     shapes::{is_a_release, is_an_address, is_as_many, is_printed, is_what_it_says},
-    values::{is_code_string, is_modality, is_one_of_its_values, is_temporal_value, is_time_zone},
+    values::{is_code_string, is_one_of_its_values, is_temporal_value, is_time_zone},
     walk::Walk,
 };
 use crate::{

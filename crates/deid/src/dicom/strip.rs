@@ -29,7 +29,7 @@ pub(super) const STRIPPED: &str = "stripped";
 /// # Errors
 /// When the pixel data is cut off, or has to be looked at and cannot be.
 pub(crate) fn pixel_data(file: &DicomFile, owned: &mut OwnedFile, how: CleanPixels, proof: &mut Proof) -> Result<(), DeidError> {
-    if file.findings().iter().any(|finding| finding.code == "pixel-data-cut") {
+    if file.pixels_are_cut() {
         return Err(DeidError::CutPixels);
     }
     let Some(element) = file.pixel_data() else { return Ok(()) };

@@ -42,6 +42,11 @@ impl<'f> DataSet<'f> {
         }
     }
 
+    /// The first of its nodes, and the one behind its last.
+    pub(crate) fn nodes(&self) -> (u32, u32) {
+        (self.first, self.end)
+    }
+
     /// The character set of the texts in it.
     pub fn character_set(&self) -> CharacterSet {
         self.character_set

@@ -36,7 +36,10 @@ pub struct DicomFile {
     /// Whether there is more of the file behind the pixel data's beginning that was not read.
     is_beginning: bool,
     findings: Vec<Finding>,
+    pixels_are_cut: bool,
     text_findings: OnceCell<Vec<Finding>>,
+    /// The nodes of each item of the per-frame functional groups.
+    frame_groups: OnceCell<Vec<(u32, u32)>>,
     /// Elements that were looked at, to find some by tag.
     looked_at: Cell<u64>,
 }
@@ -95,13 +98,19 @@ impl DicomFile {
             deflated_bytes: None,
             is_beginning,
             findings,
+            pixels_are_cut: false,
             text_findings: OnceCell::new(),
+            frame_groups: OnceCell::new(),
             looked_at: Cell::new(0),
         };
         if file.syntax.deflated {
             return file.inflated(bytes, limits);
         }
         file.read_data_set(limits, is_beginning)?;
+        if file.is_directory() {
+            let message = "a directory of other files: it is in no row of instances, its records are the table directory_records";
+            file.findings.push(Finding::new("directory", Severity::Info, "(0004,1220)", message));
+        }
         Ok(file)
     }
 
@@ -135,6 +144,7 @@ impl DicomFile {
         self.is_beginning = stops_at_pixels && parser.stopped;
         self.nodes = parser.nodes;
         self.findings.append(&mut parser.findings);
+        self.pixels_are_cut = parser.pixels_are_cut;
         if found.is_implicit() {
             self.settle_signs();
         }
@@ -201,6 +211,20 @@ impl DicomFile {
     /// What is odd about the file's structure.
     pub fn findings(&self) -> &[Finding] {
         &self.findings
+    }
+
+    /// Whether the pixel data is not all there.
+    pub fn pixels_are_cut(&self) -> bool {
+        self.pixels_are_cut
+    }
+
+    /// What the functional groups of a frame (5200,9230) say, counted from 0. The items are found once: asking for each of many frames is the
+    /// rule.
+    pub fn frame_group(&self, frame: usize) -> Option<DataSet<'_>> {
+        let all = self.data_set();
+        let find = || all.items(Tag(0x5200_9230)).map(|item| item.nodes()).collect();
+        let (first, end) = *self.frame_groups.get_or_init(find).get(frame)?;
+        Some(DataSet::new(self, first, end, all.character_set()).with_own_character_set())
     }
 
     /// What is odd about its texts: bytes that Specific Character Set does not explain. One finding for each kind.

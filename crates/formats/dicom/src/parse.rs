@@ -96,6 +96,7 @@ pub(crate) struct Parser<'b> {
     pub(crate) stopped: bool,
     pub(crate) nodes: Vec<Node>,
     pub(crate) findings: Vec<Finding>,
+    pub(crate) pixels_are_cut: bool,
     stack: Vec<Frame>,
 }
 
@@ -117,6 +118,7 @@ impl<'b> Parser<'b> {
             stopped: false,
             nodes: Vec::with_capacity(room),
             findings: Vec::new(),
+            pixels_are_cut: false,
             stack: Vec::with_capacity(8),
         }
     }
@@ -199,9 +201,19 @@ impl<'b> Parser<'b> {
         DicomError::new(kind, at, Some(tag))
     }
 
+    /// The pixel data is not all there.
+    fn cut(&mut self, tag: Tag, at: usize, message: &str) {
+        self.pixels_are_cut = true;
+        self.finding("pixel-data-cut", Severity::Error, tag, at, message);
+    }
+
     fn finding(&mut self, code: &'static str, severity: Severity, tag: Tag, at: usize, message: &str) {
-        let is_said = self.findings.last().is_some_and(|last| last.code == code && code == "pixel-data-cut");
-        if self.findings.len() < MOST_FINDINGS && !is_said {
+        // What an error says is said once, however much else is odd.
+        let is_wanted = match severity {
+            Severity::Error => !self.findings.iter().rev().any(|known| known.code == code),
+            _ => self.findings.len() < MOST_FINDINGS,
+        };
+        if is_wanted {
             self.findings.push(Finding::new(code, severity, tag.to_string(), format!("{message} (byte {at})")));
         }
     }
@@ -440,7 +452,7 @@ impl<'b> Parser<'b> {
     /// A value longer than what is there: pixel data that is cut off is kept as far as it goes.
     fn too_long(&mut self, frame: &Frame, at: usize, tag: Tag, header: &Header, room: usize) -> Result<usize, DicomError> {
         if tag.is_pixel_data() && self.stack.len() == 1 {
-            self.finding("pixel-data-cut", Severity::Error, tag, at, "the pixel data is longer than what is left of the file");
+            self.cut(tag, at, "the pixel data is longer than what is left of the file");
             self.push(tag, at, &Header { length: room as u32, ..*header }, NodeKind::Element)?;
             return Ok(frame.end);
         }
@@ -502,24 +514,18 @@ impl<'b> Parser<'b> {
             return at + 8;
         }
         if left < 8 || tag != Tag::ITEM {
-            self.finding(
-                "pixel-data-cut",
-                Severity::Error,
-                Tag::PIXEL_DATA,
-                at,
-                "the fragments of the pixel data do not end with a delimiter",
-            );
+            self.cut(Tag::PIXEL_DATA, at, "the fragments of the pixel data do not end with a delimiter");
             self.close(frame.end);
             return frame.end;
         }
         let mut length = self.u32(at + 4, big);
         if length as usize > left - 8 {
-            self.finding("pixel-data-cut", Severity::Error, Tag::PIXEL_DATA, at, "a fragment is longer than what is left of the file");
+            self.cut(Tag::PIXEL_DATA, at, "a fragment is longer than what is left of the file");
             length = (left - 8) as u32;
         }
         let header = Header { vr: Vr::OB, bytes: 8, length, flags: 0 };
         if self.push(tag, at, &header, NodeKind::Fragment).is_err() {
-            self.finding("pixel-data-cut", Severity::Error, Tag::PIXEL_DATA, at, "the pixel data has more fragments than the limit allows");
+            self.cut(Tag::PIXEL_DATA, at, "the pixel data has more fragments than the limit allows");
             self.close(frame.end);
             return frame.end;
         }

@@ -10,7 +10,11 @@ use std::{
 use arrow::{array::RecordBatch, util::display::array_value_to_string};
 use bytes::Bytes;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, ReadStats, Reject, TableRequest};
-use sutura_dicom::{Decoder, Dicom, Options, Reader};
+use sutura_dicom::{
+    Decoder, Dicom, DicomFile, Limits, Options, Reader, Tag, Vr,
+    pixels::Modality,
+    write::{OwnedDataSet, OwnedFile},
+};
 
 fn data() -> Option<PathBuf> {
     let given = std::env::var_os("SUTURA_TEST_DATA");
@@ -211,11 +215,88 @@ fn tables_of_what_is_no_image() {
     assert_eq!(cell(&samples[0], "value", 0), "100.0");
     let records = whole(&file("pydicom/dicomdirtests/DICOMDIR").unwrap(), "directory_records");
     assert_eq!(rows(&records), 52);
+    let (batches, _, stats) = read(
+        &file("pydicom/dicomdirtests/DICOMDIR").unwrap(),
+        vec![TableRequest::whole("instances")],
+        usize::MAX >> 1,
+        serde_json::Value::Null,
+    );
+    assert!(batches.is_empty() && stats.findings.keys().any(|(code, _)| code == "directory"), "a directory is no instance, and it is said");
     let image = (0..52).find(|row| cell(&records[0], "record_type", *row) == "IMAGE").unwrap();
     assert_eq!((cell(&records[0], "patient_id", image), cell(&records[0], "modality", image)), ("77654033".into(), "CR".into()));
     assert!(cell(&records[0], "file", image).contains('/'));
     let elements = whole(&file("pydicom/CT_small.dcm").unwrap(), "elements");
     assert_eq!(cell(&elements[0], "keyword", 0), "SpecificCharacterSet");
+}
+
+/// One channel of four samples of 8 bits, coded as `interpretation` says.
+fn waveform(sop_class: &str, interpretation: &str) -> Bytes {
+    let mut group = OwnedDataSet::new();
+    group.set_u16(Tag(0x003A_0005), &[1]);
+    group.set_u32(Tag(0x003A_0010), &[4]);
+    group.set_items(Tag(0x003A_0200), vec![OwnedDataSet::new()]);
+    group.set_u16(Tag(0x5400_1004), &[8]);
+    group.set_text(Tag(0x5400_1006), Vr::CS, interpretation);
+    group.set_bytes(Tag(0x5400_1010), Vr::OB, b"NAME".to_vec());
+    let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0016), sop_class);
+    data_set.set_uid(Tag(0x0008_0018), "1.2.3");
+    data_set.set_items(Tag(0x5400_0100), vec![group]);
+    OwnedFile::new(data_set).to_bytes().unwrap().into()
+}
+
+#[test]
+fn a_cut_is_seen_behind_any_number_of_odd_things() {
+    let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0018), "1.2.3");
+    data_set.set_bytes(Tag(0x7FE0_0010), Vr::OW, vec![0; 64]);
+    let whole = OwnedFile::new(data_set).to_bytes().unwrap();
+    for stray in [0, 63, 64, 1000] {
+        // In front of the pixel data, delimiters that close nothing; behind it, less than it says.
+        let at = whole.len() - 64 - 12;
+        let strays = [0xFE, 0xFF, 0xDD, 0xE0, 0, 0, 0, 0].repeat(stray);
+        let bytes = [&whole[..at], &strays, &whole[at..whole.len() - 8]].concat();
+        let file = DicomFile::parse(bytes, &Limits::default()).unwrap();
+        let cuts = file.findings().iter().filter(|finding| finding.code == "pixel-data-cut").count();
+        assert!(file.pixels_are_cut() && cuts == 1, "{stray}: {:?}", file.findings().len());
+    }
+    assert!(!DicomFile::parse(whole, &Limits::default()).unwrap().pixels_are_cut());
+}
+
+#[test]
+fn what_many_frames_say_is_found_in_one_pass() {
+    let slope = |number: usize| {
+        let mut transformation = OwnedDataSet::new();
+        transformation.set_text(Tag(0x0028_1052), Vr::DS, "0");
+        transformation.set_text(Tag(0x0028_1053), Vr::DS, &number.to_string());
+        let mut groups = OwnedDataSet::new();
+        groups.set_items(Tag(0x0028_9145), vec![transformation]);
+        groups
+    };
+    const FRAMES: usize = 50_000;
+    let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0018), "1.2.3");
+    data_set.set_items(Tag(0x5200_9230), (1..=FRAMES).map(slope).collect());
+    let file = DicomFile::parse(OwnedFile::new(data_set).to_bytes().unwrap(), &Limits::default()).unwrap();
+    let begin = std::time::Instant::now();
+    for frame in 0..FRAMES {
+        assert_eq!(Modality::of(&file, frame).value(1.0), (frame + 1) as f64);
+    }
+    assert!(file.frame_group(FRAMES).is_none());
+    // Looking through the items for each frame takes minutes.
+    assert!(begin.elapsed().as_secs() < 60, "{:?}", begin.elapsed());
+}
+
+#[test]
+fn recorded_sound_is_not_in_the_samples() {
+    for (sop_class, interpretation, stored) in [
+        ("1.2.840.10008.5.1.4.1.1.9.4.1", "UB", ""),
+        ("1.2.840.10008.5.1.4.1.1.9.1.1", "MB", ""),
+        ("1.2.840.10008.5.1.4.1.1.9.1.1", "UB", "78.0"),
+    ] {
+        let samples = whole(&waveform(sop_class, interpretation), "waveform_samples");
+        assert_eq!((rows(&samples), cell(&samples[0], "stored_value", 0).as_str()), (4, stored), "{sop_class} {interpretation}");
+    }
 }
 
 #[test]

@@ -16,12 +16,12 @@ use std::{
 use serde::Serialize;
 use sutura_core::Format;
 use sutura_dicom::{
-    DicomFile, Limits, Tag,
+    DicomFile, Limits,
     pixels::{FrameMap, PixelDescription, PixelError, decode},
 };
 use sutura_engine::{Engine, EngineOptions, SourceFile};
 use sutura_imaging::{
-    Catalogue, Image, Image8, ImageGate, Images, MeasureOptions, Measurer, Metric, Outcome as Verdict, Rescale, modality,
+    Catalogue, Image, Image8, ImageGate, Images, MeasureOptions, Measurer, Metric, Outcome as Verdict, Rescale, is_no_picture, modality,
 };
 
 use super::{block_on, engine_with, read_text, whole};
@@ -265,14 +265,6 @@ fn one(measurer: &mut Measurer, number: usize, source: &SourceFile, plan: &Plan<
             with(&mut |found| found.undecoded.extend(rejected.take()));
         }
     }
-}
-
-/// Pixels that are no picture: masks, doses and maps of numbers. A score of quality says nothing of them.
-fn is_no_picture(file: &DicomFile) -> bool {
-    // Segmentation, surface and label map segmentation, RT Dose, Parametric Map.
-    const NO_PICTURES: [&str; 5] = ["66.4", "66.5", "66.7", "481.2", "30"];
-    let class = file.data_set().text(Tag(0x0008_0016)).unwrap_or_default();
-    class.strip_prefix("1.2.840.10008.5.1.4.1.1.").is_some_and(|class| NO_PICTURES.contains(&class))
 }
 
 /// Decodes the frames of a file one after another, as long as they are wanted.

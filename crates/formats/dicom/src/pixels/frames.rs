@@ -52,7 +52,7 @@ impl FrameMap {
             let bits = description.native_frame_bits();
             let there = (element.length() * 8).checked_div(bits).unwrap_or(0);
             // A length beyond the file, though the whole image is there, is of another image than the one described.
-            if there >= description.frames && file.findings().iter().any(|finding| finding.code == "pixel-data-cut") {
+            if there >= description.frames && file.pixels_are_cut() {
                 return Err(PixelError::Damaged);
             }
             let fragments = vec![(element.offset(), element.length())];

@@ -214,7 +214,7 @@ pub fn is_inverse(file: &DicomFile, description: &PixelDescription) -> bool {
 /// The item of a functional group: of the frame, else of all frames, else the data set itself.
 fn group(file: &DicomFile, frame: usize, sequence: u32) -> DataSet<'_> {
     let data_set = file.data_set();
-    let own = data_set.get(Tag(0x5200_9230)).and_then(|groups| groups.items().nth(frame));
+    let own = file.frame_group(frame);
     let shared = data_set.item(Tag(0x5200_9229));
     match (own.and_then(|groups| groups.item(Tag(sequence))), shared.and_then(|groups| groups.item(Tag(sequence)))) {
         (Some(item), _) | (None, Some(item)) => item,

@@ -103,12 +103,13 @@ impl Log {
     /// Adds a record. It is durable when this comes back; its segment is not settled before it is given back.
     pub(super) fn append(&self, line: &[u8], file: Option<&mut Buffer>) -> io::Result<Held> {
         let size = record::size_of(line.len(), file.as_ref().map_or(0, |file| file.len()));
-        let mut held = Held { segment: Some(self.shared.take(size)?), shared: Arc::clone(&self.shared) };
+        let mut held = Held { segment: Some(self.shared.take(size)?), shared: Arc::clone(&self.shared), is_owed: false };
         let sequence = self.shared.sequence.fetch_add(1, Ordering::Relaxed);
         match &mut held.segment {
             Some(segment) => segment.append(sequence, line, file)?,
             None => return Err(io::ErrorKind::NotFound.into()),
         }
+        held.is_owed = true;
         Ok(held)
     }
 }
@@ -127,11 +128,14 @@ impl Drop for Log {
 pub(super) struct Held {
     segment: Option<Segment>,
     shared: Arc<Shared>,
+    /// Nobody has said yet what became of the record.
+    is_owed: bool,
 }
 
 impl Held {
     /// The file of the record is there.
     pub(super) fn placed(mut self, path: &str) {
+        self.is_owed = false;
         if let Some(segment) = &mut self.segment {
             segment.placed.push(path.to_owned());
         }
@@ -139,6 +143,7 @@ impl Held {
 
     /// The file of the record could not be written: it is tried again.
     pub(super) fn not_placed(mut self, name: Option<Name>) {
+        self.is_owed = false;
         if let Some(segment) = &mut self.segment {
             segment.unplaced.push(name);
         }
@@ -147,7 +152,11 @@ impl Held {
 
 impl Drop for Held {
     fn drop(&mut self) {
-        if let Some(segment) = self.segment.take() {
+        if let Some(mut segment) = self.segment.take() {
+            if self.is_owed {
+                // Whoever had it is gone: the record may have been answered, so its segment is not forgotten.
+                segment.unplaced.push(None);
+            }
             let mut state = self.shared.lock();
             if !segment.unplaced.is_empty() || !segment.has_room(1) {
                 state.full.push(segment);

@@ -66,7 +66,13 @@ fn sample_table() -> Table {
             Read::Number(|row| row.values.get(2).copied().filter(|seconds| seconds.is_finite())),
         )
         .in_unit("s"),
-        computed("stored_value", "(5400,1010)", Clinical, "the sample as stored", Read::Number(|row| row.values.first().copied())),
+        computed(
+            "stored_value",
+            "(5400,1010)",
+            Clinical,
+            "the sample as stored; null of recorded sound, as is the value: a voice is an identifier, and what it says is not known",
+            Read::Number(|row| row.values.first().copied().filter(|stored| stored.is_finite())),
+        ),
         computed(
             "value",
             "(5400,1010)",
@@ -95,6 +101,12 @@ pub(in crate::tables) fn channels(row: &Row<'_>, add: &mut Add<'_>) -> Result<()
     Ok(())
 }
 
+/// Whether a waveform is recorded sound: by its class, or coded as telephones do (mu-law, A-law).
+fn is_sound(row: &Row<'_>, interpretation: &str) -> bool {
+    let text = |tag| row.record.data_set.text(Tag(tag)).unwrap_or_default();
+    text(0x0008_0016).starts_with("1.2.840.10008.5.1.4.1.1.9.4.") || text(0x0008_0060) == "AU" || matches!(interpretation, "MB" | "AB")
+}
+
 /// A channel and the line that its samples are on.
 struct Channel<'d> {
     item: DataSet<'d>,
@@ -113,10 +125,11 @@ pub(in crate::tables) fn samples(row: &Row<'_>, add: &mut Add<'_>) -> Result<(),
             continue;
         }
         let step = around.number(Tag(0x003A_001A)).filter(|frequency| *frequency > 0.0).map_or(f64::NAN, |frequency| 1.0 / frequency);
+        let is_sound = is_sound(row, &interpretation);
         // Samples of all channels at one time, then those of the next.
         for (position, bytes) in data.bytes().chunks_exact(size).enumerate() {
             let (number, place) = (position / channels.len(), position % channels.len());
-            let stored = stored(bytes, &interpretation, data.is_big_endian());
+            let stored = if is_sound { f64::NAN } else { stored(bytes, &interpretation, data.is_big_endian()) };
             let channel = &channels[place];
             let values = [stored, stored * channel.factor + channel.baseline, number as f64 * step];
             add(&Row {
