@@ -218,6 +218,13 @@ impl DicomFile {
         self.pixels_are_cut
     }
 
+    /// Whether native pixel data says of itself that it is longer than a file of so many bytes: of a file of which only the beginning was read
+    /// nothing else is known. Of a deflated data set it is not known.
+    pub fn pixels_end_behind(&self, size: u64) -> bool {
+        let is_longer = |pixels: Element<'_>| !pixels.is_fragments() && (pixels.offset() + pixels.length()) as u64 > size;
+        self.is_beginning && self.deflated_bytes.is_none() && self.pixel_data().is_some_and(is_longer)
+    }
+
     /// What the functional groups of a frame (5200,9230) say, counted from 0. The items are found once: asking for each of many frames is the
     /// rule.
     pub fn frame_group(&self, frame: usize) -> Option<DataSet<'_>> {

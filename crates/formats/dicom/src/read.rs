@@ -209,7 +209,9 @@ impl BlockDecoder for Decoder {
         if !block.is_empty() {
             self.hold(block);
         }
-        Ok(Progress::More)
+        // It is a reject whatever comes, and what is packed may be without end.
+        let is_hopeless = matches!(self.held, Held::Beginning { file: None, .. });
+        Ok(if is_hopeless { Progress::Done } else { Progress::More })
     }
 
     fn finish(&mut self, out: &mut dyn DecodedSink) -> Result<ReadStats, FormatError> {

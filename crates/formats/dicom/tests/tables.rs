@@ -12,7 +12,7 @@ use bytes::Bytes;
 use sutura_core::{BlockDecoder, Decoded, DecoderSpec, Format, ReadStats, Reject, TableRequest};
 use sutura_dicom::{
     Decoder, Dicom, DicomFile, Limits, Options, Reader, Tag, Vr,
-    pixels::Modality,
+    pixels::lut::Modality,
     write::{OwnedDataSet, OwnedFile},
 };
 
@@ -248,6 +248,7 @@ fn waveform(sop_class: &str, interpretation: &str) -> Bytes {
 #[test]
 fn a_cut_is_seen_behind_any_number_of_odd_things() {
     let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0016), "1.2.840.10008.5.1.4.1.1.7");
     data_set.set_uid(Tag(0x0008_0018), "1.2.3");
     data_set.set_bytes(Tag(0x7FE0_0010), Vr::OW, vec![0; 64]);
     let whole = OwnedFile::new(data_set).to_bytes().unwrap();
@@ -275,6 +276,7 @@ fn what_many_frames_say_is_found_in_one_pass() {
     };
     const FRAMES: usize = 50_000;
     let mut data_set = OwnedDataSet::new();
+    data_set.set_uid(Tag(0x0008_0016), "1.2.840.10008.5.1.4.1.1.7");
     data_set.set_uid(Tag(0x0008_0018), "1.2.3");
     data_set.set_items(Tag(0x5200_9230), (1..=FRAMES).map(slope).collect());
     let file = DicomFile::parse(OwnedFile::new(data_set).to_bytes().unwrap(), &Limits::default()).unwrap();

@@ -34,6 +34,9 @@ const HEADER: u64 = 256 << 10;
 /// Bytes of a deflated data set, unpacked, at most.
 const MOST_INFLATED: usize = 256 << 20;
 
+/// Bytes that a frame is held in beside its pixels while a file is encoded anew: its code, its place, the copy that is compared.
+const FRAME_KEPT: u64 = 512;
+
 /// Files that are worked on together: one, or those of a series whose face is taken off.
 pub(super) struct Unit {
     pub(super) files: Vec<PathBuf>,
@@ -339,7 +342,7 @@ impl Shop {
         match self.encode {
             Coding::Keep if looks_at_pixels => frame,
             Coding::Keep => 0,
-            _ => frames.saturating_mul(frame.saturating_mul(2).saturating_add(64)),
+            _ => frames.saturating_mul(frame.saturating_mul(2).saturating_add(FRAME_KEPT)),
         }
     }
 

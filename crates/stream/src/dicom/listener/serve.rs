@@ -12,7 +12,7 @@ use rustls::ServerConfig;
 use sha2::{Digest, Sha256};
 use sutura_core::Severity;
 use sutura_dicom::{
-    DicomError, DicomFile, Element, Limits, Tag,
+    DicomError, DicomFile, Limits, Tag,
     dimse::{AcceptPolicy, Association, Command, CommandField, DimseError, Incoming, Status, VERIFICATION, meta_information},
 };
 
@@ -428,8 +428,7 @@ fn said_in(file: &DicomFile, size: u64) -> Said {
         }
     }
     // Of a large one only the beginning is here, but native pixel data says how long it is.
-    let is_cut = |pixels: Element<'_>| !pixels.is_fragments() && (pixels.offset() + pixels.length()) as u64 > size;
-    if file.is_beginning() && said.broken.is_none() && file.pixel_data().is_some_and(is_cut) {
+    if said.broken.is_none() && file.pixels_end_behind(size) {
         said.broken = Some(("pixel-data-cut", "the pixel data is longer than what came".to_owned()));
     }
     said

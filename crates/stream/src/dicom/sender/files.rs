@@ -41,7 +41,15 @@ pub(super) fn list(paths: &[PathBuf]) -> Result<Vec<PathBuf>, StreamError> {
     let mut files = Vec::new();
     for path in paths {
         let failed = |error| StreamError::Folder(path.clone(), error);
-        if fs::metadata(path).map_err(failed)?.is_dir() { walk(path, &mut files).map_err(failed)? } else { files.push(path.clone()) }
+        let metadata = fs::metadata(path).map_err(failed)?;
+        if metadata.is_dir() {
+            walk(path, &mut files).map_err(failed)?;
+        } else if metadata.is_file() {
+            files.push(path.clone());
+        } else {
+            // Of a pipe nobody knows when it ends, or whether it begins.
+            return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "neither a file nor a folder")));
+        }
     }
     files.sort_unstable();
     files.dedup();
@@ -99,14 +107,15 @@ pub(super) fn look_at(path: &Path) -> Result<Instance, (SendOutcome, String)> {
     if parsed.is_directory() {
         return Err((SendOutcome::NotAnInstance, "the file is a directory of other files (DICOMDIR)".to_owned()));
     }
-    let uid = |in_data_set, in_meta| {
-        let uid = parsed.data_set().text(Tag(in_data_set)).or_else(|| parsed.meta().text(Tag(in_meta)));
-        uid.filter(|uid| dimse::is_uid(uid)).map(std::borrow::Cow::into_owned)
-    };
-    let (Some(sop_class), Some(sop_instance)) = (uid(0x0008_0016, 0x0002_0002), uid(0x0008_0018, 0x0002_0003)) else {
-        return Err(no_instance("the file does not say its SOP class and instance".to_owned()));
+    // What the meta information says is not sent: a receiver finds it in the data set or refuses it.
+    let uid = |tag| parsed.data_set().text(Tag(tag)).filter(|uid| dimse::is_uid(uid)).map(std::borrow::Cow::into_owned);
+    let (Some(sop_class), Some(sop_instance)) = (uid(0x0008_0016), uid(0x0008_0018)) else {
+        return Err(no_instance("the data set does not say its SOP class and instance".to_owned()));
     };
     let offset = parsed.data_set_offset() as u64;
+    if parsed.pixels_are_cut() || parsed.pixels_end_behind(size) {
+        return Err((SendOutcome::Failed, "the pixel data is cut off: it is longer than what is left of the file".to_owned()));
+    }
     if size.saturating_sub(offset) % 2 == 1 && !parsed.transfer_syntax().deflated {
         let reason = "the data set has an odd number of bytes, which no message may have (PS3.8): write the file again with even lengths";
         return Err((SendOutcome::Failed, reason.to_owned()));

@@ -3,7 +3,7 @@
 use std::{
     collections::HashMap,
     fs::{File, OpenOptions},
-    io::{self, BufRead, BufReader, Seek, SeekFrom, Write},
+    io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write},
     path::{Path, PathBuf},
     sync::{Mutex, PoisonError},
 };
@@ -22,6 +22,9 @@ struct Line {
     to: String,
 }
 
+/// Bytes of a line at most: paths end before.
+const LONGEST_LINE: u64 = 1 << 20;
+
 /// The state file, or nothing where none is wanted.
 pub(super) struct State {
     to: String,
@@ -38,12 +41,21 @@ impl State {
         #[cfg(unix)]
         std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
         let mut file = options.open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "no regular file"));
+        }
         let mut sent = HashMap::new();
         let mut line = Vec::new();
         let mut reader = BufReader::new(&file);
         let mut is_torn = false;
-        while reader.read_until(b'\n', &mut line)? > 0 {
+        while reader.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? > 0 {
             is_torn = !line.ends_with(b"\n");
+            if is_torn && line.len() as u64 == LONGEST_LINE {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidData,
+                    "a line is longer than any that was written here: not a state file",
+                ));
+            }
             if let Ok(known) = serde_json::from_slice::<Line>(&line)
                 && known.to == to
             {
