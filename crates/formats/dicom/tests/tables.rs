@@ -282,7 +282,7 @@ fn what_many_frames_say_is_found_in_one_pass() {
     let file = DicomFile::parse(OwnedFile::new(data_set).to_bytes().unwrap(), &Limits::default()).unwrap();
     let begin = std::time::Instant::now();
     for frame in 0..FRAMES {
-        assert_eq!(Modality::of(&file, frame).value(1.0), (frame + 1) as f64);
+        assert!((Modality::of(&file, frame).value(1.0) - (frame + 1) as f64).abs() < 0.5);
     }
     assert!(file.frame_group(FRAMES).is_none());
     // Looking through the items for each frame takes minutes.
