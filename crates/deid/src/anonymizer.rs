@@ -28,17 +28,20 @@ use config::{Below, Config, Method, Path, Rule, Scope};
 use methods::{Made, hash_reference, perturb, redact_date, redact_zip, shift_date, shift_days};
 use tree::{Element, Tree, type_of};
 
-/// A configuration, compiled. One serves all threads.
+/// A configuration, compiled. One serves all threads; copies are cheap.
+#[derive(Clone)]
 pub struct Anonymizer {
-    config: Config,
+    config: Arc<Config>,
     context: Option<Arc<PrivacyContext>>,
     hash: Option<HashKey>,
+    shift_key: String,
     file: String,
     folder: String,
-    places: HashMap<&'static str, crate::document::Leaf>,
+    places: Arc<HashMap<&'static str, crate::document::Leaf>>,
 }
 
 /// HMAC-SHA256 by hand over the hash that is there: key blocks of RFC 2104.
+#[derive(Clone)]
 struct HashKey {
     inner: [u8; 64],
     outer: [u8; 64],
@@ -80,15 +83,44 @@ impl Anonymizer {
         let config = Config::parse(json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json))?;
         let hash = (!config.parameters.hash_key.is_empty()).then(|| HashKey::new(&config.parameters.hash_key));
         let places = ["keep", "redact", "dateShift", "cryptoHash", "encrypt", "substitute", "perturb", "generalize"];
-        let places = places.into_iter().map(|word| (word, Treatment::unknown(word))).collect();
-        Ok(Self { config, context: None, hash, file: String::new(), folder: String::new(), places })
+        let places = Arc::new(places.into_iter().map(|word| (word, Treatment::unknown(word))).collect());
+        let shift_key = config.parameters.date_shift_key.clone();
+        Ok(Self { config: Arc::new(config), context: None, hash, shift_key, file: String::new(), folder: String::new(), places })
     }
 
-    /// With keys for rules that encrypt. The other anonymizer's ciphertexts are not made: ours are deterministic, and opened by `decrypt`.
+    /// Whether the bytes are such a configuration, by its rules; it may still have mistakes.
+    pub fn is_configuration(json: &[u8]) -> bool {
+        let mut parser = Parser::default();
+        let json = json.strip_prefix(b"\xef\xbb\xbf").unwrap_or(json);
+        parser.parse(json).is_ok_and(|document| document.root().get("fhirPathRules").is_some())
+    }
+
+    /// With the keys of a project: for rules that encrypt, and in the place of `cryptoHashKey` and `dateShiftKey` where the configuration has
+    /// none. The other anonymizer's ciphertexts are not made: ours are deterministic, and opened by `decrypt`.
     #[must_use]
     pub fn with_context(mut self, context: Arc<PrivacyContext>) -> Self {
+        // Codes of fixed words under the project's key: known to nobody without it.
+        let derived = |word: &str| context.pseudonym("fhir-anonymizer-key", word);
+        if self.hash.is_none() {
+            self.hash = derived("cryptoHash").as_deref().map(HashKey::new);
+        }
+        if self.shift_key.is_empty() {
+            self.shift_key = derived("dateShift").unwrap_or_default();
+        }
         self.context = Some(context);
         self
+    }
+
+    /// The methods of rules for which there is no key: each resource that they meet would be refused, or its dates be moved by days that
+    /// anybody can work out.
+    pub fn without_keys(&self) -> Vec<&'static str> {
+        let uses = |wanted: fn(&Method) -> bool| self.config.rules.iter().any(|rule| wanted(&rule.method));
+        let lacks = [
+            ("cryptoHash", self.hash.is_none() && uses(|method| matches!(method, Method::CryptoHash))),
+            ("dateShift", self.shift_key.is_empty() && uses(|method| matches!(method, Method::DateShift))),
+            ("encrypt", self.context.is_none() && uses(|method| matches!(method, Method::Encrypt))),
+        ];
+        lacks.into_iter().filter(|(_, lacks)| *lacks).map(|(method, _)| method).collect()
     }
 
     /// For shifts that are the same in a file or folder: what names it.
@@ -257,7 +289,7 @@ impl Anonymizer {
                     Scope::File => self.file.as_str(),
                     Scope::Folder => self.folder.as_str(),
                 };
-                let days = shift_days(scope, &parameters.date_shift_key);
+                let days = shift_days(scope, &self.shift_key);
                 ("dateShift", Some(PERTURBED), shift_date(text, days, parameters.partial_dates, work.today))
             }
             Method::DateShift => ("dateShift", None, Made::Same),
@@ -558,4 +590,36 @@ fn label(resource: Value<'_>, work: &Work<'_>, done: Done, body: &str, out: &mut
 fn is_changed(work: &Work<'_>, value: Value<'_>) -> bool {
     let first = value.items().next().unwrap_or(value);
     work.tree.at(first).is_some_and(|at| (at..work.tree.elements[at].end).any(|place| work.changes.contains_key(&place)))
+}
+
+#[cfg(test)]
+mod tests {
+    use sutura_privacy::{KeyRing, Scope};
+
+    use super::*;
+
+    const CONFIGURATION: &str = r#"{"fhirVersion": "R4", "fhirPathRules": [
+        {"path": "Resource.id", "method": "cryptoHash"}, {"path": "nodesByType('HumanName')", "method": "redact"},
+        {"path": "Patient.birthDate", "method": "dateShift"}]}"#;
+
+    #[test]
+    fn keys_come_from_the_project_where_the_configuration_has_none() {
+        assert!(Anonymizer::is_configuration(CONFIGURATION.as_bytes()) && !Anonymizer::is_configuration(b"{}"));
+        let bare = Anonymizer::from_json(CONFIGURATION.as_bytes()).unwrap();
+        assert_eq!(bare.without_keys(), ["cryptoHash", "dateShift"]);
+        let ring = KeyRing::generate().unwrap();
+        let of = |project: &str| {
+            let context = Arc::new(PrivacyContext::new(&ring, Scope::new(project, "d"), None).unwrap());
+            let keyed = bare.clone().with_context(context);
+            assert!(keyed.without_keys().is_empty());
+            let (mut out, mut ledger) = (Vec::new(), Ledger::new());
+            let patient = br#"{"resourceType":"Patient","id":"p1","name":[{"family":"Zork"}],"birthDate":"1980-05-01"}"#;
+            keyed.deidentify(patient, &mut out, &mut ledger).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let one = of("one");
+        assert!(!one.contains("p1") && !one.contains("Zork") && !one.contains("1980-05-01") && one.contains("\"birthDate\""), "{one}");
+        assert_eq!(one, of("one"));
+        assert_ne!(one, of("two"));
+    }
 }

@@ -11,9 +11,10 @@ use std::{collections::HashMap, io::Write};
 use sutura_ccda::{Content, Document, Element, Limits, Namespace};
 use sutura_core::PhiClass;
 use sutura_hl7v2::timestamp;
-use sutura_privacy::{CodeShape, is_age_code};
+use sutura_privacy::{CodeShape, LabelAction, Policy, is_age_code, labels::LabelSet};
 
 use crate::{
+    category::{Category, of_statement},
     document::{DocumentDeidentifier, Form, Ids, Known, Role, Run, Treatment, number_of_code},
     error::DeidError,
     ledger::{Ledger, Outcome},
@@ -105,6 +106,7 @@ impl CcdaDeidentifier {
             anchors: HashMap::new(),
             anchored: std::collections::HashSet::new(),
             ages: false,
+            kept: kept_categories(document.root(), self.treatment.privacy.policy()),
         };
         walk.find_anchors(document.root())?;
         let mut text = String::with_capacity(bytes_in);
@@ -114,6 +116,15 @@ impl CcdaDeidentifier {
         counts.document(bytes_in, text.len());
         Ok(text)
     }
+}
+
+/// A document with a sensitive category in it.
+const RESTRICTED: &str = " code=\"R\" codeSystem=\"2.16.840.1.113883.5.25\" codeSystemName=\"Confidentiality\" displayName=\"restricted\"";
+
+/// The categories of the statements that stay.
+fn kept_categories(root: Element<'_>, policy: &Policy) -> LabelSet {
+    let entries = root.descendants().filter(|element| element.name() == "entry");
+    entries.fold(LabelSet::NONE, |all, entry| all.union(Category::of(of_statement(entry), policy).kept()))
 }
 
 /// What stands for the patient, as the reader's `patient_id` says: the first identifier with an extension, else the first root.
@@ -194,6 +205,8 @@ struct Walk<'w> {
     anchored: std::collections::HashSet<String>,
     /// Whether the statement that is walked says an age.
     ages: bool,
+    /// The categories of what stays: the document says that it is restricted.
+    kept: LabelSet,
 }
 
 /// What became of an element's inside.
@@ -237,12 +250,23 @@ impl Walk<'_> {
             self.count(Slot::Unknown, Outcome::Unknown);
             return Ok(());
         }
+        if name == "entry" && parent == "section" {
+            let category = Category::of(of_statement(element), self.of.treatment.privacy.policy());
+            if !category.labels.is_empty() {
+                self.run.ledger.category(category);
+            }
+            if category.action != LabelAction::Keep {
+                return Ok(());
+            }
+        }
         let ages = self.ages;
         if name == "observation" {
             self.ages = element.child("code").and_then(|code| code.attr("code")).is_some_and(says_age);
         }
         let mut inside = Inside::default();
-        if name == "id" || name == "setId" {
+        if name == "confidentialityCode" && parent == "ClinicalDocument" && !self.kept.is_empty() {
+            inside.attributes.push_str(RESTRICTED);
+        } else if name == "id" || name == "setId" {
             self.identifier(element, parent, &mut inside)?;
         } else {
             self.attributes(element, parent, &mut inside)?;
@@ -286,6 +310,13 @@ impl Walk<'_> {
             out.push('>');
         }
         Ok(())
+    }
+
+    /// Whether the policy takes a statement of the section, or the section itself is of a category that it takes.
+    fn hides_statements(&self, section: Option<Element<'_>>) -> bool {
+        let policy = self.of.treatment.privacy.policy();
+        let hidden = |element: Element<'_>| Category::of(of_statement(element), policy).action != LabelAction::Keep;
+        section.is_some_and(|section| section.children().any(|child| matches!(child.name(), "entry" | "code") && hidden(child)))
     }
 
     /// The attributes of an element.
@@ -384,6 +415,11 @@ impl Walk<'_> {
         }
         if name == "text" && parent == "section" {
             inside.had |= element.content().next().is_some();
+            // It tells what the statements of its section tell.
+            if self.hides_statements(element.parent()) {
+                self.count(Slot::Text, Outcome::Removed);
+                return Ok(());
+            }
             return self.narrative(element, &mut inside.content);
         }
         for part in element.content() {

@@ -61,6 +61,9 @@ pub enum DeidError {
         /// Where it is.
         place: &'static str,
     },
+    /// The record shows a sensitive category that does not leave under the policy.
+    #[error("it shows a sensitive category that the policy withholds")]
+    Withheld,
     /// The text stage failed.
     #[error("free text could not be cleaned: {0}")]
     Text(&'static str),
@@ -92,6 +95,7 @@ impl DeidError {
             Self::Write(_) => "not-written",
             Self::NotRead { .. } => "not-read",
             Self::Meaning { .. } => "modifier-not-released",
+            Self::Withheld => "withheld",
             Self::Text(_) => "text-not-cleaned",
             Self::Input(_) => "not-readable",
             Self::Output(_) => "not-written",

@@ -76,6 +76,10 @@ impl DocumentDeidentifier for FhirDeidentifier {
         let mut parser = Parser::new(self.limits);
         let document = parser.parse(input).map_err(|_| NOT_JSON)?;
         let root = document.root();
+        if let Some(category) = self.plans.withheld(root) {
+            ledger.category(category);
+            return Err(DeidError::Withheld);
+        }
         let people = People::of(root, self.index.as_deref());
         let tokens = people.known.tokens();
         let mut counts = Ledger::new();

@@ -4,6 +4,7 @@
 //! the column's. Segments and fields without a definition go, Z segments too. Documents in OBX-5 (ED, RP) go and leave the field empty. What must have a
 //! value by the version of the message, and has none any more, gets one that says nothing: `""`, or a name of type `S` (table 0200).
 
+mod categories;
 mod plan;
 mod stream;
 
@@ -16,13 +17,14 @@ use sutura_hl7v2::{
     defs::Version,
     escape, timestamp,
 };
-use sutura_privacy::is_age_code;
+use sutura_privacy::{LabelAction, is_age_code};
 
 use crate::{
     document::{DocumentDeidentifier, Form, Known, Leaf, Role, Run, Treatment},
     error::DeidError,
     ledger::{Ledger, Outcome},
 };
+use categories::{Groups, shows_category};
 use plan::{FieldPlan, Plans, SegmentPlan};
 
 /// De-identifies HL7 v2 messages. One serves all threads.
@@ -117,6 +119,8 @@ impl Written {
 struct Around<'m> {
     version: Version,
     patient: Option<Cow<'m, str>>,
+    /// Whether what is clinical in the segment goes, by its category.
+    is_redacted: bool,
 }
 
 impl Hl7v2Deidentifier {
@@ -131,8 +135,10 @@ impl Hl7v2Deidentifier {
             version: Version::parse(&stated).unwrap_or(Version::V2_5_1),
             // What stands before the first PID is about it.
             patient: message.segment("PID").and_then(|pid| patient_of(&pid)),
+            is_redacted: false,
         };
         let mut written = Written { delimiters, header: Vec::new(), body: String::with_capacity(message.text().len()) };
+        let groups = Groups::of(message, self.plans.treatment().privacy.policy());
         for (at, segment) in message.segments().enumerate() {
             if at == 0 {
                 let Some(plan) = self.plans.segment("MSH") else { continue };
@@ -147,8 +153,14 @@ impl Hl7v2Deidentifier {
             if plan.def.name == "PID" {
                 around.patient = patient_of(&segment);
             }
+            let category = groups.category(at, run.ledger);
+            if category.action == LabelAction::Withhold {
+                continue;
+            }
+            around.is_redacted = category.action == LabelAction::Redact;
             self.segment(&segment, &plan, &around, &mut run, &mut written.body)?;
         }
+        groups.mark(&mut written, message)?;
         // The control id must be there and may not be the old one: one made of what is released.
         if written.header.len() > 9 && written.header[9].is_empty() {
             let hash = Sha256Hash::of(written.joined().as_bytes()).to_string();
@@ -199,6 +211,11 @@ impl Hl7v2Deidentifier {
             out.push(char::from(delimiters.field));
             let start = out.len();
             match (plan.def.name, at) {
+                _ if around.is_redacted && shows_category(plan.def.name, plan.field(at), at) => {
+                    if !raw.is_empty() {
+                        run.ledger.record(&plan.field(at).leaf(1, 1).place, Outcome::Removed);
+                    }
+                }
                 ("OBX", 5) => self.observation(segment, raw, patient, run, out)?,
                 ("PID", 3) => self.identifiers(segment, plan.field(3), patient, run, out)?,
                 _ => Self::field(plan.field(at), raw, delimiters, patient, run, out)?,

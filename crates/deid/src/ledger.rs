@@ -12,7 +12,12 @@ use arrow::{
 };
 use serde::Serialize;
 use sutura_core::{ColumnMeta, PhiClass};
-use sutura_privacy::{Method, SchemaPlan};
+use sutura_privacy::{
+    LabelAction, Method, SchemaPlan,
+    labels::{Label, Notice},
+};
+
+use crate::category::Category;
 
 /// Places that are told apart in one ledger; the rest are counted together.
 const MOST_PLACES: usize = 20_000;
@@ -85,6 +90,9 @@ pub struct Ledger {
     /// Places are shared with the plans they come from: found by their address, told apart by what they say when the counts are shown.
     counts: HashMap<usize, (Arc<Place>, Counts)>,
     other: Counts,
+    /// Resources, segments and statements by the categories that their codes show, and what was done with them.
+    categories: BTreeMap<(Label, LabelAction), u64>,
+    notice: Option<Notice>,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -162,6 +170,24 @@ impl Ledger {
         }
     }
 
+    /// Counts a resource, segment or statement of some categories.
+    pub(crate) fn category(&mut self, category: Category) {
+        for label in category.labels.iter() {
+            *self.categories.entry((label, category.action)).or_default() += 1;
+        }
+        self.notice = self.notice.or(category.notice());
+    }
+
+    /// Resources, segments and statements whose codes show a sensitive category: which, what was done, and how many.
+    pub fn categories(&self) -> impl Iterator<Item = (Label, LabelAction, u64)> + '_ {
+        self.categories.iter().map(|((label, action), count)| (*label, *action, *count))
+    }
+
+    /// The statement that a law wants beside what stays.
+    pub fn notice(&self) -> Option<Notice> {
+        self.notice
+    }
+
     /// Counts one document and its size before and after.
     pub fn document(&mut self, bytes_in: usize, bytes_out: usize) {
         self.documents += 1;
@@ -176,6 +202,10 @@ impl Ledger {
         self.bytes_out += other.bytes_out;
         let add = |into: &mut Counts, from: &Counts| into.iter_mut().zip(from).for_each(|(into, from)| *into += from);
         add(&mut self.other, &other.other);
+        self.notice = self.notice.or(other.notice);
+        for (category, count) in &other.categories {
+            *self.categories.entry(*category).or_default() += count;
+        }
         for (address, (place, counts)) in &other.counts {
             if let Some((_, known)) = self.counts.get_mut(address) {
                 add(known, counts);
@@ -223,6 +253,10 @@ impl Ledger {
             .into_iter()
             .map(|((place, outcome), count)| row(place.path.clone(), place.class.to_string(), place.method, outcome, count))
             .collect();
+        for ((label, action), count) in &self.categories {
+            let outcome = if *action == LabelAction::Keep { Outcome::Kept } else { Outcome::Removed };
+            rows.push(row("(sensitive category)".into(), format!("sensitive:{label}"), action.word(), outcome, *count));
+        }
         for outcome in Outcome::ALL {
             if self.other[outcome as usize] > 0 {
                 rows.push(row("(other places)".into(), PhiClass::FreeText.to_string(), "none", outcome, self.other[outcome as usize]));

@@ -42,6 +42,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, clippy::print_stderr))]
 
 pub mod anonymizer;
+mod category;
 pub mod ccda;
 pub mod dicom;
 mod document;

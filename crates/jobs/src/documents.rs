@@ -58,6 +58,8 @@ pub(crate) struct Release {
     step: String,
     input: String,
     policy: String,
+    /// The notice of a law that goes with what stays.
+    notice: Option<String>,
     kind: Kind,
     account: Mutex<Account>,
 }
@@ -197,7 +199,15 @@ impl Release {
             }
         };
         let policy = privacy.policy().tag();
-        Ok(Self { step: step.name.clone(), input: step.input.clone(), policy, kind, account: Mutex::default() })
+        // Images have no codes that are looked at.
+        let notice = privacy.policy().notice().filter(|_| matches!(kind, Kind::Text { .. }));
+        let notice = notice.map(|notice| format!("{} ({})", notice.text, notice.citation));
+        Ok(Self { step: step.name.clone(), input: step.input.clone(), policy, notice, kind, account: Mutex::default() })
+    }
+
+    /// The notice of a law that goes with what stays.
+    pub(crate) fn notice(&self) -> Option<&str> {
+        self.notice.as_deref()
     }
 
     fn dicom(step: &DeidentifyDocumentsStep, privacy: &Deidentifier) -> std::result::Result<Kind, Complaint> {

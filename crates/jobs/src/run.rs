@@ -364,7 +364,13 @@ impl<'a> Run<'a> {
             let treated = !built.treatments.is_empty() || !built.counting.releases.is_empty();
             let classification = self.classification(section.classification.as_deref(), section.allow_phi && identifies, treated);
             let legal_status = self.legal_status(identifies, treated);
-            let metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
+            let mut metadata = self.metadata(&section.name(), &classification, legal_status, section.purpose.as_deref(), export_time);
+            // Redisclosure: the notice of a law goes with the data.
+            let of_tables = built.treatments.iter().find_map(|(_, plan)| plan.output_schema().metadata().get("sutura.notice").cloned());
+            let of_documents = || built.counting.releases.iter().find_map(|release| release.notice().map(str::to_owned));
+            if let Some(notice) = of_tables.or_else(of_documents) {
+                metadata.insert("sutura.notice".into(), notice);
+            }
             let place = section.path();
             let location = if place.contains("://") { place.clone() } else { text(&staging.add(Path::new(&place))?) };
             let spec = sink::SinkSpec { hold: Some(held.clone()), ..self.bounded(facts, sink_spec(section, location, metadata)) };

@@ -73,4 +73,4 @@ pub use shape::{CodeShape, has_verhoeff_digit};
 pub use transform::MASKED;
 pub use uid::uid_of_code;
 pub use value::{Treated, ValueKind, ValuePlace, ValuePlan, column_name, is_age_code};
-pub use vault::{FileVault, MemoryVault, Vault};
+pub use vault::{DeferredVault, FileVault, MemoryVault, Vault};

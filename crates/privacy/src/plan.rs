@@ -22,9 +22,9 @@ use crate::{
     dates::OLDEST_SHOWN_AGE,
     error::{ColumnProblem, PrivacyError},
     keys::{KeyRing, Scope},
-    labels::{CodeColumns, Label, LabelSet, RowGuard},
+    labels::{CodeColumns, RowGuard},
     method::Method,
-    policy::{LabelAction, Policy},
+    policy::Policy,
     profile::{Profile, RuleOf},
     scrub::{TextTreatment, is_known_class},
     shape::{AGES, CodeShape},
@@ -107,12 +107,7 @@ impl Deidentifier {
         metadata.insert("sutura.policy".to_owned(), self.policy.tag());
         metadata.insert("sutura.profile".to_owned(), self.policy.profile.word().to_owned());
         metadata.insert("sutura.key".to_owned(), self.context.key_id().to_owned());
-        let substance_use = LabelSet::NONE.with(Label::SubstanceUse);
-        if self.policy.profile.carries_notices()
-            && self.policy.action_for(substance_use) == LabelAction::Keep
-            && !CodeColumns::of(schema).is_empty()
-            && let Some(notice) = substance_use.notice()
-        {
+        if let Some(notice) = self.policy.notice().filter(|_| !CodeColumns::of(schema).is_empty()) {
             metadata.insert("sutura.notice".to_owned(), format!("{} ({})", notice.text, notice.citation));
         }
         self.look_for_ages(schema, &metas, &mut columns);

@@ -11,7 +11,7 @@ use sutura_core::PhiClass;
 
 use crate::{
     error::PrivacyError,
-    labels::{Label, LabelSet},
+    labels::{Label, LabelSet, Notice},
     method::Method,
     policy_toml,
     profile::{Profile, RuleOf, suits},
@@ -403,6 +403,13 @@ impl Policy {
     /// The most careful action for any of the labels; keep for none.
     pub fn action_for(&self, labels: LabelSet) -> LabelAction {
         labels.iter().map(|label| self.label_action(label)).max().unwrap_or(LabelAction::Keep)
+    }
+
+    /// The statement that a law wants beside data in which substance use stays, under a profile whose output is still under that law.
+    pub fn notice(&self) -> Option<Notice> {
+        let substance_use = LabelSet::NONE.with(Label::SubstanceUse);
+        let stays = self.profile.carries_notices() && self.action_for(substance_use) == LabelAction::Keep;
+        substance_use.notice().filter(|_| stays)
     }
 
     /// Whether the legal facts that the profile rests on are stated and hold on `today`.

@@ -5,6 +5,8 @@
 //! itself holds no value: its keys are HMAC-SHA256 of kind and canonical value under a subkey of the
 //! key ring, so that it tells nothing to who has the file but not the key.
 
+mod deferred;
+
 use std::{
     collections::HashMap,
     fmt,
@@ -32,9 +34,17 @@ pub trait Vault: Send + Sync + fmt::Debug {
     /// returns. Values are taken in their canonical form for `kind`.
     fn codes(&self, kind: &str, values: &[&str]) -> Result<Vec<String>, PrivacyError>;
 
+    /// Brings codes to the disk that were given and are not there yet: those of a vault that is [`FileVault::deferring`]. Nothing that has
+    /// them may leave before.
+    fn commit(&self) -> Result<(), PrivacyError> {
+        Ok(())
+    }
+
     /// Forgets a value: it gets another code next time. For erasure (GDPR Art. 17). Says whether there was one.
     fn forget(&self, kind: &str, value: &str) -> Result<bool, PrivacyError>;
 }
+
+pub use deferred::DeferredVault;
 
 type Mark = [u8; 32];
 type Code = [u8; 16];
@@ -220,6 +230,12 @@ impl FileVault {
             Err(_) => return std::fs::rename(&new, path).map_err(|error| store_error(path, error)),
         }
         std::fs::remove_file(&new).map_err(|error| store_error(path, error))
+    }
+
+    /// The same vault for whoever makes whole files of many values: new codes stay in memory until [`Vault::commit`], which the owner of the
+    /// file calls before the file has its name.
+    pub fn deferring(self) -> DeferredVault {
+        DeferredVault::new(self)
     }
 
     /// How many values have a code.

@@ -97,7 +97,8 @@ pub(crate) struct DeidentifyArgs {
     /// Files, folders or globs; the last one is OUT, unless --output says it
     #[arg(required = true, value_name = "IN... OUT")]
     pub(crate) paths: Vec<PathBuf>,
-    /// A policy file (.toml), or the name of a policy that comes with the program: see `sutura policy list`
+    /// A policy file (.toml), or the name of a policy that comes with the program: see `sutura policy list`; for FHIR also a configuration of
+    /// Microsoft's FHIR anonymizer (.json)
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: String,
     /// A fact that the policy's profile rests on and its file does not state: agreement, recipient, purpose; expert, method, document, determined_on,

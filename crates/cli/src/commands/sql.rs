@@ -84,6 +84,11 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
 
 /// Keys, scope and vault of the privacy functions.
 pub(super) fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
+    privacy_with(keys, |vault| Arc::new(vault))
+}
+
+/// The same with a vault that is asked in another way.
+pub(super) fn privacy_with(keys: &SqlKeys, vault_of: fn(FileVault) -> Arc<dyn Vault>) -> Outcome<Option<Arc<PrivacyContext>>> {
     let ring = match (&keys.key_file, &keys.key_env) {
         (Some(file), _) => KeyRing::from_file(file)?,
         (None, Some(variable)) => KeyRing::from_env(variable)?,
@@ -99,7 +104,7 @@ pub(super) fn privacy(keys: &SqlKeys) -> Outcome<Option<Arc<PrivacyContext>>> {
     };
     let scope = Scope::new(project, keys.domain.as_deref().unwrap_or_default());
     let vault = match &keys.vault {
-        Some(file) => Some(Arc::new(FileVault::open(file, &ring, &scope)?) as Arc<dyn Vault>),
+        Some(file) => Some(vault_of(FileVault::open(file, &ring, &scope)?)),
         None => None,
     };
     Ok(Some(Arc::new(PrivacyContext::new(&ring, scope, vault)?)))

@@ -479,3 +479,93 @@ fn what_cannot_be_read_is_a_reject() {
     let said = deidentify(root, &["in", "out"], 3);
     assert!(said.contains("5 files in = 3 written + 2 rejected (not-readable: 2)"), "{said}");
 }
+
+/// A configuration of the other anonymizer treats resources with the keys of the project, and nothing else.
+#[test]
+fn a_configuration_of_microsofts_anonymizer_treats_resources_only() {
+    let folder = folder();
+    let root = folder.path();
+    let rules = r#"{"fhirVersion": "R4", "fhirPathRules": [{"path": "Resource.id", "method": "cryptoHash"},
+        {"path": "nodesByType('HumanName')", "method": "redact"}, {"path": "Patient.birthDate", "method": "dateShift"}], "parameters": {"dateShiftScope": "folder"}}"#;
+    fs::write(root.join("config.json"), rules).unwrap();
+    fs::write(root.join("other.json"), "{}").unwrap();
+    let patient =
+        r#"{"resourceType":"Patient","id":"CANARYID","name":[{"family":"CANARYFAMILY"}],"gender":"female","birthDate":"1940-03-17"}"#;
+    fs::write(root.join("in/people.ndjson"), format!("{patient}\n{}\n", patient.replace("CANARYID", "CANARYID2"))).unwrap();
+    fs::write(root.join("in/feed.hl7"), MESSAGE).unwrap();
+    fs::write(root.join("in/table.csv"), "mrn\n1\n").unwrap();
+    let with = |policy: &str, more: &[&str], code: i32| {
+        let output = run(root, &[&["deidentify", "--policy", policy, "in", "out"], more].concat());
+        expect(&output, code);
+        stdout(&output) + &stderr(&output)
+    };
+    let keys = ["--key-file", "study.key", "--project", "lung", "--domain", "research"];
+    assert!(with("other.json", &[], 2).contains("fhirPathRules"));
+    assert!(with("config.json", &[], 2).contains("cryptoHash, dateShift"));
+    assert!(with("config.json", &[&keys[..], &["--free-text", "scrub"]].concat(), 2).contains("for policies"));
+    let said = with("config.json", &keys, 3);
+    assert!(said.contains("1 written + 5 rejected (format-not-treated: 5)"), "{said}");
+    assert!(said.contains("fhir: 2 records = 2 released + 0 rejected"), "{said}");
+    let released = fs::read_to_string(root.join("out/fhir/000005.ndjson")).unwrap();
+    assert!(!released.contains(MARKER) && !released.contains("1940-03-17") && released.contains("female"), "{released}");
+    let people: Vec<Value> = released.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!((&people[0]["birthDate"], people[0]["id"].as_str().unwrap().len()), (&people[1]["birthDate"], 64));
+    assert_eq!(json(&root.join("out/deidentification.json"))["policy"], "microsoft-fhir-anonymizer");
+}
+
+/// Files of an export hold one type each: an observation finds its patient's record number and name in the file of the patients.
+#[test]
+fn a_patient_is_one_across_the_files_of_an_export() {
+    let folder = folder();
+    let root = folder.path();
+    let patient = r#"{"resourceType":"Patient","id":"a1","identifier":[{"type":{"coding":[{"system":"http://terminology.hl7.org/CodeSystem/v2-0203","code":"MR"}]},"value":"CANARYMRN"}],"name":[{"family":"Canaryfamily"}]}"#;
+    let observation = r#"{"resourceType":"Observation","id":"o1","status":"final","code":{"text":"x"},"subject":{"reference":"Patient/a1"},"effectiveDateTime":"2024-03-01","note":[{"text":"seen with canaryfamly"}]}"#;
+    fs::create_dir_all(root.join("export")).unwrap();
+    fs::write(root.join("export/Patient.ndjson"), patient).unwrap();
+    fs::write(root.join("export/AObservation.ndjson"), observation).unwrap();
+    fs::write(root.join("export/feed.hl7"), MESSAGE).unwrap();
+    let said = deidentify(root, &["--free-text", "scrub", "export", "out"], 0);
+    assert!(said.contains("3 files in = 3 written"), "{said}");
+    let read = |name: &str| fs::read_to_string(root.join("out").join(name)).unwrap();
+    let observation: Value = serde_json::from_str(&read("fhir/000001.ndjson")).unwrap();
+    let patient: Value = serde_json::from_str(&read("fhir/000002.ndjson")).unwrap();
+    let message = read("hl7v2/000003.hl7");
+    // MSH-7 is of the same day.
+    assert_eq!(observation["effectiveDateTime"].as_str().unwrap().replace('-', ""), message.split('|').nth(6).unwrap()[..8]);
+    assert_eq!(observation["subject"]["reference"], format!("Patient/{}", patient["id"].as_str().unwrap()));
+    assert_eq!(observation["note"][0]["text"], "seen with [NAME]");
+}
+
+/// What the policy withholds by its category does not leave in any format; what stays is marked, and the notice of the law goes with it.
+#[test]
+fn categories_are_marked_withheld_and_counted() {
+    let folder = folder();
+    let root = folder.path();
+    fs::create_dir_all(root.join("records")).unwrap();
+    let condition = |code: &str| {
+        format!(
+            r#"{{"resourceType":"Condition","id":"c{code}","subject":{{"reference":"Patient/p"}},"code":{{"coding":[{{"system":"http://hl7.org/fhir/sid/icd-10-cm","code":"{code}"}}]}}}}"#
+        )
+    };
+    fs::write(root.join("records/conditions.ndjson"), [condition("F11.20"), condition("B20"), condition("E11.9")].join("\n")).unwrap();
+    let diagnosis = |code: &str| format!("{MESSAGE}DG1|1||{code}^x^I10C|||W\r");
+    fs::write(root.join("records/feed.hl7"), diagnosis("B20") + &diagnosis("F11.20")).unwrap();
+    fs::write(root.join("records/labs.csv"), "mrn,loinc_code,value\nCANARYMRN,56888-1,reactive\nCANARYMRN,718-7,13.5\n").unwrap();
+    fs::write(root.join("columns.toml"), "[columns]\nmrn = \"mrn\"\nloinc_code = \"clinical\"\nvalue = \"clinical\"\n").unwrap();
+    let policy = "name = \"p\"\nversion = \"1\"\nextends = \"limited-data-set\"\n[legal]\nagreement = \"DUA 7\"\nrecipient = \"University\"\n\
+        purpose = \"research\"\n[labels]\nHIV = \"withhold\"\nETH = { action = \"keep\", consent = \"form 7\" }\n";
+    fs::write(root.join("policy.toml"), policy).unwrap();
+    let keys = ["--key-file", "study.key", "--project", "lung", "--domain", "research", "--columns", "columns.toml"];
+    let output = run(root, &[&["deidentify", "--policy", "policy.toml", "records", "out"], &keys[..]].concat());
+    expect(&output, 3);
+    assert!(stderr(&output).contains("42 CFR 2.32(a)(2)"), "{}", stderr(&output));
+    let account = json(&root.join("out/deidentification.json"));
+    assert_eq!(account["categories"], serde_json::json!({ "ETH": { "keep": 2 }, "HIV": { "withhold": 2 } }), "{account}");
+    assert_eq!(account["records"]["fhir"], serde_json::json!({ "in": 3, "released": 2, "rejected": 1 }), "{account}");
+    assert!(account["notice"]["text"].as_str().unwrap().contains("42 CFR part 2"), "{account}");
+    for (path, bytes) in tree(&root.join("out")) {
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(!text.contains("B20") && !text.contains("56888-1") && !text.contains("reactive"), "{path}: {text}");
+    }
+    assert!(fs::read_to_string(root.join("out/rejects.ndjson")).unwrap().contains("\"withheld\""));
+}

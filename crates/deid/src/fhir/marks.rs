@@ -72,6 +72,13 @@ impl<'w> Walk<'w> {
             security.push_str(display);
             security.push_str("\"}]");
         }
+        for label in self.done.categories.iter() {
+            push_label(&mut security, label.code(), label.name());
+        }
+        // The label of what the law lets nobody pass on.
+        if self.done.has_notice {
+            push_label(&mut security, "NORDSCLCD", "no redisclosure without consent directive");
+        }
         object.member("security", |out| {
             out.push_str(&security);
             Ok::<_, DeidError>(())
@@ -149,4 +156,18 @@ impl Required {
     pub(super) fn has(&self, index: usize) -> bool {
         index < 128 && self.0 >> index & 1 == 1
     }
+}
+
+/// A label of HL7 v3 ActCode, at the end of a list of codings.
+fn push_label(security: &mut String, code: &str, display: &str) {
+    if security.contains(&format!("\"{code}\"")) {
+        return;
+    }
+    security.pop();
+    security.push(if security.is_empty() { '[' } else { ',' });
+    security.push_str("{\"system\":\"http://terminology.hl7.org/CodeSystem/v3-ActCode\",\"code\":\"");
+    security.push_str(code);
+    security.push_str("\",\"display\":\"");
+    security.push_str(display);
+    security.push_str("\"}]");
 }

@@ -9,12 +9,16 @@ use arrow::datatypes::DataType;
 use sutura_core::{ColumnDef, PhiClass};
 use sutura_fhir::{
     defs::{self, ElementDef, Strength, TypeId, TypeKind},
+    json::Value,
     tables,
     view::ElementPlace,
 };
-use sutura_privacy::{CodeShape, ValueKind, ValuePlace, column_name};
+use sutura_privacy::{CodeShape, LabelAction, ValueKind, ValuePlace, column_name};
 
-use crate::document::{Form, Leaf, Treatment};
+use crate::{
+    category::{Category, of_resource},
+    document::{Form, Leaf, Treatment},
+};
 
 /// Elements inside one another; what is deeper goes.
 const MOST_DEPTH: u16 = 48;
@@ -96,6 +100,13 @@ pub(super) struct Plans {
 impl Plans {
     pub(super) fn new(treatment: Treatment) -> Self {
         Self { treatment, resources: RwLock::default() }
+    }
+
+    /// The category of a resource that does not leave for it.
+    pub(super) fn withheld(&self, resource: Value<'_>) -> Option<Category> {
+        let policy = self.treatment.privacy.policy();
+        let category = policy.limits_labels().then(|| Category::of(of_resource(resource), policy))?;
+        (category.action == LabelAction::Withhold).then_some(category)
     }
 
     /// The plan of a resource type; none if R4 has no such type.

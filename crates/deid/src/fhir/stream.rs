@@ -101,6 +101,9 @@ impl FhirDeidentifier {
         let mut parser = Parser::new(self.limits);
         let document = parser.parse(&shell).map_err(|_| NOT_JSON)?;
         let root = document.root();
+        if self.plans.withheld(root).is_some() {
+            return Err(DeidError::Withheld);
+        }
         let people = census.finish(root);
         let tokens = people.known.tokens();
         let with = With { of: self, people: &people, tokens: &tokens };
@@ -120,6 +123,7 @@ impl FhirDeidentifier {
         write(output, before.as_bytes(), done)?;
 
         let entry_node = self.plans.child(&node, "entry");
+        let (is_redacted, category) = (walk.is_redacted(), walk.category());
         let mut so_far = SoFar { ids: walk.ids, done: walk.done };
         input.read_again().map_err(|error| DeidError::Input(error.kind()))?;
         let mut parser = self.parser_of_entries();
@@ -131,6 +135,9 @@ impl FhirDeidentifier {
                 Piece::Whole(_) => return Err(CHANGED),
                 Piece::Head(_) | Piece::Tail(_) => return Ok(()),
             };
+            if is_redacted {
+                return Ok(());
+            }
             let entry = parser.parse(bytes).map_err(|_| NOT_JSON)?;
             let Some(node) = &entry_node else { return Ok(()) };
             text.clear();
@@ -152,7 +159,7 @@ impl FhirDeidentifier {
             write(output, b"]", done)?;
         }
 
-        let mut walk = with.walk(so_far.ids, counts);
+        let mut walk = with.walk(so_far.ids, counts).of_category(category);
         walk.done = so_far.done;
         let mut after = String::new();
         let mut object = Object::begin(&mut after);

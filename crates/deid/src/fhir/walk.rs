@@ -7,7 +7,7 @@ use sutura_fhir::{
     defs,
     json::{Kind as Json, Value},
 };
-use sutura_privacy::{CodeShape, Method, is_age_code};
+use sutura_privacy::{CodeShape, LabelAction, Method, is_age_code, labels::LabelSet};
 
 use super::{
     ids::{IdMap, Target, target},
@@ -17,6 +17,7 @@ use super::{
     plan::{Kind, Node, Plans},
 };
 use crate::{
+    category::{Category, of_resource},
     document::{Form, Known, Leaf, Run},
     error::DeidError,
     ledger::Outcome,
@@ -29,6 +30,10 @@ pub(super) struct Done {
     pub(super) pseudonymised: bool,
     pub(super) abstracted: bool,
     pub(super) masked: bool,
+    /// The categories of the resources in it, and its own, as far as they stay.
+    pub(super) categories: LabelSet,
+    /// Whether a law wants a notice with them.
+    pub(super) has_notice: bool,
 }
 
 pub(super) struct Walk<'w> {
@@ -39,6 +44,8 @@ pub(super) struct Walk<'w> {
     pub(super) patient: Option<&'w str>,
     pub(super) done: Done,
     observes_age: bool,
+    /// The sensitive category of the resource.
+    category: Category,
 }
 
 /// What held for the resource around one.
@@ -46,16 +53,21 @@ pub(super) struct Outer<'w> {
     done: Done,
     patient: Option<&'w str>,
     observes_age: bool,
+    category: Category,
     known: Option<Known>,
 }
 
 impl<'w> Walk<'w> {
     pub(super) fn new(plans: &'w Plans, ids: IdMap, people: &'w People<'w>, run: Run<'w>) -> Self {
-        Self { plans, ids, people, run, patient: None, done: Done::default(), observes_age: false }
+        Self { plans, ids, people, run, patient: None, done: Done::default(), observes_age: false, category: Category::NONE }
     }
 
     /// A resource with everything in it.
     pub(super) fn resource(&mut self, resource: Value<'w>, is_contained: bool, out: &mut String) -> Result<(), DeidError> {
+        if let Some(category) = self.plans.withheld(resource) {
+            self.run.ledger.category(category);
+            return Ok(());
+        }
         let (node, outer) = self.enter(resource, is_contained)?;
         let mut object = Object::begin(out);
         self.name_and_id(&node, resource, is_contained, &mut object)?;
@@ -78,7 +90,18 @@ impl<'w> Walk<'w> {
         if resource.get("modifierExtension").is_some() {
             return Err(DeidError::Meaning { place: "a modifier extension of a resource" });
         }
-        let mut outer = Outer { done: std::mem::take(&mut self.done), patient: self.patient, observes_age: self.observes_age, known: None };
+        let mut outer = Outer {
+            done: std::mem::take(&mut self.done),
+            patient: self.patient,
+            observes_age: self.observes_age,
+            category: self.category,
+            known: None,
+        };
+        self.category = Category::of(of_resource(resource), self.plans.treatment.privacy.policy());
+        if !self.category.labels.is_empty() {
+            self.run.ledger.category(self.category);
+        }
+        (self.done.categories, self.done.has_notice) = (self.category.kept(), self.category.notice().is_some());
         self.observes_age = name == "Observation" && says_age(resource);
         if !is_contained {
             self.patient = self.people.patient_of(resource).or(if name == "Bundle" { None } else { outer.patient });
@@ -97,7 +120,10 @@ impl<'w> Walk<'w> {
         if !is_contained {
             self.ids.leave();
         }
-        (self.done, self.patient, self.observes_age) = (outer.done, outer.patient, outer.observes_age);
+        let inside = self.done;
+        (self.done, self.patient, self.observes_age, self.category) = (outer.done, outer.patient, outer.observes_age, outer.category);
+        self.done.categories = self.done.categories.union(inside.categories);
+        self.done.has_notice |= inside.has_notice;
         if let Some(known) = outer.known {
             self.run.known = known;
         }
@@ -142,10 +168,42 @@ impl<'w> Walk<'w> {
         object: &mut Object<'_>,
         required: &mut Required,
     ) -> Result<(), DeidError> {
-        if matches!(key, "resourceType" | "id" | "meta") {
+        if matches!(key, "resourceType" | "id" | "meta") || self.is_redacted() && self.hides(node, key) {
             return Ok(());
         }
         self.member(node, resource, key, value, object, required)
+    }
+
+    /// The category of the resource that is walked.
+    pub(super) fn category(&self) -> Category {
+        self.category
+    }
+
+    /// In a resource of this category, of which a part has been walked before.
+    pub(super) fn of_category(mut self, category: Category) -> Self {
+        self.category = category;
+        self
+    }
+
+    /// Whether what is clinical in the resource goes.
+    pub(super) fn is_redacted(&self) -> bool {
+        self.category.action == LabelAction::Redact
+    }
+
+    /// Whether a member of a resource may show its category: what is clinical, texts, other resources. Who, when and where stay.
+    fn hides(&mut self, node: &Node, key: &str) -> bool {
+        let Some(child) = self.plans.child(node, key.trim_start_matches('_')) else { return false };
+        let hides = match child.kind {
+            Kind::Reference | Kind::Identifier | Kind::ContactPoint | Kind::Meta | Kind::Extension => false,
+            // An element with elements has no class of its own.
+            Kind::Complex => !matches!(child.place.type_id().name(), "HumanName" | "Address" | "Period"),
+            Kind::Narrative | Kind::Resource | Kind::Binary | Kind::Xhtml => true,
+            _ => matches!(child.leaf.place.class, PhiClass::Clinical | PhiClass::Sensitive(_) | PhiClass::FreeText),
+        };
+        if hides {
+            self.count(&child.leaf, Outcome::Removed);
+        }
+        hides
     }
 
     /// What every resource ends with.
@@ -158,7 +216,8 @@ impl<'w> Walk<'w> {
         object: &mut Object<'_>,
     ) -> Result<(), DeidError> {
         self.fill(node, resource, required, object)?;
-        let meta = resource.get("meta");
+        // What the sender says of the category would show it.
+        let meta = resource.get("meta").filter(|_| self.category.action == LabelAction::Keep);
         if !is_contained || meta.is_some() {
             self.meta(node, meta, object)?;
         }
@@ -278,6 +337,13 @@ impl<'w> Walk<'w> {
             Kind::Reference => return self.reference(node, value, out),
             Kind::Narrative => return self.narrative(node, value, out),
             _ => {}
+        }
+        // Of a resource that does not leave its address does not either.
+        if node.path == "Bundle.entry"
+            && let Some(category) = value.get("resource").and_then(|resource| self.plans.withheld(resource))
+        {
+            self.run.ledger.category(category);
+            return Ok(());
         }
         // What it means without its modifiers nobody knows.
         if value.get("modifierExtension").is_some() {

@@ -8,6 +8,7 @@ use std::{
 use serde::Serialize;
 use serde_json::{Value, json};
 use sutura_deid::{Ledger, Outcome as Ending, dicom::Proof};
+use sutura_privacy::labels::{Notice, PART2_NOTICE};
 
 use super::{
     documents::Released,
@@ -92,6 +93,8 @@ pub(super) struct Account {
     warnings: BTreeMap<&'static str, u64>,
     records: BTreeMap<&'static str, Records>,
     pub(super) ledger: Ledger,
+    /// Whether a table carries the notice of a law in its metadata.
+    has_notice: bool,
 }
 
 /// Messages, resources, documents or notes: in = released + rejected.
@@ -121,6 +124,12 @@ impl Account {
         counts.released += released.records - rejected;
         counts.rejected += rejected;
         self.ledger.merge(&released.ledger);
+        self.has_notice |= released.has_notice;
+    }
+
+    /// The statement that a law wants beside what was released.
+    fn notice(&self) -> Option<Notice> {
+        self.ledger.notice().or(self.has_notice.then_some(PART2_NOTICE))
     }
 
     fn wrote_image(&mut self, written: &ImageFacts) {
@@ -202,8 +211,19 @@ impl Account {
             "boxes": self.boxes,
             "warnings": self.warnings,
             "records": self.records,
+            "categories": self.categories(),
+            "notice": self.notice(),
             "values": Ending::ALL.iter().map(|outcome| (outcome.word(), self.ledger.count(*outcome))).collect::<BTreeMap<_, _>>(),
         })
+    }
+
+    /// Resources, segments and statements of sensitive categories: what was done, by label.
+    fn categories(&self) -> BTreeMap<&'static str, BTreeMap<&'static str, u64>> {
+        let mut categories: BTreeMap<_, BTreeMap<_, _>> = BTreeMap::new();
+        for (label, action, count) in self.ledger.categories() {
+            categories.entry(label.code()).or_default().insert(action.word(), count);
+        }
+        categories
     }
 
     /// Says it in a few lines.
@@ -211,6 +231,13 @@ impl Account {
         console.note(&self.equation());
         for (format, Records { r#in: all, released, rejected }) in &self.records {
             console.note(&format!("{format}: {all} records = {released} released + {rejected} rejected"));
+        }
+        for (label, actions) in self.categories() {
+            let actions: Vec<String> = actions.iter().map(|(action, count)| format!("{count} {action}")).collect();
+            console.note(&format!("sensitive category {label}: {}", actions.join(", ")));
+        }
+        if let Some(notice) = self.notice() {
+            console.note(&format!("carries a notice: {} ({}); {}", notice.text, notice.citation, notice.also));
         }
         if self.series.is_empty() {
             return;

@@ -1,14 +1,18 @@
 //! What a file is that is no DICOM; messages, resources, documents and notes, released in their own format.
 
 use std::{
-    io::Read,
-    path::Path,
+    io::{BufRead, BufReader, Read},
+    path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
 
 use sutura_core::{BlockDecoder, Decoded, DecodedSink, DecoderSpec, FormatError};
 use sutura_deid::{
-    DeidError, DocumentDeidentifier, Ledger, Treatment, ccda::CcdaDeidentifier, fhir::FhirDeidentifier, hl7v2::Hl7v2Deidentifier,
+    DeidError, DocumentDeidentifier, Ledger, Treatment,
+    anonymizer::Anonymizer,
+    ccda::CcdaDeidentifier,
+    fhir::{FhirDeidentifier, PatientIndex},
+    hl7v2::Hl7v2Deidentifier,
     plain::PlainDeidentifier,
 };
 use sutura_hl7v2::{Decoder, MessageTap, RawMessage, Refusal};
@@ -106,8 +110,20 @@ fn plain_name(path: &Path) -> String {
 
 /// The de-identifiers of all formats but DICOM, under one policy.
 pub(super) struct Documents {
+    fhir: Resources,
+    /// None: other formats are not treated.
+    others: Option<Others>,
+}
+
+/// What treats resources.
+enum Resources {
+    Policy(FhirDeidentifier),
+    /// A configuration of Microsoft's FHIR anonymizer.
+    Configuration(Anonymizer),
+}
+
+struct Others {
     hl7v2: Hl7v2Deidentifier,
-    fhir: FhirDeidentifier,
     ccda: CcdaDeidentifier,
     notes: PlainDeidentifier,
 }
@@ -122,17 +138,39 @@ pub(super) struct Released {
     /// Those that were not released.
     pub(super) rejected: Vec<Rejected>,
     pub(super) ledger: Ledger,
+    /// Whether its metadata has the notice of a law.
+    pub(super) has_notice: bool,
     pub(super) bytes_in: u64,
 }
 
 impl Documents {
-    pub(super) fn new(treatment: &Treatment) -> Self {
-        Self {
+    /// Under a policy, with what is known of the patients of all resources.
+    pub(super) fn new(treatment: &Treatment, patients: PatientIndex) -> Self {
+        let others = Others {
             hl7v2: Hl7v2Deidentifier::new(treatment.clone()),
-            fhir: FhirDeidentifier::new(treatment.clone()),
             ccda: CcdaDeidentifier::new(treatment.clone()),
             notes: PlainDeidentifier::new(treatment.clone()),
-        }
+        };
+        let fhir = FhirDeidentifier::new(treatment.clone()).with_patients(Arc::new(patients));
+        Self { fhir: Resources::Policy(fhir), others: Some(others) }
+    }
+
+    /// Resources by a configuration of Microsoft's FHIR anonymizer, and nothing else.
+    pub(super) fn of_configuration(anonymizer: Anonymizer) -> Self {
+        Self { fhir: Resources::Configuration(anonymizer), others: None }
+    }
+
+    /// Whether files of a kind are treated.
+    pub(super) fn treats(&self, kind: Kind) -> bool {
+        self.others.is_some() || matches!(kind, Kind::Fhir | Kind::FhirLines)
+    }
+
+    /// The same for one file: days of shifts may be its own.
+    fn of_file(self: &Arc<Self>, path: &Path) -> Arc<Self> {
+        let Resources::Configuration(anonymizer) = &self.fhir else { return Arc::clone(self) };
+        let name = |path: Option<&Path>| path.and_then(Path::file_name).unwrap_or_default().to_string_lossy().into_owned();
+        let anonymizer = anonymizer.clone().of_file(&name(Some(path)), &name(path.parent()));
+        Arc::new(Self { fhir: Resources::Configuration(anonymizer), others: None })
     }
 
     /// Releases a file, record by record. What cannot be released is a reject with its place.
@@ -141,9 +179,17 @@ impl Documents {
     /// When nothing more can be written, or keys or vault fail: no other file would be spared.
     pub(super) fn release(self: &Arc<Self>, path: &Path, kind: Kind, most: usize, out: PartWriter) -> Outcome<(Released, PartWriter)> {
         let mut work = Work {
-            documents: Arc::clone(self),
+            documents: self.of_file(path),
             kind,
-            released: Released { kind, table: None, records: 0, rejected: Vec::new(), ledger: Ledger::new(), bytes_in: 0 },
+            released: Released {
+                kind,
+                table: None,
+                records: 0,
+                rejected: Vec::new(),
+                ledger: Ledger::new(),
+                has_notice: false,
+                bytes_in: 0,
+            },
             path: path.to_owned(),
             out,
             buffer: Vec::new(),
@@ -164,12 +210,48 @@ impl Documents {
     }
 
     fn of(&self, kind: Kind) -> &dyn DocumentDeidentifier {
-        match kind {
-            Kind::Hl7v2 => &self.hl7v2,
-            Kind::FhirLines | Kind::Fhir => &self.fhir,
-            Kind::Ccda => &self.ccda,
-            _ => &self.notes,
+        match (&self.others, &self.fhir) {
+            (Some(others), _) if kind == Kind::Hl7v2 => &others.hl7v2,
+            (Some(others), _) if kind == Kind::Ccda => &others.ccda,
+            (Some(others), _) if kind == Kind::Note => &others.notes,
+            (_, Resources::Policy(fhir)) => fhir,
+            (_, Resources::Configuration(anonymizer)) => anonymizer,
         }
+    }
+}
+
+/// What the Patient resources of the files say: files of an export hold one type each, and an Observation does not say its patient's number.
+/// What cannot be read is a reject when its turn comes.
+pub(super) fn patients(files: &[PathBuf], most: usize) -> PatientIndex {
+    let mut index = PatientIndex::new();
+    for path in files {
+        let Ok(mut input) = whole::open(path) else { continue };
+        let mut bytes = Vec::new();
+        if (&mut input).take(BLOCK as u64).read_to_end(&mut bytes).is_err() {
+            continue;
+        }
+        match Kind::of(path, &bytes) {
+            Some(Kind::Fhir) if whole::read_on(&mut input, &mut bytes, most).is_ok_and(|is_whole| is_whole) => learn(&bytes, &mut index),
+            Some(Kind::FhirLines) => {
+                let mut lines = BufReader::with_capacity(BLOCK, bytes.as_slice().chain(input));
+                let mut line = Vec::new();
+                loop {
+                    line.clear();
+                    match (&mut lines).take(most as u64).read_until(b'\n', &mut line) {
+                        Ok(read) if read > 0 => learn(&line, &mut index),
+                        _ => break,
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    index
+}
+
+fn learn(document: &[u8], index: &mut PatientIndex) {
+    if memchr::memmem::find(document, b"\"Patient\"").is_some() {
+        index.learn(document);
     }
 }
 

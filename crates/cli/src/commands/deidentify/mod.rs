@@ -9,11 +9,12 @@ mod columns;
 mod documents;
 mod inputs;
 mod out;
+mod setup;
 mod tables;
 mod work;
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::HashMap,
     fs,
     io::{BufWriter, Write},
     path::{Path, PathBuf},
@@ -25,12 +26,8 @@ use std::{
 
 use futures::{Stream, StreamExt, stream};
 use indicatif::ProgressBar;
-use serde_json::{Value, json};
-use sutura_core::PhiClass;
-use sutura_deid::{
-    Scrub, Treatment,
-    dicom::{CleanPixels, DicomDeidentifier, Options, actions_schema, actions_table},
-};
+use serde_json::Value;
+use sutura_deid::dicom::{actions_schema, actions_table};
 use sutura_engine::{
     Engine, EngineError, EngineOptions,
     arrow::record_batch::RecordBatch,
@@ -38,27 +35,21 @@ use sutura_engine::{
     sink::{self, Layout, SinkFormat, SinkSpec},
 };
 use sutura_fhir::bundle::{Stage as LineStage, Staged};
-use sutura_privacy::{
-    Deidentifier, LegalBasis, Method, Policy, Profile,
-    text::{Model, Rules, Scrubber},
-};
 use tokio::sync::mpsc;
 
 use self::{
     account::{Account, Rejected, file_line},
-    columns::ColumnFile,
     documents::Documents,
     out::{Named, Publisher, Stage},
-    tables::Tables,
+    setup::{Resources, Setup, metadata},
     work::{Budget, Done, Shop, Unit, What},
 };
 use super::{
     block_on, engine_with,
     fhir::places::{require_file, require_folder},
-    read_text, sql,
 };
 use crate::{
-    args::deidentify::{CleanPixelsBy, DeidentifyArgs, FreeText},
+    args::deidentify::DeidentifyArgs,
     failure::{CLEAN, Failure, Outcome, TOO_MANY_REJECTS},
     output::{self, Console},
     progress,
@@ -74,24 +65,27 @@ const REJECTS: &str = "rejects.ndjson";
 pub(crate) fn run(args: &DeidentifyArgs, console: Console) -> Outcome {
     let (paths, out) = inputs_and_output(args)?;
     out::check_pattern(&args.pattern)?;
-    let privacy = privacy(args)?;
-    let options = options(args, privacy.policy())?;
-    let deidentifier =
-        DicomDeidentifier::new(options, &privacy).map_err(Failure::configuration)?.with_text_finder(sutura_jobs::text_finder());
+    let setup = Setup::new(args)?;
     let files = inputs::files(&paths)?;
     for output in [Some(&out), args.rejects.as_ref()].into_iter().flatten() {
         inputs::refuse_output_in_input(&paths, &files, output)?;
     }
     require_folder(&out)?;
     let places = Places::new(args, &out)?;
-    let facts = facts(args, &privacy, &deidentifier);
 
     let limits = work::limits((args.max_file as usize) << 20);
     let stopped = Arc::new(AtomicBool::new(false));
+    let Setup { images, resources, tables, vault, facts } = setup;
     let shop = Arc::new(Shop {
-        deidentifier,
-        documents: treatment(args, &privacy)?.map(|treatment| Arc::new(Documents::new(&treatment))),
-        tables: tables(args, &privacy, metadata(&facts))?,
+        deidentifier: images,
+        documents: resources.map(|resources| {
+            Arc::new(match resources {
+                Resources::Policy(treatment) => Documents::new(&treatment, documents::patients(&files, limits.bytes)),
+                Resources::Configuration(anonymizer) => Documents::of_configuration(anonymizer),
+            })
+        }),
+        tables,
+        vault,
         encode: args.encode.0,
         limits,
         stage: Stage::open(&out)?,
@@ -131,135 +125,6 @@ fn inputs_and_output(args: &DeidentifyArgs) -> Outcome<(Vec<PathBuf>, PathBuf)> 
         None => inputs.pop().unwrap_or_default(),
     };
     Ok((inputs, out))
-}
-
-/// The policy bound to its keys.
-fn privacy(args: &DeidentifyArgs) -> Outcome<Deidentifier> {
-    let policy = if Path::new(&args.policy).extension().is_some_and(|end| end == "toml") {
-        Policy::from_toml(&read_text(&args.policy)?, &args.policy)?
-    } else {
-        Policy::builtin(&args.policy)?
-    };
-    let mut legal = LegalBasis::default();
-    for fact in &args.legal {
-        let (key, value) = fact.split_once('=').unwrap_or((fact, ""));
-        if value.trim().is_empty() || !legal.set(key.trim(), value.trim()) {
-            let keys = LegalBasis::KEYS.join(", ");
-            return Err(Failure::configuration(format!("--legal wants KEY=VALUE, and KEY is one of {keys}")));
-        }
-    }
-    let policy = policy.with_legal(&legal);
-    let Some(context) = sql::privacy(&args.keys)? else {
-        let message = "pseudonyms, UIDs and shifted dates need a key: give --key-file FILE (or --key-env VARIABLE) and --project NAME";
-        return Err(Failure::configuration(message));
-    };
-    let remembers = policy.classes.iter().chain(&policy.columns).any(|rule| matches!(rule.method, Method::VaultCode { .. }));
-    if (remembers || policy.profile == Profile::HipaaSafeHarbor) && context.vault().is_none() {
-        let message = format!("the policy {} uses random codes that a vault remembers: give --vault FILE", policy.tag());
-        return Err(Failure::configuration(message));
-    }
-    Ok(Deidentifier::with_context(policy, context)?)
-}
-
-/// What messages, resources and notes are treated with; or why the policy is not enough for them.
-fn treatment(args: &DeidentifyArgs, privacy: &Deidentifier) -> Outcome<Result<Treatment, String>> {
-    let treatment = match Treatment::new(privacy) {
-        Ok(treatment) => treatment,
-        Err(error) => return Ok(Err(error.to_string())),
-    };
-    if args.free_text == FreeText::Remove {
-        return Ok(Ok(treatment));
-    }
-    let languages: Vec<&str> = args.language.iter().map(String::as_str).collect();
-    let rules = Rules::builtin(&languages).map_err(|error| Failure::configuration(format!("--language: {error}")))?;
-    let scrubber = match model(args)? {
-        Some(model) => Scrubber::new(rules).with_model(model),
-        None => Scrubber::new(rules),
-    };
-    Ok(Ok(treatment.with_text_stage(Arc::new(Scrub::new(scrubber, privacy)))))
-}
-
-/// The model of language beside the rules, if one is asked for.
-fn model(args: &DeidentifyArgs) -> Outcome<Option<Arc<dyn Model>>> {
-    match &args.model {
-        None => Ok(None),
-        Some(_) if args.free_text == FreeText::Remove => {
-            Err(Failure::configuration("--model is for free text that stays: add --free-text scrub"))
-        }
-        Some(path) => {
-            let model = sutura_inference::text::open(path, args.onnx_runtime.as_deref());
-            Ok(Some(model.map_err(|error| Failure::configuration(format!("--model: {error}")))?))
-        }
-    }
-}
-
-/// What tables are treated with: the policy, and free text as it is treated in documents.
-fn tables(args: &DeidentifyArgs, privacy: &Deidentifier, metadata: BTreeMap<String, String>) -> Outcome<Tables> {
-    let columns = args.columns.as_deref().map(ColumnFile::read).transpose()?.unwrap_or_default();
-    let model = model(args)?;
-    if args.free_text == FreeText::Remove {
-        return Ok(Tables::new(privacy.clone(), columns, metadata));
-    }
-    let mut policy = privacy.policy().clone();
-    let word = PhiClass::FreeText.as_str();
-    for rule in policy.classes.iter_mut().filter(|rule| rule.key == word) {
-        rule.method = Method::Scrub { languages: args.language.clone() };
-    }
-    let privacy = Deidentifier::with_context(policy, Arc::clone(privacy.context()))
-        .map_err(|error| Failure::configuration(format!("--free-text scrub: {error}")))?;
-    let privacy = match model {
-        Some(model) => privacy.with_text_model(model),
-        None => privacy,
-    };
-    Ok(Tables::new(privacy, columns, metadata))
-}
-
-/// Dates as the policy treats them, and the options that are named.
-fn options(args: &DeidentifyArgs, policy: &Policy) -> Outcome<Options> {
-    let words: Vec<&str> = args.options.iter().map(|option| option.0).collect();
-    let mut options = Options::named(&words, policy).map_err(|why| Failure::configuration(format!("--option: {why}")))?;
-    options.clean_pixels = match args.pixels {
-        CleanPixelsBy::Rules => CleanPixels::Regions,
-        CleanPixelsBy::Detect => CleanPixels::Detect,
-        CleanPixelsBy::Off => CleanPixels::No,
-    };
-    Ok(options)
-}
-
-/// What was asked for, as the account says it.
-fn facts(args: &DeidentifyArgs, privacy: &Deidentifier, deidentifier: &DicomDeidentifier) -> Value {
-    let policy = privacy.policy();
-    let scope = privacy.context().scope();
-    json!({
-        "sutura": env!("CARGO_PKG_VERSION"),
-        "policy": policy.tag(),
-        "profile": policy.profile.word(),
-        "legal": policy.legal,
-        "project": scope.project,
-        "domain": scope.domain,
-        "key": privacy.context().key_id(),
-        "standard": "PS3.15 2024",
-        "options": deidentifier.options().words(),
-        "pixels": deidentifier.options().clean_pixels,
-        "encode": args.encode.0.word(),
-        "pattern": args.pattern,
-        "free_text": match args.free_text {
-            FreeText::Remove => "remove",
-            FreeText::Scrub => "scrub",
-        },
-        // The name of its folder: the path says who runs this, and where.
-        "model": args.model.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy().into_owned()),
-    })
-}
-
-/// The same for the footer of the proof, by the names that the sinks of jobs use.
-fn metadata(facts: &Value) -> BTreeMap<String, String> {
-    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    let names = [("version", "sutura"), ("policy", "policy"), ("profile", "profile"), ("key_id", "key")];
-    let mut metadata: BTreeMap<_, _> = names.map(|(name, fact)| (format!("sutura.{name}"), text(&facts[fact]))).into();
-    let legal = facts["legal"].as_object().into_iter().flatten();
-    metadata.extend(legal.map(|(key, value)| (format!("sutura.legal.{key}"), text(value))));
-    metadata
 }
 
 fn whole(facts: &Value, account: &Account) -> Value {
@@ -327,7 +192,7 @@ impl Drop for StopOnDrop {
 async fn deidentify(engine: Engine, task: Task, facts: Value, console: Console) -> Outcome<Account> {
     let Task { files, places, shop, jobs, overwrite, pattern } = task;
     let count = files.len() as u64;
-    let units = if shop.deidentifier.options().clean_recognizable_features {
+    let units = if shop.deidentifier.as_ref().is_some_and(|images| images.options().clean_recognizable_features) {
         let shop = Arc::clone(&shop);
         tokio::task::spawn_blocking(move || by_series(files, &shop)).await.map_err(|error| stopped(&error))?
     } else {

@@ -112,7 +112,8 @@ impl Tables {
     /// # Errors
     /// When nothing more can be written, or keys or vault fail.
     pub(super) fn release(&self, path: &Path, kind: Kind, most: usize, mut out: PartWriter) -> Outcome<(Released, PartWriter)> {
-        let mut released = Released { kind, table: None, records: 0, rejected: Vec::new(), ledger: Ledger::new(), bytes_in: 0 };
+        let mut released =
+            Released { kind, table: None, records: 0, rejected: Vec::new(), ledger: Ledger::new(), has_notice: false, bytes_in: 0 };
         let done = match kind {
             Kind::Csv => self.csv(path, most, &mut released, &mut out),
             _ => arrow_files::release(self, path, kind, &mut released, &mut out),
@@ -132,6 +133,7 @@ impl Tables {
                 released.ledger.values(&format!("{word}.(column without class)"), &PhiClass::FreeText, Ending::Unknown, table.unknown);
                 released.ledger.document(usize::try_from(released.bytes_in).unwrap_or(usize::MAX), out.bytes() as usize);
                 released.table.clone_from(&table.known.table);
+                released.has_notice = table.plan.output_schema().metadata().contains_key("sutura.notice");
                 Ok((released, out))
             }
             Err(Not::Failed(failure)) => Err(failure),

@@ -18,6 +18,8 @@ use sutura_deid::{
 };
 use sutura_dicom::{DicomError, DicomErrorKind, DicomFile, Limits, Tag, pixels::PixelDescription};
 
+use sutura_privacy::Vault;
+
 use super::super::whole;
 use super::{
     account::Rejected,
@@ -82,10 +84,14 @@ pub(super) struct ImageFacts {
 
 /// What all threads share.
 pub(super) struct Shop {
-    pub(super) deidentifier: DicomDeidentifier,
+    /// None: images are not treated.
+    pub(super) deidentifier: Option<DicomDeidentifier>,
     /// Those of the other formats, or why the policy has none.
     pub(super) documents: Result<Arc<Documents>, String>,
-    pub(super) tables: Tables,
+    /// None: tables are not treated.
+    pub(super) tables: Option<Tables>,
+    /// Remembers codes; what it gave is on the disk before a file has its name.
+    pub(super) vault: Option<Arc<dyn Vault>>,
     pub(super) encode: Coding,
     pub(super) limits: Limits,
     pub(super) stage: Arc<Stage>,
@@ -190,7 +196,12 @@ impl Shop {
     /// Works on a unit. A failure is one of all: a full disk, a vault that cannot be written.
     pub(super) fn work(&self, unit: &Unit) -> Outcome<Vec<Done>> {
         let face = if unit.is_series { self.face(&unit.files) } else { Face::NotAsked };
-        unit.files.iter().enumerate().map(|(place, path)| self.file(path, &face, unit.number + place)).collect()
+        let done: Vec<Done> =
+            unit.files.iter().enumerate().map(|(place, path)| self.file(path, &face, unit.number + place)).collect::<Outcome<_>>()?;
+        if let Some(vault) = &self.vault {
+            vault.commit().map_err(Failure::failed)?;
+        }
+        Ok(done)
     }
 
     fn file(&self, path: &Path, face: &Face, number: usize) -> Outcome<Done> {
@@ -212,8 +223,8 @@ impl Shop {
 
     /// A file of another format than DICOM.
     fn records(&self, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
-        if kind.is_table() {
-            return self.table(path, kind, number);
+        if let (true, Some(tables)) = (kind.is_table(), &self.tables) {
+            return self.table(tables, path, kind, number);
         }
         let documents = match &self.documents {
             Ok(documents) => documents,
@@ -223,14 +234,18 @@ impl Shop {
                 return Ok(Done::Rejected(vec![Rejected { path, offset: 0, code: "policy-incomplete", location: String::new(), reason }]));
             }
         };
+        if !documents.treats(kind) {
+            let Refused { code, offset, location, reason } = not_treated();
+            return Ok(Done::Rejected(vec![Rejected { path: path.to_owned(), offset, code, location, reason }]));
+        }
         let (released, out) = documents.release(path, kind, self.limits.bytes, self.stage.begin()?)?;
         Self::released(path, released, out, number)
     }
 
-    fn table(&self, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
+    fn table(&self, tables: &Tables, path: &Path, kind: Kind, number: usize) -> Outcome<Done> {
         let out = self.stage.begin()?;
         // A defect of a decoder costs the file that it has to do with.
-        match catch_unwind(AssertUnwindSafe(|| self.tables.release(path, kind, self.limits.bytes, out))) {
+        match catch_unwind(AssertUnwindSafe(|| tables.release(path, kind, self.limits.bytes, out))) {
             Ok(done) => done.and_then(|(released, out)| Self::released(path, released, out, number)),
             Err(_) => {
                 let reason = "a defect of sutura; please report it".to_owned();
@@ -260,16 +275,17 @@ impl Shop {
 
     fn release(&self, path: &Path, face: &Face) -> Result<Written, Not> {
         let (file, bytes_in, _taken) = self.read(path)?;
+        let Some(deidentifier) = &self.deidentifier else { return Err(not_treated().into()) };
         let released = match face {
-            _ if file.is_directory() => self.deidentifier.deidentify_directory(&file).map(|mut released| {
+            _ if file.is_directory() => deidentifier.deidentify_directory(&file).map(|mut released| {
                 if released.name.instance.is_empty() {
                     "directory".clone_into(&mut released.name.instance);
                 }
                 released
             }),
-            _ if !deface::may_show_a_face(&file) => self.deidentifier.deidentify(&file),
-            Face::NotAsked => self.deidentifier.deidentify(&file),
-            Face::Found(mask) => self.deidentifier.deidentify_of_series(&file, Some(mask)),
+            _ if !deface::may_show_a_face(&file) => deidentifier.deidentify(&file),
+            Face::NotAsked => deidentifier.deidentify(&file),
+            Face::Found(mask) => deidentifier.deidentify_of_series(&file, Some(mask)),
             Face::None(error) => return Err(Refused::new(error.code(), error).into()),
         }?;
         drop(file);
@@ -332,7 +348,7 @@ impl Shop {
 
     /// What is held beside the file while its pixels are worked on: all frames where they are encoded anew, else one.
     fn decoded_bytes(&self, file: &DicomFile) -> u64 {
-        let looks_at_pixels = self.deidentifier.options().clean_pixels != CleanPixels::No;
+        let looks_at_pixels = self.deidentifier.as_ref().is_some_and(|images| images.options().clean_pixels != CleanPixels::No);
         let Ok(image) = PixelDescription::of(file) else { return 0 };
         let frame = [image.rows, image.columns, image.samples, image.bits_allocated.div_ceil(8)];
         let frame = frame.iter().fold(1u64, |product, factor| product.saturating_mul(*factor as u64));
@@ -380,6 +396,12 @@ impl Shop {
             Err(_) => None,
         }
     }
+}
+
+/// A file that no part of a configuration is for.
+fn not_treated() -> Refused {
+    let reason = "the configuration of Microsoft's FHIR anonymizer treats FHIR resources only; give a policy for files of other formats";
+    Refused::new("format-not-treated", reason)
 }
 
 fn not_dicom() -> Refused {
