@@ -4,11 +4,13 @@
 //! decided by the policy and keys of `sutura-privacy`. See `docs/src/reference/deidentify-dicom.md`.
 
 mod codes;
+mod content;
 pub mod deface;
 mod directory;
 mod identity;
 mod keep;
 mod names;
+mod numbers;
 mod options;
 mod pixels;
 mod private;

@@ -173,3 +173,164 @@ fn what_was_not_done_is_not_claimed() {
         assert!(sutura_deid::dicom::deface::may_show_a_face(&parsed(&chest)), "{part}");
     }
 }
+
+fn privacy() -> Deidentifier {
+    Deidentifier::new(Policy::builtin("gdpr-pseudonymised").unwrap(), &KeyRing::generate().unwrap(), Scope::new("p", "d"), None).unwrap()
+}
+
+fn parsed(file: &OwnedFile) -> DicomFile {
+    DicomFile::parse(file.to_bytes().unwrap(), &Limits::default()).unwrap()
+}
+
+fn options_of(how: CleanPixels) -> Options {
+    Options { clean_pixels: how, ..Options::default() }
+}
+
+const ULTRASOUND: &str = "1.2.840.10008.5.1.4.1.1.6.1";
+const SAVED_SCREEN: &str = "1.2.840.10008.5.1.4.1.1.7";
+
+/// Where the finder below finds text: two pixels by two from each bright one on.
+fn bright(_: &PixelDescription, frame: &Frame) -> Vec<PixelBox> {
+    let bytes = frame.data.to_le_bytes();
+    let places = bytes.iter().enumerate().filter(|(_, byte)| **byte == 255).map(|(place, _)| place);
+    places.map(|place| PixelBox { x: (place % 30) as u32, y: (place / 30) as u32, width: 2, height: 2 }).collect()
+}
+
+/// An image with bright pixels at places of column and row.
+fn with_bright(modality: &str, sop_class: &str, places: &[(usize, usize)]) -> OwnedFile {
+    let mut file = image(modality, sop_class, false);
+    let mut bytes = file.data_set.get(Tag::PIXEL_DATA).unwrap().value.bytes().to_vec();
+    places.iter().for_each(|(x, y)| bytes[y * 30 + x] = 255);
+    file.data_set.set_bytes(Tag::PIXEL_DATA, Vr::OB, bytes);
+    file
+}
+
+/// A rule that knows of a part of the image says nothing of the rest.
+#[test]
+fn what_a_rule_leaves_is_looked_at() {
+    let release = |file: &OwnedFile, how: CleanPixels| {
+        let deidentifier = DicomDeidentifier::new(options_of(how), &privacy()).unwrap().with_text_finder(Arc::new(bright));
+        deidentifier.deidentify(&parsed(file))
+    };
+    let mut regions = with_bright("US", ULTRASOUND, &[(10, 12)]);
+    let mut region = OwnedDataSet::new();
+    for (tag, value) in [(0x0018_6018u32, 5u32), (0x0018_601A, 5), (0x0018_601C, 25), (0x0018_601E, 18)] {
+        region.set_u32(Tag(tag), &[value]);
+    }
+    regions.data_set.set_items(Tag(0x0018_6011), vec![region]);
+    // Below the line at the top, and inside of the region that is stated.
+    for file in [&with_bright("US", ULTRASOUND, &[(4, 0), (10, 12)]), &regions] {
+        for says in ["", "NO", "YES"] {
+            let mut file = file.clone();
+            if !says.is_empty() {
+                file.data_set.set_text(Tag(0x0028_0301), Vr::CS, says);
+            }
+            assert_eq!(release(&file, CleanPixels::Regions).unwrap_err().code(), "burned-in-text", "{says}");
+            let done = release(&file, CleanPixels::Detect).unwrap();
+            assert!(done.proof.boxes.iter().any(|area| area.by == "detected") && done.proof.options.contains(&"clean-pixels"));
+            assert!(parsed_bytes(&done.bytes).pixel_data().unwrap().bytes().iter().all(|byte| *byte != 255));
+        }
+    }
+    // Nothing is left: the option was applied, and a person still has to look.
+    let mut covered = with_bright("US", ULTRASOUND, &[(4, 0)]);
+    covered.data_set.set_text(Tag(0x0028_0301), Vr::CS, "YES");
+    let done = release(&covered, CleanPixels::Regions).unwrap();
+    assert_eq!((done.proof.options, done.proof.warnings), (vec!["basic", "clean-pixels"], vec!["burned-in-text-likely"]));
+    // Nobody looks: it is not said that the pixels are clean, nor believed what the image says.
+    let without = DicomDeidentifier::new(options_of(CleanPixels::Regions), &privacy()).unwrap();
+    assert_eq!(without.deidentify(&parsed(&covered)).unwrap_err().code(), "burned-in-text");
+    covered.data_set.remove(Tag(0x0028_0301));
+    assert_eq!(without.deidentify(&parsed(&covered)).unwrap().proof.options, ["basic"]);
+    // Every frame is looked at.
+    let mut many = with_bright("OT", SAVED_SCREEN, &[]);
+    let frames: Vec<u8> = (0..20 * 600).map(|place| if place == 3 * 600 + 100 { 255 } else { 7 }).collect();
+    many.data_set.set_text(Tag(0x0028_0008), Vr::IS, "20");
+    many.data_set.set_bytes(Tag::PIXEL_DATA, Vr::OB, frames);
+    assert_eq!(release(&many, CleanPixels::Regions).unwrap_err().code(), "burned-in-text");
+}
+
+fn parsed_bytes(bytes: &[u8]) -> DicomFile {
+    DicomFile::parse(bytes.to_vec(), &Limits::default()).unwrap()
+}
+
+/// That nothing was found says little of an image that is of a kind that is written on.
+#[test]
+fn nobody_says_that_there_is_no_text() {
+    for how in [CleanPixels::Regions, CleanPixels::Detect, CleanPixels::No] {
+        for (modality, sop_class) in [
+            ("OT", SAVED_SCREEN),
+            ("US", ULTRASOUND),
+            ("ES", SAVED_SCREEN),
+            ("XA", "1.2.840.10008.5.1.4.1.1.12.1"),
+            ("DX", "1.2.840.10008.5.1.4.1.1.1.1"),
+        ] {
+            let mut file = with_bright(modality, sop_class, &[]);
+            file.data_set.set_text(Tag(0x0028_0301), Vr::CS, "NO");
+            let deidentifier = DicomDeidentifier::new(options_of(how), &privacy()).unwrap().with_text_finder(Arc::new(bright));
+            let done = deidentifier.deidentify(&parsed(&file)).unwrap();
+            assert_eq!(done.proof.warnings, ["burned-in-text-likely"], "{how:?} {modality}");
+            let says = parsed_bytes(&done.bytes).data_set().text(Tag(0x0028_0301)).map(|text| text.into_owned());
+            assert_eq!(says.as_deref(), if how == CleanPixels::No { Some("NO") } else { None }, "{how:?} {modality}");
+        }
+    }
+    // A section that says so is believed.
+    let mut file = with_bright("CT", "1.2.840.10008.5.1.4.1.1.2", &[]);
+    file.data_set.set_text(Tag(0x0028_0301), Vr::CS, "NO");
+    let deidentifier = DicomDeidentifier::new(options_of(CleanPixels::Detect), &privacy()).unwrap().with_text_finder(Arc::new(bright));
+    let done = deidentifier.deidentify(&parsed(&file)).unwrap();
+    assert!(done.proof.warnings.is_empty());
+    assert_eq!(parsed_bytes(&done.bytes).data_set().text(Tag(0x0028_0301)).as_deref(), Some("NO"));
+}
+
+/// Indices 10 and 11 are next to each other; their colours are black and white.
+#[test]
+fn palettes_are_seen_as_they_are_shown() {
+    let (rows, columns) = (60usize, 120usize);
+    let mut values = vec![10u8; rows * columns];
+    for letter in 0..5 {
+        for (row, column) in (0..9).flat_map(|row| (0..7).map(move |column| (row, column))) {
+            if matches!(column, 0 | 1 | 5 | 6) || row == 4 {
+                values[(30 + row) * columns + 20 + letter * 10 + column] = 11;
+            }
+        }
+    }
+    let mut file = image("OT", SAVED_SCREEN, false);
+    let data_set = &mut file.data_set;
+    data_set.set_text(Tag(0x0028_0004), Vr::CS, "PALETTE COLOR");
+    data_set.set_u16(Tag(0x0028_0010), &[rows as u16]);
+    data_set.set_u16(Tag(0x0028_0011), &[columns as u16]);
+    let table: Vec<u8> = (0..256u16).flat_map(|index| if index == 11 { [0xFF, 0xFF] } else { [0, 0] }).collect();
+    for color in 1..=3u32 {
+        data_set.set_u16(Tag(0x0028_1100 | color), &[256, 0, 16]);
+        data_set.set_bytes(Tag(0x0028_1200 | color), Vr::OW, table.clone());
+    }
+    data_set.set_bytes(Tag::PIXEL_DATA, Vr::OB, values);
+    let file = parsed(&file);
+    let release = |how| DicomDeidentifier::new(options_of(how), &privacy()).unwrap().with_text_finder(Arc::new(find)).deidentify(&file);
+    assert_eq!(release(CleanPixels::Regions).unwrap_err().code(), "burned-in-text");
+    let done = release(CleanPixels::Detect).unwrap();
+    assert_eq!(done.proof.boxes.len(), 1);
+    assert!(parsed_bytes(&done.bytes).pixel_data().unwrap().bytes().iter().all(|index| *index != 11));
+    // As the quality of images is measured.
+    assert_eq!(text_boxes(&Image::read(&file, 0).unwrap().to_8_bits()).len(), 1);
+}
+
+/// What a camera took, whatever the file calls it.
+#[test]
+fn photographs_are_told_by_their_kind() {
+    for (sop_class, modality, says, warns) in [
+        ("1.2.840.10008.5.1.4.1.1.77.1.4", "DMS", "", true),
+        ("1.2.840.10008.5.1.4.1.1.77.1.4.1", "OT", "", true),
+        ("1.2.840.10008.5.1.4.1.1.77.1.1", "ES", "", true),
+        ("1.2.840.10008.5.1.4.1.1.77.1.2", "GM", "", true),
+        ("1.2.840.10008.5.1.4.1.1.77.1.4", "DMS", "NO", false),
+        ("1.2.840.10008.5.1.4.1.1.2", "CT", "", false),
+    ] {
+        let mut file = image(modality, sop_class, false);
+        if !says.is_empty() {
+            file.data_set.set_text(Tag(0x0028_0302), Vr::CS, says);
+        }
+        let done = DicomDeidentifier::new(Options::default(), &privacy()).unwrap().deidentify(&parsed(&file)).unwrap();
+        assert_eq!(done.proof.warnings.contains(&"recognizable-features"), warns, "{sop_class} {modality} {says}");
+    }
+}

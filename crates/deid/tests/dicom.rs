@@ -359,7 +359,7 @@ fn every_readable_file_is_released_and_stays_readable() {
                     refused += 1;
                     assert!(
                         file.is_directory()
-                            || matches!(error.code(), "pixel-data-cut" | "audio")
+                            || matches!(error.code(), "pixel-data-cut" | "pixels-not-decoded" | "audio")
                             || error.to_string().contains("SOP")
                             || error.to_string().contains("is missing"),
                         "{name}: {error}"
@@ -554,7 +554,8 @@ fn regions_that_ultrasound_states_are_left_and_the_rest_is_covered() {
     let original = parse(file.to_bytes().unwrap());
     let privacy = privacy("gdpr-pseudonymised");
     let release = |clean_pixels| {
-        DicomDeidentifier::new(Options { clean_pixels, ..Options::default() }, &privacy).unwrap().deidentify(&original).unwrap()
+        let deidentifier = DicomDeidentifier::new(Options { clean_pixels, ..Options::default() }, &privacy).unwrap();
+        deidentifier.with_text_finder(Arc::new(|_, _| Vec::new())).deidentify(&original).unwrap()
     };
     let released = parse(release(CleanPixels::Regions).bytes);
     let (before, after) = (original.pixel_data().unwrap().bytes(), released.pixel_data().unwrap().bytes());

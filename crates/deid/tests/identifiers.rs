@@ -412,6 +412,33 @@ fn an_image_with_directory_records_is_an_image() {
     assert!(file.data_set().get(Tag(0x0004_1220)).is_none());
 }
 
+/// What has pixels, or is said to be of another kind, is no directory, though it names no instance.
+#[test]
+fn nothing_poses_as_a_directory() {
+    let plain = |change: &dyn Fn(&mut OwnedDataSet)| {
+        let mut data_set = of_olga("1.2.840.10008.1.3.10");
+        data_set.remove(Tag(0x0008_0018));
+        data_set.remove(Tag(0x0008_0016));
+        data_set.set_items(Tag(0x0004_1220), Vec::new());
+        change(&mut data_set);
+        let mut file = OwnedFile::new(data_set);
+        file.meta.set_uid(Tag(0x0002_0002), "1.2.840.10008.1.3.10");
+        file.meta.set_uid(Tag(0x0002_0003), "1.2.3");
+        DicomFile::parse(file.to_bytes().unwrap(), &Limits::default()).unwrap()
+    };
+    assert!(plain(&|_| {}).is_directory());
+    let pixels = |data_set: &mut OwnedDataSet| data_set.set_bytes(Tag::PIXEL_DATA, Vr::OB, b"Olga of Ulm ".to_vec());
+    let class = |data_set: &mut OwnedDataSet| data_set.set_uid(Tag(0x0008_0016), CT);
+    let instance = |data_set: &mut OwnedDataSet| data_set.set_uid(Tag(0x0008_0018), "1.2.3");
+    let changes: [&dyn Fn(&mut OwnedDataSet); 3] = [&pixels, &class, &instance];
+    for change in changes {
+        let file = plain(change);
+        let deidentifier = DicomDeidentifier::new(Options::default(), &privacy("gdpr-pseudonymised")).unwrap();
+        assert!(!file.is_directory() && deidentifier.deidentify_directory(&file).is_err());
+        assert!(deidentifier.deidentify(&file).is_err(), "neither an instance nor a directory");
+    }
+}
+
 /// Every record of a directory: type, its texts, and what its links lead to.
 #[test]
 fn directories_keep_their_records_and_name_nobody() {

@@ -7,6 +7,7 @@ use sutura_dicom::{
     pixels::{
         FrameMap, PixelDescription, SampleKind,
         decode::{self, Frame, Samples},
+        display,
         lut::Modality,
     },
 };
@@ -27,6 +28,8 @@ pub struct Image {
     /// The least and the greatest number that could have been stored, after the rescale.
     pub(crate) storable: Option<(f64, f64)>,
     pub(crate) unit: &'static str,
+    /// How it is shown, where that is not how its numbers are: the luminance of a palette's colours.
+    shown: Option<Image8>,
 }
 
 impl fmt::Debug for Image {
@@ -57,10 +60,10 @@ impl Image {
             let least = values.iter().copied().filter(|value| value.is_finite()).reduce(f32::min).unwrap_or(0.0);
             values.iter_mut().filter(|value| !value.is_finite()).for_each(|value| *value = least);
         }
-        Ok(Self { rows, columns, values, replaced, step: None, storable: None, unit: "1" })
+        Ok(Self { rows, columns, values, replaced, step: None, storable: None, unit: "1", shown: None })
     }
 
-    /// The image of a decoded frame. Of colour, its luminance (ITU-R BT.601); of a palette, the index.
+    /// The image of a decoded frame. Of colour, its luminance (ITU-R BT.601); of a palette, the index: [`Image::shown_as_in`] says how that is shown.
     ///
     /// # Errors
     /// As [`Image::new`].
@@ -110,7 +113,19 @@ impl Image {
         let description = PixelDescription::of(file)?;
         let map = FrameMap::with(file, &description)?;
         let decoded = decode::frame(file, &description, &map, frame)?;
-        Self::of_frame(&decoded, &description, &Rescale::of(file, frame))
+        Ok(Self::of_frame(&decoded, &description, &Rescale::of(file, frame))?.shown_as_in(file, &description, &decoded))
+    }
+
+    /// The same, of which 8 bits are what a viewer shows: of a palette's indices the luminance of their colours.
+    #[must_use]
+    pub fn shown_as_in(mut self, file: &DicomFile, description: &PixelDescription, frame: &Frame) -> Self {
+        if let Some((_, colors)) = display::colors_of_palette(file, description, frame)
+            && let Samples::U8(colors) = &colors.data
+        {
+            let grey = colors.as_chunks::<3>().0.iter().map(|color| luminance(&color.map(f32::from)).round() as u8).collect();
+            self.shown = Image8::new(self.rows, self.columns, grey).ok();
+        }
+        self
     }
 
     /// Rows; at least one.
@@ -149,8 +164,11 @@ impl Image {
         self
     }
 
-    /// The image in 8 bits: from the 0.5th to the 99.5th percentile, or as it is where its numbers are those of 8 bits already.
+    /// The image in 8 bits: as it is shown, where that is known; from the 0.5th to the 99.5th percentile; or as it is where its numbers are those of 8 bits already.
     pub fn to_8_bits(&self) -> Image8 {
+        if let Some(shown) = &self.shown {
+            return shown.clone();
+        }
         if self.storable == Some((0.0, 255.0)) {
             return Image8 { rows: self.rows, columns: self.columns, values: self.values.iter().map(|value| *value as u8).collect() };
         }

@@ -114,7 +114,7 @@ impl Measurer {
         // A file that has no frame for what it describes is not measured as nothing.
         for frame in 0..frames.max(1) {
             let decoded = decode::frame(file, &description, &map, frame)?;
-            let image = Image::of_frame(&decoded, &description, &Rescale::of(file, frame))?;
+            let image = Image::of_frame(&decoded, &description, &Rescale::of(file, frame))?.shown_as_in(file, &description, &decoded);
             drop(decoded);
             take(frame, &self.measure(&image, &modality));
         }

@@ -2,20 +2,39 @@
 //!
 //! A scheme that somebody made for himself says where a file is from, and a text in the place of a code is nobody knows what: both go.
 
-use std::borrow::Cow;
+use std::{borrow::Cow, collections::HashMap, sync::LazyLock};
 
 use sutura_dicom::{Element, Tag};
 use sutura_privacy::has_verhoeff_digit;
 
 use crate::text::Tokens;
 
-const VALUE: u32 = 0x0008_0100;
-const SCHEME: u32 = 0x0008_0102;
+pub(super) const VALUE: u32 = 0x0008_0100;
+pub(super) const SCHEME: u32 = 0x0008_0102;
 const VERSION: u32 = 0x0008_0103;
 const MEANING: u32 = 0x0008_0104;
 const LONG_VALUE: u32 = 0x0008_0119;
 /// Every attribute of a code that is text.
 const PARTS: [u32; 6] = [VALUE, 0x0008_0101, SCHEME, VERSION, MEANING, LONG_VALUE];
+
+/// Where the meaning of a code that stays was not left as it was.
+pub(super) const BY_CODE: &str = "meaning";
+
+/// The codes of DICOM's own terminology (PS3.16 annex D) with what they mean.
+static MEANINGS: LazyLock<HashMap<&'static str, &'static str>> = LazyLock::new(|| {
+    let lines = include_str!("../../data/dcm_codes.tsv").lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.split_once('\t')).collect()
+});
+
+/// What a code means, where that is known here.
+pub(crate) fn known_meaning(scheme: &str, code: &str) -> Option<&'static str> {
+    if scheme == "DCM" { MEANINGS.get(code).copied() } else { None }
+}
+
+/// Whether an element is the meaning of a code.
+pub(crate) fn is_meaning(tag: Tag) -> bool {
+    tag.0 == MEANING
+}
 
 /// Whether an element is part of a code.
 pub(crate) fn is_part(tag: Tag) -> bool {
@@ -40,7 +59,8 @@ pub(crate) fn may_stay(element: &Element<'_>, tokens: &Tokens) -> bool {
         VERSION => {
             text.len() <= 16 && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte)) && !tokens.are_in(&text)
         }
-        MEANING => text.chars().count() <= 128 && !tokens.are_in(&text) && !super::shapes::is_an_address(&text),
+        // Looked at by what its code means.
+        MEANING => text.chars().count() <= 128,
         _ => false,
     }
 }

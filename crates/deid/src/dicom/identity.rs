@@ -63,19 +63,31 @@ impl Identity {
 
     /// An age (`AS`) as the policy treats ages: a group is shown by its lowest age. `None` where it goes, or is none.
     pub(crate) fn age_shown(&self, text: &str) -> Option<String> {
-        let years = value::age_years(text.as_bytes())?;
-        let scheme = match self.ages.as_ref()? {
-            Method::Keep => return Some(text.to_owned()),
-            Method::AgeBand { scheme } => *scheme,
-            _ => return None,
+        match self.years_shown(value::age_years(text.as_bytes())?) {
+            AgeShown::Gone => None,
+            AgeShown::AsItIs => Some(text.to_owned()),
+            AgeShown::Group(lowest) => Some(format!("{lowest:03}Y")),
+        }
+    }
+
+    /// How an age of so many years is shown.
+    pub(crate) fn years_shown(&self, years: f64) -> AgeShown {
+        let scheme = match self.ages.as_ref() {
+            Some(Method::Keep) => return AgeShown::AsItIs,
+            Some(Method::AgeBand { scheme }) => *scheme,
+            _ => return AgeShown::Gone,
         };
-        let lowest = match scheme {
-            AgeScheme::TopCode if years < 90.0 => return Some(text.to_owned()),
+        AgeShown::Group(match scheme {
+            AgeScheme::TopCode if years < 90.0 => return AgeShown::AsItIs,
             AgeScheme::TopCode => 90,
             AgeScheme::TenYear => (years.clamp(0.0, 90.0) as u32).min(90) / 10 * 10,
             AgeScheme::LifeStage => [65, 18].into_iter().find(|first| years >= f64::from(*first)).unwrap_or(0),
-        };
-        Some(format!("{lowest:03}Y"))
+        })
+    }
+
+    /// Whether the policy leaves ages as they are.
+    pub(crate) fn keeps_ages(&self) -> bool {
+        self.ages == Some(Method::Keep)
     }
 
     /// Whether full-face photographs are identifiers (45 CFR 164.514(b)(2)(i)(Q)).
@@ -131,6 +143,17 @@ fn one(plan: &SchemaPlan, value: &str) -> Result<Option<String>, DeidError> {
     let out = plan.apply(&batch)?;
     let text = out.columns().first().and_then(|column| column.as_string_view_opt()).filter(|column| column.is_valid(0));
     Ok(text.map(|column| column.value(0).to_owned()))
+}
+
+/// What an age becomes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AgeShown {
+    /// Nothing.
+    Gone,
+    /// Itself.
+    AsItIs,
+    /// The lowest age of its group, in years.
+    Group(u32),
 }
 
 /// How dates are modified.

@@ -9,7 +9,7 @@ use super::{
     codes,
     options::Dates,
     rules::{Action, BY_CLASS, By, is_temporal},
-    shapes::{is_a_release, is_an_address, is_as_many, is_printed, is_what_it_says},
+    shapes::{is_a_release, is_an_address, is_as_many, is_its_text, is_printed, is_what_it_says},
     values::{is_code_string, is_one_of_its_values, is_temporal_value, is_time_zone},
     walk::Walk,
 };
@@ -22,6 +22,8 @@ const NUMBER_OF_FRAMES: Tag = Tag(0x0028_0008);
 const LOSSY_METHOD: Tag = Tag(0x0028_2114);
 const MODALITY: Tag = Tag(0x0008_0060);
 const TIME_ZONE: Tag = Tag(0x0008_0201);
+/// Digits of an identifier that is looked for with a decimal point in it.
+const LEAST_SPLIT: usize = 8;
 /// Bytes of an element that are looked at for names.
 const MOST_LOOKED_AT: usize = 1 << 20;
 
@@ -30,7 +32,7 @@ impl<'f> Walk<'f, '_> {
     pub(super) fn keep(&mut self, element: &Element<'f>, vr: Vr, by: By) -> Result<Option<OwnedElement>, DeidError> {
         let (tag, bytes) = (element.tag(), element.bytes());
         if !vr.is_text() {
-            if !self.may_bytes_stay(element, vr) {
+            if !self.may_bytes_stay(element, vr) || (tag.group() != 0x7FE0 && self.numbers.are_in(element, vr)) {
                 return self.act(element, vr, Action::Remove, "tokens");
             }
             self.kept(Action::Keep, by);
@@ -60,6 +62,8 @@ impl<'f> Walk<'f, '_> {
                 let how = if tag.0 == 0x0008_0102 { base } else { Action::Clean };
                 return self.act(element, vr, how, "local-code");
             }
+            Vr::LO if codes::is_meaning(tag) => return self.keep_meaning(element, &text, by),
+            Vr::LO | Vr::SH | Vr::UT | Vr::UC if !is_its_text(tag, &text) => return self.act(element, vr, Action::Dummy, by),
             Vr::LO | Vr::SH | Vr::ST | Vr::LT | Vr::UT | Vr::UC if !codes::is_part(tag) => {
                 let is_loose = self.cleaned_around > 0;
                 if is_loose || self.tokens.are_in(&text) || (by == BY_CLASS && is_an_address(&text)) {
@@ -75,6 +79,31 @@ impl<'f> Walk<'f, '_> {
         }
         self.has_text |= !text.is_ascii();
         Ok(Some(OwnedElement { tag, vr, value: OwnedValue::Bytes(text.into_owned().into()) }))
+    }
+
+    /// What a code means: as its terminology says, where that is known here; else cleaned, as any text.
+    fn keep_meaning(&mut self, element: &Element<'f>, text: &str, by: By) -> Result<Option<OwnedElement>, DeidError> {
+        let vr = Vr::LO;
+        let item = element.data_set();
+        let part = |tag| item.text(Tag(tag)).unwrap_or_default();
+        let (scheme, code) = (part(codes::SCHEME), part(codes::VALUE));
+        match codes::known_meaning(&scheme, &code) {
+            _ if text.is_empty() => {}
+            Some(known) if known != text => {
+                self.proof.record(&self.path, "cleaned", codes::BY_CODE);
+                return Ok(Some(text_element(element.tag(), vr, known)));
+            }
+            // A unit is called by its own symbol, whatever language the rest is in.
+            None if scheme == "UCUM" && code != text && cleaned(text, &self.tokens) != text => {
+                self.proof.record(&self.path, "cleaned", codes::BY_CODE);
+                return Ok(Some(text_element(element.tag(), vr, &code)));
+            }
+            None if cleaned(text, &self.tokens) != text => return self.clean(element, vr, codes::BY_CODE),
+            _ => {}
+        }
+        self.kept(Action::Keep, by);
+        self.has_text |= !text.is_ascii();
+        Ok(Some(text_element(element.tag(), vr, text)))
     }
 
     /// Codes (`CS`), each value for itself: one that holds a name or number, or is no code, is left empty.
@@ -124,15 +153,27 @@ impl<'f> Walk<'f, '_> {
                     value::date(number.as_bytes()).is_some() && (number.starts_with("19") || number.starts_with("20"))
                 }
             };
-            self.tokens.is_number(number, least) || is_a_day()
+            self.tokens.is_number(number, least) || is_a_day() || self.is_a_day_or_split(number)
         })
+    }
+
+    /// Whether a decimal number is a day of the file, or one of its long identifiers with a point in it.
+    fn is_a_day_or_split(&self, number: &str) -> bool {
+        let number = number.trim_start_matches(['+', '-']);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+        if whole.len() == 8 && fraction.bytes().all(|byte| byte == b'0') {
+            return whole.parse().is_ok_and(|number| self.numbers.is_a_day(number));
+        }
+        !fraction.is_empty()
+            && whole.len() + fraction.len() >= LEAST_SPLIT
+            && self.tokens.is_number(&format!("{whole}{fraction}"), LEAST_SPLIT)
     }
 
     /// Whether bytes are numbers, as many as the attribute has, and no name is written in them.
     fn may_bytes_stay(&self, element: &Element<'f>, vr: Vr) -> bool {
         let (tag, bytes) = (element.tag(), element.bytes());
-        // Pixels are looked at as pixels.
-        if tag.group() == 0x7FE0 {
+        // Pixels, and where their frames are, are looked at as pixels.
+        if matches!(tag.0, 0x7FE0_0001..=0x7FE0_0003 | 0x7FE0_0008..=0x7FE0_0010) {
             return true;
         }
         let Some(attribute) = element.attribute() else { return false };

@@ -7,6 +7,7 @@ use sutura_dicom::{
     pixels::{
         FrameMap, PixelDescription, PixelError,
         decode::{self, Frame},
+        display,
     },
     write::{OwnedFile, OwnedValue},
 };
@@ -22,9 +23,8 @@ use paint::Canvas;
 pub use sutura_dicom::burned::PixelBox;
 
 const BURNED_IN_ANNOTATION: Tag = Tag(0x0028_0301);
+const TEXT_LIKELY: &str = "burned-in-text-likely";
 const RECOGNIZABLE_FEATURES: Tag = Tag(0x0028_0302);
-/// Frames of a file that are looked at for text that no rule knows of.
-const FRAMES_LOOKED_AT: usize = 8;
 /// Bytes of pixels that are held to paint on them.
 const MOST_BYTES: usize = 2 << 30;
 
@@ -33,11 +33,8 @@ pub type TextFinder = dyn Fn(&PixelDescription, &Frame) -> Vec<PixelBox> + Send 
 
 /// Says where text is likely though nobody asked to clean the pixels.
 pub(crate) fn warn(file: &DicomFile, proof: &mut Proof) {
-    if file.pixel_data().is_none() {
-        return;
-    }
-    if file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES") || !burned::regions(file, 100, 100).is_empty() {
-        proof.warn("burned-in-text-likely");
+    if file.pixel_data().is_some() && (burned::may_hold_text(file) || !burned::regions(file, 100, 100).is_empty()) {
+        proof.warn(TEXT_LIKELY);
     }
 }
 
@@ -61,7 +58,7 @@ struct Area {
 /// Paints over what the rules of the device say, and with [`CleanPixels::Detect`] over what looks like text.
 ///
 /// Pixels that nothing is painted on stay as they are coded. Where something is, compressed frames are decoded and all are written natively. Says whether text was
-/// painted over or looked for everywhere.
+/// painted over or looked for everywhere: a rule that knows of a part of the image says nothing of the rest.
 ///
 /// # Errors
 /// When the pixels cannot be decoded, or by [`CleanPixels::Regions`] there is text that no rule says the place of.
@@ -79,35 +76,30 @@ pub(crate) fn clean(
     for rule in &rules {
         areas.extend(rule.boxes.iter().map(|place| Area { first: 0, frames: description.frames, place: *place, by: rule.name }));
     }
+    let is_sure = rules.iter().any(|rule| rule.is_sure);
     let detects = how == CleanPixels::Detect;
-    let says_so = file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES");
-    if !detects && areas.is_empty() && burned::may_hold_text(file) {
-        if says_so || has_text(file, &description, finder)? {
+    let may_hold_text = burned::may_hold_text(file);
+    let looks = !detects && !is_sure && (may_hold_text || !areas.is_empty());
+    let by_rules = areas.len();
+    let mut is_looked_at = false;
+    if (detects && !is_sure) || (looks && finder.is_some()) {
+        let finder = finder.ok_or(DeidError::NoTextFinder)?;
+        let found = find(file, &description, finder, &areas)?;
+        if !found.is_empty() && !detects {
             return Err(DeidError::BurnedText);
         }
-        proof.warn("burned-in-text-likely");
+        areas.extend(found);
+        is_looked_at = true;
     }
-    let map = if detects || (element.is_fragments() && !areas.is_empty()) { Some(FrameMap::with(file, &description)?) } else { None };
-    if let (true, Some(map)) = (detects, &map) {
-        let finder = finder.ok_or(DeidError::NoTextFinder)?;
-        if map.len() < description.frames {
-            return Err(PixelError::Short.into());
-        }
-        for number in 0..description.frames {
-            let frame = decode::frame(file, &description, map, number)?;
-            for place in finder(&description, &frame) {
-                // The same text in one frame after the other is one area.
-                match areas.iter_mut().find(|area| area.by == DETECTED && area.place == place && area.first + area.frames == number) {
-                    Some(area) => area.frames += 1,
-                    None => areas.push(Area { first: number, frames: 1, place, by: DETECTED }),
-                }
-            }
-        }
+    // What says itself that there is text has to be covered somewhere.
+    if looks && file.data_set().text(BURNED_IN_ANNOTATION).as_deref() == Some("YES") && !(is_looked_at && by_rules > 0) {
+        return Err(DeidError::BurnedText);
     }
     if !areas.is_empty() {
-        let mut canvas = match &map {
-            Some(map) if element.is_fragments() => decoded(file, &description, map)?,
-            _ => native(owned, element.tag(), &description)?,
+        let mut canvas = if element.is_fragments() {
+            decoded(file, &description, &FrameMap::with(file, &description)?)?
+        } else {
+            native(owned, element.tag(), &description)?
         };
         for area in &areas {
             for number in area.first..area.first + area.frames {
@@ -120,32 +112,57 @@ pub(crate) fn clean(
         }
         put(owned, element.tag(), element.is_fragments(), &description, canvas);
     }
-    if rules.iter().any(|rule| rule.is_sure) {
+    let has_found = areas.len() > by_rules;
+    if is_sure {
         owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "NO");
-    } else {
-        // Where text was found there may be more: nobody says that there is none.
-        if areas.iter().any(|area| area.by == DETECTED) {
-            proof.warn("burned-in-text-likely");
-            if owned.data_set.get(BURNED_IN_ANNOTATION).is_some() {
-                owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "YES");
+    } else if may_hold_text || has_found {
+        // Where text was found there may be more, and none was found where some may be: nobody says that there is none.
+        proof.warn(TEXT_LIKELY);
+        match (has_found, owned.data_set.get(BURNED_IN_ANNOTATION).is_some()) {
+            (true, true) => owned.data_set.set_text(BURNED_IN_ANNOTATION, Vr::CS, "YES"),
+            (false, true) if owned.data_set.text(BURNED_IN_ANNOTATION) != "YES" => {
+                owned.data_set.remove(BURNED_IN_ANNOTATION);
             }
+            _ => {}
         }
+    } else {
         warn(file, proof);
     }
-    Ok(detects || !areas.is_empty())
+    Ok(detects || is_sure || (by_rules > 0 && is_looked_at))
 }
 
-/// Whether something that looks like text is in some of the frames.
-fn has_text(file: &DicomFile, description: &PixelDescription, finder: Option<&TextFinder>) -> Result<bool, DeidError> {
-    let Some(finder) = finder else { return Ok(false) };
+/// What looks like text in any frame and is not covered yet.
+fn find(file: &DicomFile, description: &PixelDescription, finder: &TextFinder, covered: &[Area]) -> Result<Vec<Area>, DeidError> {
     let map = FrameMap::with(file, description)?;
-    // What is written on a sequence of images is on most of them.
-    for number in (0..description.frames).step_by(description.frames.div_ceil(FRAMES_LOOKED_AT)) {
-        if !finder(description, &decode::frame(file, description, &map, number)?).is_empty() {
-            return Ok(true);
+    if map.len() < description.frames {
+        return Err(PixelError::Short.into());
+    }
+    let mut found: Vec<Area> = Vec::new();
+    for number in 0..description.frames {
+        let frame = decode::frame(file, description, &map, number)?;
+        // A palette's indices say nothing of what is seen.
+        let shown = display::colors_of_palette(file, description, &frame);
+        let (seen_as, seen) = shown.as_ref().map_or((description, &frame), |(description, frame)| (description, frame));
+        for place in finder(seen_as, seen).into_iter().filter(|place| is_left(*place, covered)) {
+            // The same text in one frame after the other is one area.
+            match found.iter_mut().find(|area| area.place == place && area.first + area.frames == number) {
+                Some(area) => area.frames += 1,
+                None => found.push(Area { first: number, frames: 1, place, by: DETECTED }),
+            }
         }
     }
-    Ok(false)
+    Ok(found)
+}
+
+/// Whether something of an area is in none of those that are covered in every frame. What was found is wider by a pixel than what is seen.
+fn is_left(place: PixelBox, covered: &[Area]) -> bool {
+    let middle = |from: u32, length: u32| if length > 2 { from + 1..from + length - 1 } else { from..from + length };
+    let is_in = |area: &Area, x: u32, y: u32| {
+        let PixelBox { x: left, y: top, width, height } = area.place;
+        (left..left.saturating_add(width)).contains(&x) && (top..top.saturating_add(height)).contains(&y)
+    };
+    let columns = middle(place.x, place.width);
+    middle(place.y, place.height).any(|y| columns.clone().any(|x| !covered.iter().any(|area| is_in(area, x, y))))
 }
 
 const DETECTED: &str = "detected";
@@ -193,18 +210,28 @@ pub(crate) fn look_for_faces(file: &DicomFile, must_not: bool, proof: &mut Proof
     match says.as_ref() {
         _ if file.pixel_data().is_none() => Ok(()),
         "YES" if must_not => Err(DeidError::Face("the image says that somebody can be known by it, and nothing was taken off")),
+        "NO" => Ok(()),
         "YES" => {
             proof.warn("recognizable-features");
             Ok(())
         }
-        "NO" => Ok(()),
         _ => {
-            if data_set.text(Tag(0x0008_0060)).as_deref() == Some("XC") {
+            if is_photograph(file) {
                 proof.warn("recognizable-features");
             }
             Ok(())
         }
     }
+}
+
+/// Whether an image was taken by a camera, by its kind: whatever its modality says.
+fn is_photograph(file: &DicomFile) -> bool {
+    /// Endoscopic, microscopic and photographic images and videos of visible light.
+    const VISIBLE: [&str; 3] = ["1.2.840.10008.5.1.4.1.1.77.1.1", "1.2.840.10008.5.1.4.1.1.77.1.2", "1.2.840.10008.5.1.4.1.1.77.1.4"];
+    let data_set = file.data_set();
+    let sop_class = data_set.text(Tag(0x0008_0016)).unwrap_or_default();
+    let is_of = |class: &str| sop_class.strip_prefix(class).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    data_set.text(Tag(0x0008_0060)).as_deref() == Some("XC") || VISIBLE.into_iter().any(is_of)
 }
 
 /// Native pixels as they will be written: little endian.

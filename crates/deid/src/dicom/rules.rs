@@ -34,6 +34,10 @@ pub(crate) enum Action {
     Patient,
     /// The policy's own code of another identifier, else no value.
     Code,
+    /// A number that is an age: as the policy treats ages.
+    Age,
+    /// The name of a layer of graphics: the same one for the same.
+    Layer,
 }
 
 /// What becomes of a date that cannot be modified.
@@ -85,6 +89,9 @@ const CLASSIC: [&str; 17] = [
     "1.2.840.10008.5.1.4.1.1.128",
     "1.2.840.10008.5.1.4.1.1.129",
 ];
+
+/// Patient's Species and Breed Description: typed in beside the codes.
+const TYPED_IN: [u32; 2] = [0x0010_2201, 0x0010_2292];
 
 /// Releases of the device's programs.
 const RELEASES: [u32; 3] = [0x0018_1019, 0x0018_101A, 0x0018_1020];
@@ -202,6 +209,7 @@ impl<'o> Rules<'o> {
             (_, Vr::UR) => Action::Remove,
             (_, Vr::UI) if self.options.retain_uids => Action::Keep,
             (_, Vr::UI) => Action::Uid,
+            _ if TYPED_IN.contains(&attribute.tag.0) => Action::Clean,
             (PhiClass::Device, _) if self.options.retain_device => Action::Keep,
             _ if RELEASES.contains(&attribute.tag.0) => Action::Release,
             (PhiClass::Photo, _) => Action::Keep,
@@ -228,8 +236,13 @@ fn by_group(tag: Tag, options: &Options) -> Option<(Action, By)> {
         group if group & 0xFF00 == 0x5000 => Some((Action::Remove, BY_BASIC)),
         // Overlays: without their bits the rest of the group means nothing.
         group if group & 0xFF00 == 0x6000 && options.clean_graphics => match tag.element() {
-            0x4000 | 0x0022 | 0x1500 => Some((Action::Clean, "clean-graphics")),
-            _ => Some((Action::Keep, "clean-graphics")),
+            // Description, subtype, label, comments.
+            0x0022 | 0x0045 | 0x1500 | 0x4000 => Some((Action::Clean, "clean-graphics")),
+            // Size, frames, type, place, bits, and what was measured in it.
+            0x0010 | 0x0011 | 0x0015 | 0x0040 | 0x0050 | 0x0051 | 0x0100 | 0x0102 | 0x1301..=0x1303 | 0x3000 => {
+                Some((Action::Keep, "clean-graphics"))
+            }
+            _ => Some((Action::Remove, BY_BASIC)),
         },
         group if group & 0xFF00 == 0x6000 => Some((Action::Remove, BY_BASIC)),
         // Directories of files, and what only they have.

@@ -1,6 +1,6 @@
 //! How values look: whether one is what its representation says, and whether it is written as the standard has it.
 
-use sutura_dicom::{Vr, dictionary::Attribute};
+use sutura_dicom::{Tag, Vr, dictionary::Attribute};
 
 /// The representation that a value is treated as; `None` where the file has another kind of value than the attribute can have.
 ///
@@ -95,6 +95,105 @@ pub(crate) fn is_a_release(text: &str) -> bool {
     !is_an_address(text)
         && !is_short_date(text)
         && text.split([' ', '\\', '\0']).filter(|part| !part.is_empty()).all(|part| is_part(part) || crate::text::is_a_term(part))
+}
+
+/// Whether a text is of the kind that its attribute has, of the few attributes whose kind is known: names of algorithms of segmentation, types of documents.
+pub(crate) fn is_its_text(tag: Tag, text: &str) -> bool {
+    match tag.0 {
+        0x0062_0009 => text.split('\\').all(is_an_algorithm),
+        0x0042_0012 | 0x0042_0014 => {
+            text.split('\\').all(|part| part.trim().is_empty() || MIME_TYPES.contains(&part.trim().to_ascii_lowercase().as_str()))
+        }
+        _ => true,
+    }
+}
+
+/// Types of documents that images are kept with.
+const MIME_TYPES: [&str; 27] = [
+    "application/dicom",
+    "application/json",
+    "application/mtl",
+    "application/msword",
+    "application/octet-stream",
+    "application/pdf",
+    "application/rtf",
+    "application/sla",
+    "application/xml",
+    "application/zip",
+    "audio/mpeg",
+    "audio/wav",
+    "image/bmp",
+    "image/gif",
+    "image/jp2",
+    "image/jpeg",
+    "image/png",
+    "image/tiff",
+    "model/mtl",
+    "model/obj",
+    "model/stl",
+    "text/html",
+    "text/plain",
+    "text/rtf",
+    "text/xml",
+    "video/mp4",
+    "video/mpeg",
+];
+
+/// Whether a text is what algorithms of segmentation are called: words of imaging and of computing, and releases.
+fn is_an_algorithm(text: &str) -> bool {
+    const WORDS: [&str; 41] = [
+        "ACTIVE",
+        "ADAPTIVE",
+        "BASED",
+        "CLUSTERING",
+        "CNN",
+        "CONTOUR",
+        "CUT",
+        "CUTS",
+        "DEEP",
+        "DEEPLAB",
+        "FCM",
+        "FUZZY",
+        "GRAPH",
+        "GROWING",
+        "KMEANS",
+        "LEARNING",
+        "LEVELSET",
+        "MEANS",
+        "MONAI",
+        "MORPHOLOGICAL",
+        "NET",
+        "NETWORK",
+        "NEURAL",
+        "NNU",
+        "NNUNET",
+        "OTSU",
+        "RANDOM",
+        "RESNET",
+        "SAM",
+        "SEGMENTER",
+        "SEGRESNET",
+        "SET",
+        "SNAKE",
+        "SWIN",
+        "THRESHOLDING",
+        "TOTALSEGMENTATOR",
+        "TRANSFORMER",
+        "UNET",
+        "VNET",
+        "WALKER",
+        "WATERSHED",
+    ];
+    let is_word = |word: &str| {
+        let upper = word.to_uppercase();
+        word.len() < 3 || crate::text::is_a_term(word) || WORDS.contains(&upper.trim_end_matches(|letter: char| letter.is_ascii_digit()))
+    };
+    !is_an_address(text)
+        && !is_short_date(text)
+        && text
+            .split(|letter: char| !letter.is_alphanumeric())
+            .filter(|word| !word.is_empty())
+            .all(|word| is_word(word) && word.bytes().filter(u8::is_ascii_digit).count() <= 4)
 }
 
 /// `24.12.61`: a day, a month and two digits of a year.

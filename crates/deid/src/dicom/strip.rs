@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use sutura_dicom::{
-    DicomFile, Tag, Vr,
+    DicomFile, PixelCoding, Tag, Vr,
     codec::{self, Stripped},
     pixels::{FrameMap, PixelDescription, PixelError},
     write::{OwnedFile, OwnedValue},
@@ -22,15 +22,23 @@ use crate::error::DeidError;
 const PIXELS: [Tag; 3] = [Tag(0x7FE0_0008), Tag(0x7FE0_0009), Tag(0x7FE0_0010)];
 const EXTENDED_OFFSETS: Tag = Tag(0x7FE0_0001);
 const EXTENDED_LENGTHS: Tag = Tag(0x7FE0_0002);
+/// Where coded frames are and how long they all are: of another pixel element these say nothing.
+const TABLES: [Tag; 3] = [EXTENDED_OFFSETS, EXTENDED_LENGTHS, Tag(0x7FE0_0003)];
 pub(super) const STRIPPED: &str = "stripped";
 
-/// Writes the pixel element anew. Where nothing may be done to pixels, what cannot be read stays, with a warning.
+/// Writes the pixel element anew. Where nothing may be done to pixels, what is coded in a way that is not read here stays, with a warning.
 ///
 /// # Errors
 /// When the pixel data is cut off, or has to be looked at and cannot be.
 pub(crate) fn pixel_data(file: &DicomFile, owned: &mut OwnedFile, how: CleanPixels, proof: &mut Proof) -> Result<(), DeidError> {
     if file.pixels_are_cut() {
         return Err(DeidError::CutPixels);
+    }
+    let was_extended = file.pixel_data().is_some_and(|element| element.is_fragments()) && owned.data_set.get(EXTENDED_OFFSETS).is_some();
+    for table in TABLES {
+        if owned.data_set.remove(table).is_some() {
+            proof.record(&[table], if was_extended { STRIPPED } else { "removed" }, "offset-table");
+        }
     }
     let Some(element) = file.pixel_data() else { return Ok(()) };
     let tag = element.tag();
@@ -44,18 +52,28 @@ pub(crate) fn pixel_data(file: &DicomFile, owned: &mut OwnedFile, how: CleanPixe
     }
     let done = PixelDescription::of(file).map_err(DeidError::from).and_then(|description| {
         if element.is_fragments() {
-            fragments(file, owned, tag, &description, proof)
+            fragments(file, owned, tag, &description, was_extended, proof)
         } else {
             native(file, owned, tag, &description, proof)
         }
     });
     match done {
-        Err(_) if how == CleanPixels::No => {
+        Err(_) if how == CleanPixels::No && !is_decoded_here(file) => {
             proof.warn("pixel-bytes-not-looked-at");
             Ok(())
         }
         done => done,
     }
+}
+
+/// Whether the frames are coded in a way that is decoded here: then what is not decoded is none of them.
+fn is_decoded_here(file: &DicomFile) -> bool {
+    let is_coded = file.pixel_data().is_some_and(|element| element.is_fragments());
+    is_coded
+        && !matches!(
+            file.transfer_syntax().pixels,
+            PixelCoding::Native | PixelCoding::Video | PixelCoding::Referenced | PixelCoding::Unknown
+        )
 }
 
 /// Native pixels: the bytes of the frames, and of these the bits of samples.
@@ -85,6 +103,7 @@ fn fragments(
     owned: &mut OwnedFile,
     tag: Tag,
     description: &PixelDescription,
+    was_extended: bool,
     proof: &mut Proof,
 ) -> Result<(), DeidError> {
     let map = FrameMap::with(file, description)?;
@@ -121,8 +140,6 @@ fn fragments(
     if others != length {
         proof.record(&[tag], STRIPPED, "not-of-a-frame");
     }
-    let was_extended = owned.data_set.remove(EXTENDED_OFFSETS).is_some();
-    owned.data_set.remove(EXTENDED_LENGTHS);
     let offsets = offsets(&frames[1..]);
     if !table.is_empty() && !is_of_the_frames(&table, &map) {
         proof.record(&[tag], STRIPPED, "offset-table");

@@ -127,7 +127,7 @@ pub(crate) fn is_code_string(text: &str) -> bool {
     })
 }
 
-/// Whether an attribute of the patient that has few values (PS3.3 C.2.3, C.7.1.1, C.7.2.2) has one of them. Every other attribute has.
+/// Whether an attribute that has few values (PS3.3 C.2.3, C.7.1.1, C.7.2.2, 10.7.1.3) has one of them. Every other attribute has.
 pub(crate) fn is_one_of_its_values(tag: Tag, bytes: &[u8]) -> bool {
     let values: &[&[u8]] = match tag.0 {
         // Patient's Sex
@@ -136,6 +136,8 @@ pub(crate) fn is_one_of_its_values(tag: Tag, bytes: &[u8]) -> bool {
         0x0010_21A0 => &[b"YES", b"NO", b"UNKNOWN"],
         // Patient's Sex Neutered
         0x0010_2203 => &[b"ALTERED", b"UNALTERED"],
+        // Pixel Spacing Calibration Type
+        0x0028_0A02 => &[b"GEOMETRY", b"FIDUCIAL"],
         // Ethnic Group is typed in: the groups that statistics know stay.
         0x0010_2160 => return parts(bytes).all(|part| is_ethnic_group(part.trim_ascii())),
         _ => return true,

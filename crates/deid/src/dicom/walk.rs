@@ -8,8 +8,10 @@ use sutura_dicom::{
 };
 
 use super::{
+    content::{self, Concept},
     directory,
     identity::{Identity, Shift},
+    numbers::Numbers,
     options::{Dates, Options},
     private,
     proof::Proof,
@@ -25,6 +27,8 @@ use crate::{
 
 /// Timezone Offset From UTC.
 const TIME_ZONE: Tag = Tag(0x0008_0201);
+/// Graphic Layer: somebody's own word, by which graphics and layers find each other.
+const GRAPHIC_LAYER: Tag = Tag(0x0070_0002);
 
 /// The way through one file.
 pub(crate) struct Walk<'f, 'w> {
@@ -33,6 +37,10 @@ pub(crate) struct Walk<'f, 'w> {
     pub(super) rules: Rules<'w>,
     pub(super) proof: &'w mut Proof,
     pub(super) tokens: Tokens,
+    pub(super) numbers: Numbers,
+    layers: HashMap<String, usize>,
+    /// What the content item around is about, whose number is in a sequence of its own.
+    pub(super) concept: Option<Concept>,
     uids: HashMap<&'f str, String>,
     patient: Option<String>,
     shift: Shift,
@@ -48,7 +56,11 @@ impl<'f, 'w> Walk<'f, 'w> {
         let data_set = file.data_set();
         let patient = data_set.text(Tag(0x0010_0020)).unwrap_or_default();
         let sop_class = data_set.text(Tag(0x0008_0016)).unwrap_or_default();
-        let seen = Seen::of(data_set);
+        let rules = Rules::new(options, &sop_class);
+        let rules = if file.is_directory() { rules.of_directory() } else { rules };
+        let seen = Seen::of(data_set, &rules);
+        let days: &[_] = if options.dates == Dates::Full { &[] } else { &seen.days };
+        let numbers = Numbers::new(&seen.tokens, days);
         let shift = identity.shift(&patient);
         if options.dates == Dates::Modified && shift == Shift::None {
             proof.warn("no-patient-to-move-dates-for");
@@ -56,9 +68,12 @@ impl<'f, 'w> Walk<'f, 'w> {
         Ok(Self {
             options,
             identity,
-            rules: if file.is_directory() { Rules::new(options, &sop_class).of_directory() } else { Rules::new(options, &sop_class) },
+            rules,
             proof,
             tokens: seen.tokens,
+            numbers,
+            layers: HashMap::new(),
+            concept: None,
             uids: identity.uids(&seen.uids)?,
             patient: identity.patient_code(&patient)?,
             shift,
@@ -92,7 +107,13 @@ impl<'f, 'w> Walk<'f, 'w> {
                 self.private(&element, &mut creators)
             } else {
                 let (vr, action, by) = self.decide(&element);
-                self.act(&element, vr, action, by)?
+                let around = self.concept;
+                if element.is_sequence() {
+                    self.concept = if tag == content::MEASURED_VALUE { content::concept_of(data_set) } else { None };
+                }
+                let made = self.act(&element, vr, action, by);
+                self.concept = around;
+                made?
             };
             out.extend(made);
             self.path.pop();
@@ -134,6 +155,10 @@ impl<'f, 'w> Walk<'f, 'w> {
             let is_beside_times = self.options.dates == Dates::Full || matches!(self.shift, Shift::Days(_));
             return (vr, if is_beside_times { Action::Keep } else { Action::Remove }, by);
         }
+        if tag == GRAPHIC_LAYER {
+            return (vr, Action::Layer, by);
+        }
+        let (action, by) = self.of_concept(element, vr).unwrap_or((action, by));
         (vr, action, by)
     }
 
@@ -182,6 +207,20 @@ impl<'f, 'w> Walk<'f, 'w> {
                 let code = self.identity.accession_code(&element.text().unwrap_or_default())?;
                 self.proof.record(&self.path, if code.is_some() { "code" } else { "emptied" }, by);
                 with_text(code.unwrap_or_default())
+            }
+            Action::Age => match self.number_of_age(element) {
+                Some(text) => {
+                    self.proof.record(&self.path, "age", by);
+                    with_text(text)
+                }
+                None => return self.act(element, vr, Action::Empty, by),
+            },
+            Action::Layer => {
+                let name = element.text().unwrap_or_default().trim().to_owned();
+                let next = self.layers.len() + 1;
+                let number = *self.layers.entry(name).or_insert(next);
+                self.proof.record(&self.path, "dummy", by);
+                with_text(format!("LAYER{number}"))
             }
             Action::Date(base) => match modified(vr, element.bytes(), self.shift) {
                 Some(text) => {

@@ -9,13 +9,16 @@ use std::{borrow::Cow, collections::HashSet};
 use chrono::{Datelike, NaiveDate};
 use icu_normalizer::DecomposingNormalizerBorrowed;
 
-use super::{is_known, words_of};
+use super::{is_a_term, is_known, words_of};
 
 /// Identifiers that are looked for; each is looked for in every text.
 const MOST_IDENTIFIERS: usize = 128;
 /// Names that are looked for inside of words. Those of the patient come first.
 const MOST_LONG: usize = 256;
 const MOST_PIECES: usize = 256;
+const MOST_WORDS: usize = 4096;
+/// Letters of the beginning of a name that say it.
+const LEAST_BEGINNING: usize = 6;
 const MOST_DATES: usize = 8;
 /// Words of one name that are joined with each other.
 const MOST_JOINED: usize = 6;
@@ -23,6 +26,70 @@ const MOST_JOINED: usize = 6;
 /// What stands in the place of a name and is nobody's.
 const NOBODY: [&str; 10] =
     ["ANONYMOUS", "ANONYMIZED", "ANONYMISED", "ANON", "UNKNOWN", "PATIENT", "NONE", "REMOVED", "UNSPECIFIED", "DEFAULT"];
+
+/// Makers of devices and what they call these: where somebody's ward is called so too, it is still the maker's.
+const MAKES: [&str; 60] = [
+    "ACUSON",
+    "ADVANTX",
+    "AERA",
+    "AGFA",
+    "ALOKA",
+    "AMIRA",
+    "AQUILION",
+    "ARTIS",
+    "AVANTO",
+    "BIOGRAPH",
+    "BRILLIANCE",
+    "CANON",
+    "CARESTREAM",
+    "DISCOVERY",
+    "ELEKTA",
+    "ELSCINT",
+    "EPIQ",
+    "ESAOTE",
+    "FUJI",
+    "FUJIFILM",
+    "GEMINI",
+    "GEMS",
+    "HEALTHCARE",
+    "HEALTHINEERS",
+    "HITACHI",
+    "HOLOGIC",
+    "INGENIA",
+    "INTERA",
+    "KODAK",
+    "KONICA",
+    "LIGHTSPEED",
+    "LOGIQ",
+    "MAGNETOM",
+    "MARCONI",
+    "MEDICAL",
+    "MINDRAY",
+    "MINOLTA",
+    "NUCLETRON",
+    "OPTIMA",
+    "PHILIPS",
+    "PICKER",
+    "PRISMA",
+    "REVOLUTION",
+    "SAMSUNG",
+    "SENOGRAPHE",
+    "SHIMADZU",
+    "SIEMENS",
+    "SIGNA",
+    "SKYRA",
+    "SOMATOM",
+    "SONATA",
+    "SYMPHONY",
+    "SYSTEM",
+    "SYSTEMS",
+    "TOSHIBA",
+    "TRIO",
+    "UNITED",
+    "VARIAN",
+    "VERIO",
+    "VIVID",
+];
 
 /// The months by their first three letters in English, German, French, Spanish and Italian.
 const MONTHS: [(&str, u32); 33] = [
@@ -222,12 +289,67 @@ impl Tokens {
         }
         let number = digits.trim_start_matches('0').to_owned();
         for (form, least) in [(identifier, 3), (plain, 5), (digits, 6), (number, 4)] {
-            let is_new = self.identifiers.len() < MOST_IDENTIFIERS && !self.identifiers.contains(&form);
-            if form.chars().count() >= least && is_new {
-                self.letters.push(letters_of(&form));
-                self.identifiers.push(form);
+            if form.chars().count() >= least {
+                self.add_form(form);
             }
         }
+    }
+
+    /// Adds what a thing is called: a device, a station, an examination. It is looked for as a whole, from four characters on; not if it is a word of imaging or a
+    /// maker's.
+    pub(crate) fn add_thing(&mut self, name: &str) {
+        let folded = folded(name.trim(), false);
+        let plain: String = folded.chars().filter(|letter| letter.is_alphanumeric()).collect();
+        let has_digits = plain.bytes().any(|byte| byte.is_ascii_digit());
+        let is_nobodys = NOBODY.contains(&plain.as_str()) || (!has_digits && is_a_term(&folded)) || words_of(&folded).all(is_a_make);
+        if plain.chars().count() < 4 || is_nobodys {
+            return;
+        }
+        // Short numbers are looked for in texts alone: among numbers they are everywhere.
+        if plain.len() < 6 && plain.bytes().all(|byte| byte.is_ascii_digit()) {
+            self.words.insert(plain);
+            return;
+        }
+        self.add_form(folded.into_owned());
+        self.add_form(plain);
+    }
+
+    /// Adds a place, a ward or an occupation: its words of four letters and more, and all of it joined; no words of imaging, and none of makers.
+    pub(crate) fn add_place(&mut self, place: &str) {
+        for expanded in [false, true] {
+            if expanded && place.is_ascii() {
+                continue;
+            }
+            let folded = folded(place.trim(), expanded);
+            for word in words_of(&folded).filter(|word| word.chars().count() >= 4 && !NOBODY.contains(word) && !is_a_make(word)) {
+                if !is_known(word) && self.words.len() < MOST_WORDS {
+                    self.add_word(word);
+                }
+            }
+            let plain: String = folded.chars().filter(|letter| letter.is_alphanumeric()).collect();
+            if plain.chars().count() >= 8 && !is_a_term(&folded) && !words_of(&folded).all(is_a_make) {
+                self.add_form(plain);
+            }
+        }
+    }
+
+    fn add_form(&mut self, form: String) {
+        if self.identifiers.len() < MOST_IDENTIFIERS && !self.identifiers.contains(&form) {
+            self.letters.push(letters_of(&form));
+            self.identifiers.push(form);
+        }
+    }
+
+    /// The identifiers of six digits and more, and the birth dates as such numbers.
+    pub(crate) fn numbers(&self) -> impl Iterator<Item = u64> + '_ {
+        let identifiers = self.identifiers.iter().filter(|identifier| identifier.bytes().all(|byte| byte.is_ascii_digit()));
+        let dates = self.born.iter().flat_map(|date| compact(*date));
+        identifiers.cloned().chain(dates).filter_map(|digits| digits.parse().ok()).filter(|number| *number >= 100_000)
+    }
+
+    /// The birth dates.
+    pub(crate) fn birth_dates(&self) -> impl Iterator<Item = NaiveDate> + '_ {
+        self.born.iter().copied()
     }
 
     /// Adds a birth date.
@@ -272,6 +394,15 @@ impl Tokens {
         }
         let is_inside = |long: &String| word.starts_with(long.as_str()) || (long.len() >= 6 && word.contains(long.as_str()));
         if self.words.contains(word) || (word.len() > 5 && self.long.iter().any(is_inside)) {
+            return true;
+        }
+        // A name that was cut to the length of its field.
+        let is_beginning = |long: &String| long.starts_with(word);
+        if word.len() >= LEAST_BEGINNING
+            && (self.long.iter().any(is_beginning) || self.pieces.iter().any(is_beginning))
+            && word.chars().count() >= LEAST_BEGINNING
+            && !is_known(word)
+        {
             return true;
         }
         // Letters with a number joined to them.
@@ -359,21 +490,7 @@ impl Tokens {
     }
 
     fn is_compact_birth_date(&self, digits: &str) -> bool {
-        matches!(digits.len(), 5..=8)
-            && self.born.iter().any(|date| {
-                let (year, month, day) = (date.year(), date.month(), date.day());
-                let short = year.rem_euclid(100);
-                [
-                    format!("{year:04}{month:02}{day:02}"),
-                    format!("{day:02}{month:02}{year:04}"),
-                    format!("{month:02}{day:02}{year:04}"),
-                    format!("{short:02}{month:02}{day:02}"),
-                    format!("{day:02}{month:02}{short:02}"),
-                    format!("{month:02}{day:02}{short:02}"),
-                ]
-                .iter()
-                .any(|form| form == digits)
-            })
+        matches!(digits.len(), 5..=8) && self.born.iter().any(|date| compact(*date).iter().any(|form| form == digits))
     }
 
     fn has_birth_date(&self, upper: &str) -> bool {
@@ -401,6 +518,26 @@ impl Tokens {
         }
         false
     }
+}
+
+/// A date in the orders that people write, without separators.
+fn compact(date: NaiveDate) -> [String; 6] {
+    let (year, month, day) = (date.year(), date.month(), date.day());
+    let short = year.rem_euclid(100);
+    [
+        format!("{year:04}{month:02}{day:02}"),
+        format!("{day:02}{month:02}{year:04}"),
+        format!("{month:02}{day:02}{year:04}"),
+        format!("{short:02}{month:02}{day:02}"),
+        format!("{day:02}{month:02}{short:02}"),
+        format!("{month:02}{day:02}{short:02}"),
+    ]
+}
+
+/// Whether a word, in capital letters, is a maker's, alone or with the number of a model.
+fn is_a_make(word: &str) -> bool {
+    let letters = word.trim_end_matches(|letter: char| letter.is_ascii_digit());
+    MAKES.contains(&letters)
 }
 
 #[derive(Clone, Copy)]

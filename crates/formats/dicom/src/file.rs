@@ -203,9 +203,19 @@ impl DicomFile {
         self.is_beginning
     }
 
-    /// Whether it is a DICOMDIR: a directory of other files. An image that has directory records in it stays an image.
+    /// Whether it is a DICOMDIR: a directory of other files, by its SOP class or its records. What names itself an instance, or has pixels of its own, is none, whatever
+    /// records it has.
     pub fn is_directory(&self) -> bool {
-        self.data_set().get(Tag(0x0004_1220)).is_some() && self.data_set().get(Tag(0x0008_0018)).is_none()
+        const MEDIA_STORAGE_DIRECTORY: &str = "1.2.840.10008.1.3.10";
+        let data_set = self.data_set();
+        let class = data_set.text(Tag(0x0008_0016));
+        let is_named = class.as_deref() == Some(MEDIA_STORAGE_DIRECTORY)
+            || (class.is_none() && self.meta().text(Tag(0x0002_0002)).as_deref() == Some(MEDIA_STORAGE_DIRECTORY));
+        let is_of_another = class.as_deref().is_some_and(|class| !class.is_empty() && class != MEDIA_STORAGE_DIRECTORY);
+        (is_named || data_set.get(Tag(0x0004_1220)).is_some())
+            && !is_of_another
+            && data_set.get(Tag(0x0008_0018)).is_none()
+            && !data_set.elements().any(|element| matches!(element.tag().group(), 0x7F00..=0x7FFF))
     }
 
     /// What is odd about the file's structure.

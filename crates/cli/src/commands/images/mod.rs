@@ -275,6 +275,7 @@ fn frames(file: &DicomFile, mut take: impl FnMut(usize, Image) -> bool) -> Resul
         let frame = decode::frame(file, &description, &map, number)?;
         // What is not a plane of numbers that can be held is as good as damaged.
         let image = Image::of_frame(&frame, &description, &Rescale::of(file, number)).map_err(|_| PixelError::Unsupported)?;
+        let image = image.shown_as_in(file, &description, &frame);
         drop(frame);
         if !take(number, image) {
             return Ok(());

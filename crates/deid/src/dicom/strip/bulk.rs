@@ -75,7 +75,7 @@ fn layout(data_set: &OwnedDataSet, tag: Tag, is_top: bool) -> Layout {
     let table = |descriptor: Tag| entries(data_set, descriptor, tag).map_or(Layout::None, Layout::Bytes);
     match (tag.group(), tag.element()) {
         // The image's own pixels; no others, wherever they stand.
-        (0x7FE0, 0x0001 | 0x0002 | 0x0008 | 0x0009 | 0x0010) if is_top => Layout::Free,
+        (0x7FE0, 0x0001..=0x0003 | 0x0008 | 0x0009 | 0x0010) if is_top => Layout::Free,
         (0x7F00..=0x7FFF, _) => Layout::None,
         (0x0028, 0x2000) => Layout::Profile,
         (0x0028, element @ 0x1201..=0x1204) => table(Tag::new(0x0028, element - 0x0100)),

@@ -124,7 +124,7 @@ pub(super) struct Size {
     pub(super) components: usize,
     pub(super) precision: u32,
     signed: bool,
-    tiles: usize,
+    pub(super) tiles: usize,
     is_high_throughput: bool,
 }
 

@@ -36,8 +36,8 @@ impl std::fmt::Debug for Stripped {
 
 /// Takes out of a coded frame, all its fragments together, what is no part of its image.
 ///
-/// JPEG and JPEG-LS keep tables, frame and scan headers and the bytes of scans that bits were read from, and of application segments only what says which
-/// colours they are; JPEG 2000 keeps the code stream with the segments that decoding needs; RLE is written anew unless every byte of it was used.
+/// JPEG and JPEG-LS keep the tables that a scan read, frame and scan headers and the bytes of scans that bits were read from, and of application segments only what
+/// says which colours they are; JPEG 2000 keeps the code stream with the segments that decoding needs; RLE is written anew unless every byte of it was used.
 ///
 /// # Errors
 /// [`PixelError::Unsupported`] for codings that are not read here (video), else what is wrong with the frame.
@@ -54,18 +54,19 @@ pub fn strip(coded: &[u8], description: &PixelDescription) -> Result<Stripped, P
         }
         PixelCoding::JpegLs => {
             let (out, decoded) = fenced(|| jpeg::strip_ls(coded, shape))?;
-            if has_hidden_bits(precision(&decoded), decoded, description)? {
-                return Ok(Stripped::Decoded);
+            let is_hidden = has_hidden_bits(precision(&decoded), decoded, description)?;
+            match out {
+                Some(out) if !is_hidden => out,
+                _ => return Ok(Stripped::Decoded),
             }
-            out
         }
         PixelCoding::Jpeg2000 | PixelCoding::HtJpeg2000 => {
             let (out, bits) = jpeg2000::strip(coded, shape)?;
-            if bits as usize > description.bits_stored {
-                let decoded = super::decode_as(coded, shape, description.coding)?;
-                if has_hidden_bits(bits as usize, decoded, description)? {
-                    return Ok(Stripped::Decoded);
-                }
+            let Some(out) = out else { return Ok(Stripped::Decoded) };
+            // What is left has to be an image: bytes that are none may be anything.
+            let decoded = fenced(|| super::decode_as(&out, shape, description.coding))?;
+            if has_hidden_bits(bits as usize, decoded, description)? {
+                return Ok(Stripped::Decoded);
             }
             out
         }

@@ -52,9 +52,7 @@ pub fn picture_of(
     match (description.photometric.as_str(), frame.samples) {
         ("PALETTE COLOR", 1) => {
             let palette = Palette::of(file.data_set())?;
-            let mut data = Vec::with_capacity(3 * frame.data.len());
-            frame.data.for_each(|value| data.extend(palette.color(value as i64)));
-            Ok(picture(3, data))
+            Ok(picture(3, palette.colors(&frame.data)))
         }
         (_, 1) => Ok(picture(1, grey(file, description, number, frame))),
         (photometric, 3) => {
@@ -68,6 +66,25 @@ pub fn picture_of(
         }
         _ => Err(PixelError::Unsupported),
     }
+}
+
+/// The colours of a frame of palette indices, with what then describes them; `None` of every other frame, and where there is no palette that can be read.
+pub fn colors_of_palette(file: &DicomFile, description: &PixelDescription, frame: &Frame) -> Option<(PixelDescription, Frame)> {
+    if description.photometric != "PALETTE COLOR" || frame.samples != 1 {
+        return None;
+    }
+    let data = Palette::of(file.data_set()).ok()?.colors(&frame.data);
+    let described = PixelDescription {
+        samples: 3,
+        bits_allocated: 8,
+        bits_stored: 8,
+        high_bit: 7,
+        signed: false,
+        planar: false,
+        photometric: "RGB".to_owned(),
+        ..description.clone()
+    };
+    Some((described, Frame { rows: frame.rows, columns: frame.columns, samples: 3, data: Samples::U8(data) }))
 }
 
 fn grey(file: &DicomFile, description: &PixelDescription, number: usize, frame: &Frame) -> Vec<u8> {

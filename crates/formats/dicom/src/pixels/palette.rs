@@ -1,6 +1,6 @@
 //! Palettes (PS3.3 C.7.6.3.1.5, C.7.9): tables of red, green and blue, plain or in segments.
 
-use super::{PixelError, lut::Table};
+use super::{PixelError, decode::Samples, lut::Table};
 use crate::{element::DataSet, tag::Tag};
 
 /// Red, green and blue of 8 bits for each value.
@@ -39,8 +39,15 @@ impl Palette {
         Ok(Self { tables, shift })
     }
 
+    /// Red, green and blue of each sample.
+    pub(super) fn colors(&self, samples: &Samples) -> Vec<u8> {
+        let mut colors = Vec::with_capacity(3 * samples.len());
+        samples.for_each(|value| colors.extend(self.color(value as i64)));
+        colors
+    }
+
     #[inline]
-    pub(super) fn color(&self, value: i64) -> [u8; 3] {
+    fn color(&self, value: i64) -> [u8; 3] {
         self.tables.each_ref().map(|table| (table.entry(value) >> self.shift) as u8)
     }
 }

@@ -112,6 +112,122 @@ fn segments_and_tails_go() {
     }
 }
 
+/// A segment of marker and content.
+fn segment(marker: u8, content: &[u8]) -> Vec<u8> {
+    [&[0xFF, marker][..], &(content.len() as u16 + 2).to_be_bytes(), content].concat()
+}
+
+/// A grey JPEG of one block, with other segments before its tables and between these and the scan.
+fn block(before: &[u8], between: &[u8]) -> Vec<u8> {
+    let one_code = |kind: u8| segment(0xC4, &[&[kind, 1][..], &[0; 16]].concat());
+    [
+        &[0xFF, 0xD8][..],
+        before,
+        &segment(0xDB, &[&[0][..], &[1; 64]].concat()),
+        &segment(0xC0, &[8, 0, 8, 0, 8, 1, 1, 0x11, 0]),
+        &one_code(0x00),
+        &one_code(0x10),
+        between,
+        &segment(0xDA, &[1, 1, 0, 0, 63, 0]),
+        &[0x3F, 0xFF, 0xD9],
+    ]
+    .concat()
+}
+
+#[test]
+fn tables_of_jpeg_are_those_that_a_scan_reads() {
+    let description = described(PixelCoding::JpegBaseline, 8, 8, 8);
+    let good = block(&[], &[]);
+    assert_eq!(strip(&good, &description), Ok(Stripped::AsItIs));
+    let text = |length: usize| TEXT.iter().copied().cycle().take(length).collect::<Vec<u8>>();
+    let quantizer = |number: u8| segment(0xDB, &[&[number][..], &text(64)].concat());
+    // As many codes of eight bits as the text has letters.
+    let codes = |kind: u8| {
+        let mut counts = [0; 16];
+        counts[7] = TEXT.len() as u8;
+        segment(0xC4, &[&[kind][..], &counts, TEXT].concat())
+    };
+    let intervals = TEXT.chunks_exact(2).flat_map(|two| segment(0xDD, two)).chain(segment(0xDD, &[0, 0])).collect::<Vec<u8>>();
+    for (number, planted) in [
+        block(&quantizer(0), &[]),
+        block(&[quantizer(0), quantizer(0)].concat(), &[]),
+        block(&quantizer(1), &[]),
+        block(&[], &quantizer(2)),
+        block(&codes(0x00), &[]),
+        block(&codes(0x10), &[]),
+        block(&[], &codes(0x01)),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(holds(&planted), "{number}");
+        assert_eq!(strip(&planted, &description), Ok(Stripped::Anew(good.clone())), "{number}");
+    }
+    let Ok(Stripped::Anew(out)) = strip(&block(&intervals, &[]), &description) else { panic!() };
+    assert_eq!(out.len(), good.len() + 6, "the last interval alone");
+}
+
+#[test]
+fn mapping_tables_of_no_component_go() {
+    let (bytes, description) = coded(Lossless::JpegLs);
+    let scan = bytes.windows(2).position(|two| two == [0xFF, 0xDA]).unwrap();
+    for content in [[&[2, 0, 1][..], TEXT].concat(), [&[2, 1, 1][..], TEXT].concat()] {
+        let planted = [&bytes[..scan], &segment(0xF8, &content), &bytes[scan..]].concat();
+        let Ok(Stripped::Anew(out)) = strip(&planted, &description) else { panic!() };
+        assert!(matches!(bytes.strip_prefix(&out[..]), Some([] | [0])));
+    }
+    // Through a table every sample is another, and which of its entries are any sample's nobody knows.
+    let table: Vec<u8> = (0..4096u16).flat_map(u16::to_be_bytes).collect();
+    let mut mapped = [&bytes[..scan], &segment(0xF8, &[&[2, 1, 2][..], &table].concat()), &bytes[scan..]].concat();
+    let scan = mapped.windows(2).rposition(|two| two == [0xFF, 0xDA]).unwrap();
+    mapped[scan + 6] = 1;
+    assert_eq!(strip(&mapped, &description), Ok(Stripped::Decoded));
+}
+
+#[test]
+fn segments_of_no_component_and_parts_of_no_tile_go() {
+    let (bytes, description) = coded(Lossless::Jpeg2000);
+    let at = bytes.windows(2).position(|two| two == [0xFF, 0x90]).unwrap();
+    let end = bytes.windows(2).rposition(|two| two == [0xFF, 0xD9]).unwrap();
+    let in_main = |content: &[u8]| [&bytes[..at], content, &bytes[at..]].concat();
+    let behind = |tile: u16, number: u8| {
+        let length = (14 + TEXT.len() as u32).to_be_bytes();
+        let part = [&[0xFF, 0x90, 0, 10][..], &tile.to_be_bytes(), &length, &[number, 1, 0xFF, 0x93], TEXT].concat();
+        [&bytes[..end], &part, &bytes[end..]].concat()
+    };
+    let step = bytes.windows(2).position(|two| two == [0xFF, 0x5C]).unwrap();
+    let steps = &bytes[step + 4..step + 2 + usize::from(u16::from_be_bytes([bytes[step + 2], bytes[step + 3]]))];
+    for (number, planted) in [
+        in_main(&segment(0x5D, &[&[7][..], steps, TEXT].concat())),
+        in_main(&segment(0x53, &[&[9, 0][..], TEXT].concat())),
+        in_main(&TEXT.iter().flat_map(|letter| segment(0x5E, &[50, 0, *letter])).collect::<Vec<u8>>()),
+        in_main(&segment(0x58, &[&[0][..], TEXT].concat())),
+        in_main(&segment(0x57, &[&[0][..], TEXT].concat())),
+        in_main(&segment(0x63, TEXT)),
+        in_main(&segment(0x5C, steps)),
+        behind(99, 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert_eq!(strip(&planted, &description), Ok(Stripped::Anew(bytes.clone())), "{number}");
+    }
+    // What decoders read differently, and what is no change of order.
+    for (number, planted) in [
+        in_main(&segment(0x5C, &[&steps[..1], &TEXT[..steps.len() - 1]].concat())),
+        in_main(&segment(0x5F, &TEXT[..28])),
+        in_main(&segment(0x5E, &[0, 0, b'K'])),
+        behind(0, 0),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        assert!(strip(&planted, &description).is_err(), "{number}");
+    }
+    // Headers of packets apart from these: decoded, or refused.
+    assert_eq!(strip(&in_main(&segment(0x60, &[&[0][..], TEXT].concat())), &description), Ok(Stripped::Decoded));
+}
+
 #[test]
 fn bits_that_no_sample_uses_are_cleared() {
     let description = |stored, high, signed| PixelDescription { signed, high_bit: high, ..described(PixelCoding::Native, 1, 2, stored) };
