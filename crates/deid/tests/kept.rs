@@ -130,12 +130,25 @@ fn items_of_reports_are_judged_by_their_concept() {
             assert_eq!(value(3), shown(""), "{policy}: no unit");
             assert_eq!(text(items[8], "TextValue"), "REMOVED");
         }
-        assert_eq!(text(items[4], "Date"), text(file.data_set(), "PatientBirthDate"), "{policy}");
+        assert!(["", "19000101"].contains(&text(items[4], "Date").as_str()), "{policy}");
         assert!([5, 6, 7].iter().all(|place| text(items[*place], "TextValue") == "REMOVED"), "{policy}");
         assert_eq!(value(9), None);
         assert!(items[10].item(tag("ConceptCodeSequence")).is_none(), "{policy}");
         assert_eq!(value(11), Some(("97".to_owned(), Some(97.0))), "{policy}");
         assert_eq!(value(12), Some(("97".to_owned(), Some(97.0))), "{policy}");
+    }
+    // A birth date is none of the dates that are moved, or stay.
+    for (policy, dates) in
+        [("gdpr-pseudonymised", Dates::Modified), ("limited-data-set", Dates::Full), ("hipaa-safe-harbor", Dates::Modified)]
+    {
+        let mut data_set = of_brunhilde(REPORT);
+        let born = content("DATE", code("121031", "DCM", "Subject Birth Date"), |item| set(item, "Date", "19280504"));
+        let done = content("DATE", code("111060", "DCM", "Study Date"), |item| set(item, "Date", "20190312"));
+        data_set.set_items(tag("ContentSequence"), vec![born, done]);
+        let file = released(data_set, policy, Options { dates, ..options });
+        let items: Vec<_> = file.data_set().items(tag("ContentSequence")).collect();
+        assert_eq!(text(items[0], "Date"), text(file.data_set(), "PatientBirthDate"), "{policy}");
+        assert_eq!(text(items[1], "Date"), text(file.data_set(), "StudyDate"), "{policy}");
     }
     // Sex stays where the patient's characteristics do.
     let mut data_set = of_brunhilde(REPORT);
@@ -241,7 +254,7 @@ fn what_was_removed_does_not_come_back() {
     }
     // What stays in its own place stays in others.
     let options = Options { retain_device: true, retain_institution: true, ..Options::default() };
-    let file = released(with(), "gdpr-pseudonymised", options);
+    let file = released(with(), "expert-determination", options);
     assert_eq!(text(file.data_set(), "SequenceName"), "STATIONAXY");
     assert_eq!(text(file.data_set(), "StationName"), "STATIONAXY");
     // A maker is called so wherever the image is from, and words of imaging are nobody's.

@@ -57,7 +57,11 @@ impl Numbers {
             let mut all = self.known.iter().chain(&self.days);
             return all.any(|known| (*known as f32) == number as f32);
         }
-        number < 1e19 && (self.known.contains(&(number as u64)) || self.days.contains(&(number as u64)))
+        // Beyond 53 bits a number is compared as it is rounded.
+        if number >= 9e15 {
+            return self.known.iter().any(|known| *known as f64 == number);
+        }
+        self.known.contains(&(number as u64)) || self.days.contains(&(number as u64))
     }
 }
 

@@ -50,7 +50,8 @@ pub struct ActionCount {
     pub action: &'static str,
     /// What decided: `basic`, an option, `class` (not in the profile's table), `private`, `unknown` (not in the dictionary) or `reference` (a
     /// sequence of references), what was stripped (`not-of-the-image`, `not-of-a-frame`, `offset-table`, `unused-bits`, ...), `tokens` (a name or number of
-    /// somebody in the document was found in it) or `local-code` (a code of no common terminology, or a text in its place).
+    /// somebody in the document was found in it), `local-code` (a code of no common terminology, or a text in its place), `meaning` (of a code, written anew)
+    /// or `concept` (a content item that is about somebody).
     pub by: &'static str,
     /// How often.
     pub count: u64,

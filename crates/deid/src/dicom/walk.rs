@@ -140,6 +140,11 @@ impl<'f, 'w> Walk<'f, 'w> {
         let (action, by) = self.rules.decide(tag, effective.unwrap_or(vr));
         let removes = matches!(action, Action::Remove | Action::Empty | Action::Dummy | Action::Patient | Action::Code);
         let Some(vr) = effective else { return (vr, if removes { action } else { Action::Remove }, by) };
+        if matches!(action, Action::Keep | Action::Clean | Action::Date(_))
+            && let Some((action, by)) = self.of_concept(element, vr)
+        {
+            return (vr, action, by);
+        }
         if !matches!(action, Action::Keep | Action::Clean) {
             return (vr, action, by);
         }
@@ -158,7 +163,6 @@ impl<'f, 'w> Walk<'f, 'w> {
         if tag == GRAPHIC_LAYER {
             return (vr, Action::Layer, by);
         }
-        let (action, by) = self.of_concept(element, vr).unwrap_or((action, by));
         (vr, action, by)
     }
 
