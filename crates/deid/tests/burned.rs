@@ -200,7 +200,9 @@ fn bright(_: &PixelDescription, frame: &Frame) -> Vec<PixelBox> {
 fn with_bright(modality: &str, sop_class: &str, places: &[(usize, usize)]) -> OwnedFile {
     let mut file = image(modality, sop_class, false);
     let mut bytes = file.data_set.get(Tag::PIXEL_DATA).unwrap().value.bytes().to_vec();
-    places.iter().for_each(|(x, y)| bytes[y * 30 + x] = 255);
+    for (x, y) in places {
+        bytes[y * 30 + x] = 255;
+    }
     file.data_set.set_bytes(Tag::PIXEL_DATA, Vr::OB, bytes);
     file
 }
@@ -269,7 +271,7 @@ fn nobody_says_that_there_is_no_text() {
             let deidentifier = DicomDeidentifier::new(options_of(how), &privacy()).unwrap().with_text_finder(Arc::new(bright));
             let done = deidentifier.deidentify(&parsed(&file)).unwrap();
             assert_eq!(done.proof.warnings, ["burned-in-text-likely"], "{how:?} {modality}");
-            let says = parsed_bytes(&done.bytes).data_set().text(Tag(0x0028_0301)).map(|text| text.into_owned());
+            let says = parsed_bytes(&done.bytes).data_set().text(Tag(0x0028_0301)).map(std::borrow::Cow::into_owned);
             assert_eq!(says.as_deref(), if how == CleanPixels::No { Some("NO") } else { None }, "{how:?} {modality}");
         }
     }
