@@ -606,9 +606,36 @@ pub(crate) struct SqlArgs {
     #[command(flatten)]
     pub(crate) terminology: TerminologyArgs,
     #[command(flatten)]
+    pub(crate) policy: SqlPolicy,
+    #[command(flatten)]
     pub(crate) keys: SqlKeys,
     #[command(flatten)]
     pub(crate) allow: AllowPhi,
+}
+
+/// The policy of a query.
+#[derive(Debug, Args)]
+#[command(next_help_heading = "De-identification in queries")]
+pub(crate) struct SqlPolicy {
+    /// What deidentified(), scrub(), deid_hl7v2(), deid_fhir() and deid_ccda() treat by, and what pseudonym(), encrypt(), vault_code() and
+    /// shift_date() must not go beyond: a policy file (.toml), or the name of a policy that comes with the program; needs a key
+    #[arg(long, value_name = "POLICY", requires = "project")]
+    pub(crate) policy: Option<String>,
+    /// A fact that the policy's profile rests on and its file does not state (see `sutura deidentify --help`); several times
+    #[arg(long, value_name = "KEY=VALUE", requires = "policy")]
+    pub(crate) legal: Vec<String>,
+    /// What becomes of free text in messages, resources and documents
+    #[arg(long, value_enum, value_name = "HOW", requires = "policy")]
+    pub(crate) free_text: Option<deidentify::FreeText>,
+    /// Languages of free text: en, es [default: those of the policy, else en]
+    #[arg(long, value_name = "LANGUAGE", value_delimiter = ',', requires = "policy")]
+    pub(crate) language: Vec<String>,
+    /// A model of language beside the rules of free text: a folder with model.onnx, tokenizer.json and config.json
+    #[arg(long, value_name = "FOLDER", requires = "policy")]
+    pub(crate) model: Option<PathBuf>,
+    /// The ONNX Runtime that runs the model: libonnxruntime, or its folder [default: what ORT_DYLIB_PATH says]
+    #[arg(long, value_name = "PATH", requires = "model")]
+    pub(crate) onnx_runtime: Option<PathBuf>,
 }
 
 /// How a list of tables is printed.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use arrow::datatypes::Field;
 use datafusion::{
+    common::DFSchema,
     logical_expr::{Expr, ScalarUDF},
     prelude::DataFrame,
 };
@@ -15,10 +16,16 @@ use crate::{ColumnFunction, EngineError, Result};
 /// Applies a plan that was made for [`crate::lineage::classified_schema`] of this data frame: dropped
 /// columns vanish, the others come out with the class and treatment that the plan says.
 pub fn deidentify(df: DataFrame, plan: &Arc<SchemaPlan>) -> Result<DataFrame> {
-    let columns = df.schema().columns();
+    let outputs = projection(df.schema(), plan)?;
+    Ok(df.select(outputs)?)
+}
+
+/// The columns that come out of a plan for columns of that schema.
+pub(crate) fn projection(schema: &DFSchema, plan: &Arc<SchemaPlan>) -> Result<Vec<Expr>> {
+    let columns = schema.columns();
     let planned = plan.input_schema();
     let fits = columns.len() == planned.fields().len()
-        && df.schema().fields().iter().zip(planned.fields()).all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
+        && schema.fields().iter().zip(planned.fields()).all(|(a, b)| a.name() == b.name() && a.data_type() == b.data_type());
     if !fits {
         return Err(EngineError::BadCall {
             function: "deidentify".to_owned(),
@@ -32,7 +39,7 @@ pub fn deidentify(df: DataFrame, plan: &Arc<SchemaPlan>) -> Result<DataFrame> {
         args.extend(column.beside().map(|beside| Expr::Column(columns[beside].clone())));
         outputs.push(treat(plan, position, output, args));
     }
-    Ok(df.select(outputs)?)
+    Ok(outputs)
 }
 
 fn treat(plan: &Arc<SchemaPlan>, position: usize, output: Field, args: Vec<Expr>) -> Expr {

@@ -25,7 +25,9 @@ use crate::{
     error::{EngineError, Result},
     files::SourceFile,
     passed_over::Ledger,
+    policy::BoundPolicy,
     profiles::ProfileStore,
+    relations::{self, Relations},
     scan::FormatTable,
     table_function::{ReadFunction, RejectsFunction},
 };
@@ -45,6 +47,9 @@ pub struct EngineOptions {
     pub min_range_bytes: u64,
     /// Keys, scope and vault of the privacy functions; without them, those that need a key say so.
     pub privacy: Option<Arc<PrivacyContext>>,
+    /// The policy of `deidentified`, `scrub` and the functions over documents; the privacy functions have its keys, and refuse what its
+    /// law does not permit.
+    pub policy: Option<Arc<BoundPolicy>>,
     /// Profiles, value sets and code systems that `fhir_validate`, and `conformsTo()` and `memberOf()` in `fhirpath`, know beside FHIR R4 itself.
     pub profiles: Option<Arc<ProfileStore>>,
     /// Terminology of the user, which the functions over codes and the conversions to FHIR know beside what is compiled in.
@@ -60,6 +65,7 @@ impl Default for EngineOptions {
             block_bytes: 4 << 20,
             min_range_bytes: 8 << 20,
             privacy: None,
+            policy: None,
             profiles: None,
             terminology: None,
         }
@@ -158,7 +164,9 @@ impl Engine {
         }
         let runtime = runtime.build_arc()?;
         let session = SessionContext::new_with_config_rt(config, Arc::clone(&runtime));
-        crate::functions::register(&session, options.privacy.as_ref());
+        let keys = options.policy.as_ref().map(|policy| policy.deidentifier().context()).or(options.privacy.as_ref());
+        crate::functions::register(&session, keys, options.policy.as_ref());
+        session.register_relation_planner(Arc::new(Relations::new(options.policy.as_ref())))?;
         crate::functions::register_fhir(&session, options.profiles.as_ref());
         crate::functions::register_terminology(&session, options.terminology.as_ref());
         let readers = Readers { runtime, formats: Arc::default(), options: Arc::new(options), passed_over: Arc::default() };
@@ -177,7 +185,7 @@ impl Engine {
 
     /// Gives the privacy functions keys, scope and vault, in place of any they had.
     pub fn set_privacy(&self, context: &Arc<PrivacyContext>) {
-        crate::functions::register(&self.session, Some(context));
+        crate::functions::register(&self.session, Some(context), self.options().policy.as_ref());
     }
 
     /// The options it was made with.
@@ -191,7 +199,11 @@ impl Engine {
 
     /// Plans a query. Statements that write or copy data are refused: only sinks do that, which check for identifying columns.
     pub async fn sql(&self, query: &str) -> Result<DataFrame> {
-        let plan = self.session.state().create_logical_plan(query).await?;
+        let state = self.session.state();
+        let dialect = state.config_options().sql_parser.dialect;
+        let mut statement = state.sql_to_statement(query, &dialect)?;
+        relations::name_queries(&mut statement);
+        let plan = state.statement_to_plan(statement).await?;
         if let Some(reason) = crate::lineage::refused_statement(&plan) {
             return Err(EngineError::BadCall { function: "sql".to_owned(), reason: reason.to_owned() });
         }

@@ -14,15 +14,20 @@ use datafusion::{
 };
 use sutura_core::TableDef;
 
-use crate::{Engine, EngineError, Result};
+use crate::{Engine, EngineError, Result, relations};
 
-/// The tables a SELECT statement reads, as they are written (`feed.messages`, `step_name`), sorted. Table functions are among them.
+/// The tables a SELECT statement reads, as they are written (`feed.messages`, `step_name`), sorted. Table functions are among them, but for those over a query, whose
+/// own tables are.
 ///
 /// # Errors
 /// When the text is not exactly one SELECT statement.
 pub fn tables_of(query: &str) -> Result<Vec<String>> {
     let refused = |reason: String| EngineError::BadCall { function: "query".to_owned(), reason };
-    let statements = DFParser::parse_sql(query)?;
+    let mut statements = DFParser::parse_sql(query)?;
+    for statement in &mut statements {
+        relations::name_queries(statement);
+        relations::rename_functions(statement);
+    }
     let (Some(statement), 1) = (statements.front(), statements.len()) else {
         return Err(refused(format!("write exactly one SELECT statement, not {}", statements.len())));
     };
@@ -30,7 +35,7 @@ pub fn tables_of(query: &str) -> Result<Vec<String>> {
         return Err(refused("only SELECT is possible here; what is to be written goes into a sink".to_owned()));
     }
     let (tables, _) = resolve_table_references(statement, true)?;
-    let mut names: Vec<String> = tables.iter().map(table_name).collect();
+    let mut names: Vec<String> = tables.iter().map(table_name).filter(|name| name != relations::NO_TABLE).collect();
     names.sort();
     Ok(names)
 }

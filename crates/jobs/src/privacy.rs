@@ -2,8 +2,8 @@
 
 use std::{path::Path, sync::Arc};
 
-use sutura_core::PhiClass;
-use sutura_privacy::{Deidentifier, FileVault, KeyRing, Method, Policy, PrivacyContext, PrivacyError, Scope, Vault};
+use sutura_engine::{BoundPolicy, FreeText};
+use sutura_privacy::{Deidentifier, FileVault, KeyRing, Method, Policy, PrivacyError, Scope, Vault};
 
 use crate::{
     config::{
@@ -98,12 +98,9 @@ impl Privacy {
         Self::new(load_policy(section)?, keys, Scope::new(spec.project(), spec.domain()), Some(vault)).map(Some)
     }
 
-    /// The keys for the job's queries, unless the profile forbids codes that are derived from values: what a
-    /// `deidentify` step must refuse, a query must not get either.
-    pub(crate) fn query_context(&self) -> Option<Arc<PrivacyContext>> {
-        let derived = [Method::from_word("pseudonym"), Method::from_word("encrypt")];
-        let allowed = derived.iter().flatten().all(|method| self.policy.profile.permits(&PhiClass::Mrn, method).is_ok());
-        allowed.then(|| Arc::clone(self.deidentifier.context()))
+    /// The policy for the job's queries: what a `deidentify` step must refuse, a query must not get either.
+    pub(crate) fn bound(&self) -> Arc<BoundPolicy> {
+        Arc::new(BoundPolicy::new(Deidentifier::clone(&self.deidentifier), FreeText::Remove, Vec::new()))
     }
 
     fn new(policy: Policy, keys: KeyRing, scope: Scope, vault: Option<Arc<dyn Vault>>) -> Result<Self> {

@@ -22,13 +22,12 @@ use crate::{
 };
 
 impl Job {
-    /// An engine as the job wants it, with the formats and without tables. Queries have the keys of the job's policy where
-    /// its profile allows what they make.
+    /// An engine as the job wants it, with the formats and without tables. Queries have the keys of the job's policy, and make nothing with
+    /// them that its profile forbids.
     pub(crate) fn engine(&self, privacy: Option<&Privacy>) -> Result<Engine> {
-        let privacy = privacy.and_then(Privacy::query_context);
+        let policy = privacy.map(Privacy::bound);
         let (profiles, terminology) = (self.profiles.clone(), self.terminology.clone());
-        let mut options =
-            EngineOptions { batch_rows: self.spec.job.batch_rows, privacy, profiles, terminology, ..EngineOptions::default() };
+        let mut options = EngineOptions { batch_rows: self.spec.job.batch_rows, policy, profiles, terminology, ..EngineOptions::default() };
         if self.spec.job.workers > 0 {
             options.target_partitions = self.spec.job.workers;
         }

@@ -68,6 +68,7 @@ pub use method::{AgeScheme, DEFAULT_LANGUAGE, DEFAULT_SHIFT_DAYS, Method};
 pub use plan::{ColumnPlan, ColumnStatistics, Deidentifier, SchemaPlan};
 pub use policy::{BUILTIN, FindPolicy, LIMITED_DATA_SET_PURPOSES, LabelAction, LabelRule, LegalBasis, Policy, PolicyProblem, Rule};
 pub use profile::{Profile, Refusal};
+pub use scrub::TextScrubber;
 pub use seal::{SealedInfo, sealed_info};
 pub use shape::{CodeShape, has_verhoeff_digit};
 pub use transform::MASKED;

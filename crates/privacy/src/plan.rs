@@ -72,6 +72,11 @@ impl Deidentifier {
         self
     }
 
+    /// The model of language beside the rules, if there is one.
+    pub fn text_model(&self) -> Option<&Arc<dyn Model>> {
+        self.model.as_ref()
+    }
+
     /// The policy.
     pub fn policy(&self) -> &Policy {
         &self.policy

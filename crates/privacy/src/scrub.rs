@@ -1,5 +1,5 @@
 //! The method `scrub`: free text under a policy. What a [`Scrubber`] finds becomes its class in brackets, unless the policy keeps that
-//! class; dates are treated as the policy treats dates.
+//! class; dates are treated as the policy treats dates. Columns are treated whole, single texts by a [`TextScrubber`].
 
 use std::{
     collections::BTreeMap,
@@ -11,9 +11,11 @@ use chrono::Datelike;
 use sutura_core::PhiClass;
 
 use crate::{
+    context::PrivacyContext,
     dates::{YearOrOlder, year_shown},
     error::PrivacyError,
-    method::Method,
+    method::{DEFAULT_LANGUAGE, Method},
+    plan::Deidentifier,
     policy::Policy,
     text::{ClassSet, KnownPatient, Model, Replacement, Replacements, Rules, Scrubber, Span, TextClass, TextError},
     transform::{Surroundings, Tally},
@@ -108,10 +110,13 @@ impl TextTreatment {
 
     /// The days by which the dates of the row's patient move, if they do and the patient is known.
     fn days_of(&self, row: usize, around: &Surroundings<'_>) -> Option<i32> {
-        let (TextDates::Shift { max_days }, Some(context), Some(patients)) = (self.dates, around.context, around.patients) else {
-            return None;
-        };
-        patients.is_valid(row).then(|| context.shift_days(patients.value(row), max_days)).flatten()
+        let patients = around.patients.filter(|patients| patients.is_valid(row))?;
+        self.days_of_patient(around.context?, patients.value(row))
+    }
+
+    fn days_of_patient(&self, context: &PrivacyContext, patient: &str) -> Option<i32> {
+        let TextDates::Shift { max_days } = self.dates else { return None };
+        context.shift_days(patient, max_days)
     }
 
     fn write(&self, text: &str, spans: &[Span], days: Option<i32>, this_year: i32, out: &mut String) {
@@ -153,18 +158,71 @@ pub(crate) fn is_known_class(class: &PhiClass) -> bool {
 fn known_in_row(row: usize, columns: &[(PhiClass, StringViewArray)]) -> Option<KnownPatient> {
     let mut known = KnownPatient::new();
     for (class, values) in columns.iter().filter(|(_, values)| values.is_valid(row)) {
-        let value = values.value(row);
-        match class {
-            PhiClass::Name => known.add_name(value),
-            PhiClass::Phone | PhiClass::Fax => known.add_phone(value),
-            PhiClass::Geography => known.add_address(value),
-            other => {
-                let class = TextClass::ALL.iter().find(|class| class.phi() == *other).copied().unwrap_or(TextClass::OtherId);
-                known.add_identifier(value, class);
-            }
-        }
+        known.add(class, values.value(row));
     }
     (!known.is_empty()).then_some(known)
+}
+
+/// Free text one at a time, exactly as the method `scrub` of a policy treats a column; and what it finds there. Shared by threads.
+#[derive(Debug, Clone)]
+pub struct TextScrubber {
+    treatment: TextTreatment,
+    languages: Vec<String>,
+    /// Keys of shifted dates, and the year from which ages are counted.
+    under: Option<(Arc<PrivacyContext>, i32)>,
+}
+
+impl TextScrubber {
+    /// Under a policy, in these languages; without any in those that the policy names for free text, else English. Without a policy
+    /// everything that identifies becomes its class in brackets.
+    ///
+    /// # Errors
+    /// When there is no rule set of a language.
+    pub fn new(privacy: Option<&Deidentifier>, languages: &[String]) -> Result<Self, TextError> {
+        let policy = privacy.map(Deidentifier::policy);
+        let languages = match (languages, policy.and_then(|policy| policy.class_method(&PhiClass::FreeText))) {
+            ([], Some(Method::Scrub { languages })) => languages.clone(),
+            ([], _) => vec![DEFAULT_LANGUAGE.to_owned()],
+            (stated, _) => stated.to_vec(),
+        };
+        let treatment = TextTreatment::new(&languages, policy)?.with_model(privacy.and_then(Deidentifier::text_model));
+        let under = privacy.map(|privacy| (Arc::clone(privacy.context()), privacy.reference.year()));
+        Ok(Self { treatment, languages, under })
+    }
+
+    /// The same with other classes looked for.
+    #[must_use]
+    pub fn with_classes(mut self, classes: ClassSet) -> Self {
+        self.treatment.scrubber = self.treatment.scrubber.with_classes(classes);
+        self
+    }
+
+    /// The languages of its rules.
+    pub fn languages(&self) -> &[String] {
+        &self.languages
+    }
+
+    /// Appends what identifies in a text, in order, without overlaps, in bytes of the text.
+    ///
+    /// # Errors
+    /// When a model of language is set and fails.
+    pub fn spans(&self, text: &str, known: Option<&KnownPatient>, out: &mut Vec<Span>) -> Result<(), PrivacyError> {
+        self.treatment.scrubber.spans(text, known, out).map_err(|_| CANNOT_SCRUB)
+    }
+
+    /// Appends a text without what identifies. Dates that the policy moves are moved by the patient's days, and become tags where the
+    /// patient is not known.
+    ///
+    /// # Errors
+    /// When a model of language is set and fails; nothing is appended then.
+    pub fn scrub(&self, text: &str, patient: Option<&str>, known: Option<&KnownPatient>, out: &mut String) -> Result<(), PrivacyError> {
+        let mut spans = Vec::new();
+        self.spans(text, known, &mut spans)?;
+        let year = self.under.as_ref().map_or_else(|| chrono::Utc::now().year(), |(_, year)| *year);
+        let days = self.under.as_ref().zip(patient).and_then(|((context, _), patient)| self.treatment.days_of_patient(context, patient));
+        self.treatment.write(text, &spans, days, year, out);
+        Ok(())
+    }
 }
 
 const CANNOT_SCRUB: PrivacyError =
@@ -201,7 +259,9 @@ mod tests {
     use sutura_core::ColumnMeta;
 
     use super::*;
-    use crate::{Deidentifier, KeyRing, Scope};
+    use crate::{KeyRing, Scope, functions};
+
+    const NOTE: &str = "Seen 03/14/2018 by Dr. Stevens, MRN: 257475. Zorka was well.";
 
     /// A model that finds one word, or fails.
     struct OneWord(&'static str);
@@ -250,5 +310,55 @@ mod tests {
         let out = privacy.plan(&batch.schema()).unwrap().apply(&batch).unwrap();
         let notes: Vec<_> = out.column_by_name("note").unwrap().as_string_view().iter().flatten().collect();
         assert_eq!(notes, ["[NAME] is [MRN], quillbar is not", "zorkwood came with [NAME]"]);
+    }
+
+    fn privacy() -> Deidentifier {
+        let policy = Policy::from_toml(
+            "name = \"a\"\nversion = \"1\"\nprofile = \"none\"\n[classes]\ndate = \"shift-date\"\nfree-text = \"scrub\"\nquasi = \"keep\"\n",
+            "a.toml",
+        );
+        Deidentifier::new(policy.unwrap(), &KeyRing::generate().unwrap(), Scope::new("p", ""), None).unwrap()
+    }
+
+    #[test]
+    fn one_text_is_treated_as_a_column_is() {
+        let privacy = privacy();
+        let scrubber = TextScrubber::new(Some(&privacy), &[]).unwrap();
+        assert_eq!(scrubber.languages(), ["en"]);
+        let mut alone = String::new();
+        scrubber.scrub(NOTE, Some("p1"), None, &mut alone).unwrap();
+        let moved = privacy.context().shift_date("2018-03-14", "p1", crate::DEFAULT_SHIFT_DAYS).unwrap();
+        let (year, month, day) = (&moved[..4], &moved[5..7], &moved[8..]);
+        assert_eq!(alone, format!("Seen {month}/{day}/{year} by Dr. [NAME], MRN: [MRN]. Zorka was well."));
+        // Nobody's dates do not move.
+        alone.clear();
+        scrubber.scrub(NOTE, None, None, &mut alone).unwrap();
+        let column: ArrayRef = Arc::new(StringViewArray::from(vec![NOTE]));
+        let today = chrono::Utc::now().date_naive();
+        let whole = functions::apply(&Method::from_word("scrub").unwrap(), "", &column, None, today, None).unwrap();
+        assert_eq!(alone, whole.as_string_view().value(0));
+        assert!(alone.starts_with("Seen [DATE] by"), "{alone}");
+        // The model of the policy joins in.
+        let with = |word| TextScrubber::new(Some(&privacy.clone().with_text_model(Arc::new(OneWord(word)))), &[]).unwrap();
+        alone.clear();
+        with("Zorka").scrub(NOTE, None, None, &mut alone).unwrap();
+        assert!(alone.ends_with("[HOSPITAL] was well."), "{alone}");
+        assert!(with("").scrub(NOTE, None, None, &mut alone).is_err());
+    }
+
+    #[test]
+    fn the_known_are_found_and_classes_can_be_chosen() {
+        let mut known = KnownPatient::new();
+        known.add(&PhiClass::Name, "Zorka");
+        let scrubber = TextScrubber::new(None, &[]).unwrap();
+        let classes = |scrubber: &TextScrubber, known| {
+            let mut spans = Vec::new();
+            scrubber.spans(NOTE, known, &mut spans).unwrap();
+            spans.iter().map(|span| span.class.as_str()).collect::<Vec<_>>()
+        };
+        assert_eq!(classes(&scrubber, Some(&known)), ["date", "name", "mrn", "name"]);
+        let dates = scrubber.with_classes(ClassSet::all().without(TextClass::Name).without(TextClass::Mrn));
+        assert_eq!(classes(&dates, Some(&known)), ["date"]);
+        assert!(TextScrubber::new(None, &["xx".to_owned()]).is_err());
     }
 }

@@ -1,5 +1,6 @@
 //! `sutura sql`: one query to the screen, a pipe or a file; without a query, a shell.
 
+mod bound;
 mod complete;
 mod shell;
 
@@ -45,8 +46,10 @@ pub(crate) fn run(args: &SqlArgs, console: Console) -> Outcome {
         (None, None) if !stdin().is_terminal() => Some(read_text("-")?),
         (None, None) => None,
     };
+    let privacy = privacy(&args.keys)?;
     let options = EngineOptions {
-        privacy: privacy(&args.keys)?,
+        policy: bound::policy(&args.policy, privacy.as_ref())?,
+        privacy,
         profiles: profiles(&args.packages)?,
         terminology: own_terminology(&args.terminology, console)?.map(|files| files.terminology),
         ..EngineOptions::default()

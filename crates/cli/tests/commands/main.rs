@@ -15,6 +15,7 @@ mod jobs;
 mod plumbing;
 mod s3;
 mod sql;
+mod sql_policy;
 mod terminology;
 
 use std::{

@@ -42,7 +42,8 @@ impl TextArg {
     }
 }
 
-fn as_text(array: &ArrayRef) -> Result<StringViewArray> {
+/// Any array of text, number, date or flag as text.
+pub(crate) fn as_text(array: &ArrayRef) -> Result<StringViewArray> {
     // A dictionary of text has no direct way to views.
     let array = match array.data_type() {
         DataType::Dictionary(_, value) => &cast(array, value)?,

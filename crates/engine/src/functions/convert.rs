@@ -3,9 +3,8 @@
 //! What comes out is a whole record of a person: its class is free text, whatever goes in.
 
 use std::{
-    collections::BTreeMap,
     hash::{Hash, Hasher},
-    sync::{Arc, Mutex, PoisonError},
+    sync::Arc,
 };
 
 use arrow::{
@@ -25,9 +24,12 @@ use sutura_convert::report::Report;
 use sutura_core::{ColumnMeta, PhiClass};
 use sutura_terminology::UserTerminology;
 
-use super::args::{TextArg, result};
+use super::{
+    args::{TextArg, result},
+    tally::Tally,
+};
 use crate::EngineError;
-use crate::convert::{ConvertOptions, RecordKind, Refusal, RowConverter, source_of};
+use crate::convert::{ConvertOptions, RecordKind, RowConverter, source_of};
 
 pub(super) fn all(user: Option<&Arc<UserTerminology>>) -> impl Iterator<Item = ScalarUDF> {
     let options = ConvertOptions { terminology: user.cloned(), ..ConvertOptions::default() };
@@ -150,7 +152,7 @@ impl ScalarUDFImpl for ConvertFunction {
             Some(Expr::Literal(value, _)) => value.try_as_str().flatten().map(str::to_owned),
             _ => None,
         };
-        let tally = Tally { name: self.name().to_owned(), refused: Mutex::default() };
+        let tally = Tally::new(self.name(), "converted");
         let counting = Self {
             converter: self.converter_for(options.as_deref())?,
             options,
@@ -185,35 +187,11 @@ impl ScalarUDFImpl for ConvertFunction {
                 Err(refusal) => {
                     builder.append_null();
                     if let Some(tally) = &self.tally {
-                        tally.add(refusal);
+                        tally.add(refusal.0);
                     }
                 }
             }
         }
         result(Arc::new(builder.finish()), scalar)
-    }
-}
-
-/// What all parts of one query could not convert. It is logged when its plan is dropped, which is when it has ended.
-#[derive(Debug)]
-struct Tally {
-    name: String,
-    refused: Mutex<BTreeMap<Refusal, u64>>,
-}
-
-impl Tally {
-    fn add(&self, refusal: Refusal) {
-        *self.refused.lock().unwrap_or_else(PoisonError::into_inner).entry(refusal).or_default() += 1;
-    }
-}
-
-impl Drop for Tally {
-    fn drop(&mut self) {
-        let refused = self.refused.get_mut().unwrap_or_else(PoisonError::into_inner);
-        let rows: u64 = refused.values().sum();
-        if rows > 0 {
-            let reasons: Vec<String> = refused.iter().map(|(refusal, count)| format!("{} ({count})", refusal.0)).collect();
-            tracing::warn!(rows, reasons = %reasons.join("; "), "{}() gave null where a record could not be converted", self.name);
-        }
     }
 }

@@ -10,12 +10,16 @@
 //! Each says what its result is (class and treatment), which [`crate::lineage`] believes; so a
 //! function declares a treatment only where its result cannot be identifying, whatever goes in.
 
-mod args;
+pub(crate) mod args;
 mod convert;
+mod documents;
 mod expand;
 mod fhir;
 mod hl7;
+pub(crate) mod known;
 mod privacy;
+mod scrub;
+mod tally;
 mod terminology;
 
 use std::{any::Any, sync::Arc};
@@ -25,7 +29,7 @@ use sutura_core::ColumnMeta;
 use sutura_privacy::PrivacyContext;
 use sutura_terminology::UserTerminology;
 
-use crate::{ColumnFunction, profiles::ProfileStore};
+use crate::{ColumnFunction, policy::BoundPolicy, profiles::ProfileStore};
 
 /// A function for help and completion.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -73,6 +77,36 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
         name: "date_year",
         usage: "date_year(date)",
         doc: "The year; years that would show an age over 89 become one category (1936-or-earlier).",
+    },
+    FunctionDoc {
+        name: "scrub",
+        usage: "scrub(text [, patient [, known, ...]])",
+        doc: "Free text as the session's policy treats it: what identifies becomes its class in brackets, dates move by the patient's days. Names, numbers and addresses of the columns behind the patient are looked for too.",
+    },
+    FunctionDoc {
+        name: "deid_hl7v2",
+        usage: "deid_hl7v2(text)",
+        doc: "An HL7 v2 message de-identified as a message under the session's policy; null where it cannot be. The text is in read_hl7v2('path', 'raw').",
+    },
+    FunctionDoc {
+        name: "deid_fhir",
+        usage: "deid_fhir(json)",
+        doc: "A FHIR resource or Bundle de-identified under the session's policy; null where it cannot be. The text is in read_fhir('path').",
+    },
+    FunctionDoc {
+        name: "deid_ccda",
+        usage: "deid_ccda(text)",
+        doc: "A C-CDA document de-identified under the session's policy; null where it cannot be. The text is in read_ccda('path', 'raw').",
+    },
+    FunctionDoc {
+        name: "deidentified",
+        usage: "deidentified(query or table [, 'table'])",
+        doc: "A table: the query's columns under the session's policy, each by its PHI class, as the step deidentify of a job treats them.",
+    },
+    FunctionDoc {
+        name: "deid_spans",
+        usage: "deid_spans(query or table, 'column' [, 'options'])",
+        doc: "A table: where something identifies in a text column, one row each (class, start, end in bytes, rule, score, language). Options are JSON: {\"languages\": [\"en\", \"es\"], \"columns\": [\"note_id\"]}.",
     },
     FunctionDoc {
         name: "hl7",
@@ -154,9 +188,9 @@ pub const FUNCTIONS: &[FunctionDoc] = &[
     FunctionDoc { name: "hl7_unescape", usage: "hl7_unescape(text)", doc: "Text with HL7 escapes resolved (standard delimiters)." },
 ];
 
-/// Registers every function; those that need keys say so when there are none.
-pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyContext>>) {
-    for function in privacy::all(context) {
+/// Registers every function; those that need keys or a policy say so when there are none.
+pub(crate) fn register(session: &SessionContext, context: Option<&Arc<PrivacyContext>>, policy: Option<&Arc<BoundPolicy>>) {
+    for function in privacy::all(context, policy).chain(documents::all(policy)).chain([scrub::udf(policy)]) {
         session.register_udf(function);
     }
     for function in hl7::all() {
@@ -187,6 +221,12 @@ pub(crate) fn declared_meta(function: &Arc<ScalarUDF>, args: &[ColumnMeta]) -> O
     }
     if implementation.is::<convert::ConvertFunction>() {
         return Some(convert::ConvertFunction::declared_meta());
+    }
+    if implementation.is::<scrub::ScrubFunction>() {
+        return Some(scrub::ScrubFunction::declared_meta(args));
+    }
+    if let Some(function) = implementation.downcast_ref::<documents::DocumentFunction>() {
+        return Some(function.declared_meta());
     }
     implementation.downcast_ref::<privacy::PrivacyFunction>().map(|function| function.declared_meta(args))
 }

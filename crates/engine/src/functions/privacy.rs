@@ -17,13 +17,13 @@ use datafusion::{
     logical_expr::{ColumnarValue, ReturnFieldArgs, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility},
 };
 use sutura_core::{ColumnMeta, PartialDateTime, PhiClass};
-use sutura_privacy::{AgeScheme, DEFAULT_SHIFT_DAYS, MASKED, PrivacyContext, PrivacyError, functions};
+use sutura_privacy::{AgeScheme, DEFAULT_SHIFT_DAYS, MASKED, Method, PrivacyContext, PrivacyError, functions};
 
 use super::args::{TextArg, result, text_derived, text_distinct, text_rows};
-use crate::{EngineError, lineage};
+use crate::{EngineError, lineage, policy::BoundPolicy};
 
-pub(super) fn all(context: Option<&Arc<PrivacyContext>>) -> impl Iterator<Item = ScalarUDF> {
-    Operation::ALL.into_iter().map(move |operation| ScalarUDF::from(PrivacyFunction::new(operation, context.cloned())))
+pub(super) fn all(context: Option<&Arc<PrivacyContext>>, policy: Option<&Arc<BoundPolicy>>) -> impl Iterator<Item = ScalarUDF> {
+    Operation::ALL.into_iter().map(move |operation| ScalarUDF::from(PrivacyFunction::new(operation, context.cloned(), policy.cloned())))
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -89,6 +89,17 @@ impl Operation {
         matches!(self, Operation::Pseudonym | Operation::VaultCode | Operation::Encrypt | Operation::Decrypt | Operation::ShiftDate)
     }
 
+    /// The method that a policy must permit: what its tables may not have, a query gets no other way.
+    fn judged(self) -> Option<Method> {
+        match self {
+            Operation::Pseudonym => Some(Method::Pseudonym { kind: None }),
+            Operation::VaultCode => Some(Method::VaultCode { kind: None }),
+            Operation::Encrypt => Some(Method::Encrypt),
+            Operation::ShiftDate => Some(Method::ShiftDate { max_days: DEFAULT_SHIFT_DAYS }),
+            _ => None,
+        }
+    }
+
     /// The mark of a result that is treated.
     fn mark(self) -> &'static str {
         match self {
@@ -101,22 +112,23 @@ impl Operation {
     }
 }
 
-/// One privacy function, with the session's keys if it has any.
+/// One privacy function, with the session's keys and policy if it has any.
 #[derive(Debug)]
 pub(super) struct PrivacyFunction {
     operation: Operation,
     context: Option<Arc<PrivacyContext>>,
+    policy: Option<Arc<BoundPolicy>>,
     signature: Signature,
 }
 
 impl PrivacyFunction {
-    fn new(operation: Operation, context: Option<Arc<PrivacyContext>>) -> Self {
+    fn new(operation: Operation, context: Option<Arc<PrivacyContext>>, policy: Option<Arc<BoundPolicy>>) -> Self {
         // Ages and years depend on the day, codes on the vault.
         let volatility = match operation {
             Operation::AgeBand | Operation::DateYear | Operation::VaultCode => Volatility::Stable,
             _ => Volatility::Immutable,
         };
-        Self { operation, context, signature: Signature::variadic_any(volatility) }
+        Self { operation, context, policy, signature: Signature::variadic_any(volatility) }
     }
 
     /// The class and treatment of the result.
@@ -154,6 +166,16 @@ impl PrivacyFunction {
         }
     }
 
+    /// The day from which ages are counted: as the policy says, else today.
+    fn today(&self) -> NaiveDate {
+        self.policy.as_ref().map_or_else(|| Utc::now().date_naive(), |policy| policy.reference())
+    }
+
+    /// The most days by which dates move.
+    fn shift_days(&self) -> u16 {
+        self.policy.as_ref().map_or(DEFAULT_SHIFT_DAYS, |policy| policy.shift_days())
+    }
+
     /// The kind of a pseudonym or code: stated, else the class of the column, as policies do it.
     fn kind(&self, stated: Option<&str>, value: Option<&FieldRef>) -> Result<String> {
         if let Some(stated) = stated {
@@ -169,7 +191,9 @@ impl PrivacyFunction {
 // The same operation with the same keys is the same function.
 impl PartialEq for PrivacyFunction {
     fn eq(&self, other: &Self) -> bool {
-        let key = |function: &Self| function.context.as_ref().map(|context| Arc::as_ptr(context) as usize);
+        let key = |function: &Self| {
+            (function.context.as_ref().map(|context| Arc::as_ptr(context) as usize), function.policy.as_ref().map(Arc::as_ptr))
+        };
         self.operation == other.operation && key(self) == key(other)
     }
 }
@@ -205,6 +229,11 @@ impl ScalarUDFImpl for PrivacyFunction {
         }
         if let Some(nested) = args.arg_fields.iter().find(|field| field.data_type().is_nested()) {
             return plan_err!("{}: {:?} is nested; give one of its parts", self.name(), nested.name());
+        }
+        if let Some((policy, method)) = self.policy.as_ref().zip(self.operation.judged())
+            && let Err(why) = policy.permits(&method)
+        {
+            return plan_err!("{}: {why}", self.name());
         }
         if self.operation.needs_key() {
             self.context()?;
@@ -258,7 +287,7 @@ impl ScalarUDFImpl for PrivacyFunction {
                 let column = stated.unwrap_or_default();
                 text_derived(&values, rows, |value| context.decrypt(column, value).map(Some).map_err(failed))?
             }
-            Operation::ShiftDate => shift_dates(self.context()?, &values, second.as_ref(), rows)?,
+            Operation::ShiftDate => shift_dates(self.context()?, self.shift_days(), &values, second.as_ref(), rows)?,
             Operation::Mask => text_rows(rows, |row, out| {
                 out.push_str(MASKED);
                 Ok(values.get(row).is_some())
@@ -276,7 +305,7 @@ impl ScalarUDFImpl for PrivacyFunction {
                     (Some(second), Some(third)) => (Some(second), scheme_of(&TextArg::of(third)?)?.unwrap_or(AgeScheme::LifeStage)),
                     _ => (None, AgeScheme::LifeStage),
                 };
-                let ages = Ages { values: &values, numbers: numbers(first, rows)?, at, today: Utc::now().date_naive() };
+                let ages = Ages { values: &values, numbers: numbers(first, rows)?, at, today: self.today() };
                 text_rows(rows, |row, out| {
                     let band = ages.get(row).and_then(|age| functions::age_band(age, scheme));
                     out.push_str(band.unwrap_or_default());
@@ -293,7 +322,7 @@ impl ScalarUDFImpl for PrivacyFunction {
                 Arc::new(builder.finish())
             }
             Operation::DateYear => {
-                let reference = Utc::now().year();
+                let reference = self.today().year();
                 text_rows(rows, |row, out| {
                     let year = values.get(row).and_then(|date| functions::year(date, reference));
                     out.push_str(year.as_deref().unwrap_or_default());
@@ -318,13 +347,13 @@ fn vault_codes(context: &PrivacyContext, kind: &str, distinct: &[&str]) -> Resul
 }
 
 /// The days of a patient are looked up once for each run of rows about the same patient.
-fn shift_dates(context: &PrivacyContext, dates: &TextArg, patients: Option<&TextArg>, rows: usize) -> Result<ArrayRef> {
+fn shift_dates(context: &PrivacyContext, most: u16, dates: &TextArg, patients: Option<&TextArg>, rows: usize) -> Result<ArrayRef> {
     let mut last: Option<(&str, Option<i32>)> = None;
     text_rows(rows, |row, out| {
         let (Some(date), Some(patient)) = (dates.get(row), patients.and_then(|patients| patients.get(row))) else { return Ok(false) };
         let days = match last {
             Some((known, days)) if known == patient => days,
-            _ => context.shift_days(patient, DEFAULT_SHIFT_DAYS),
+            _ => context.shift_days(patient, most),
         };
         last = Some((patient, days));
         Ok(days.is_some_and(|days| functions::shift_iso(date, days, out)))

@@ -3,6 +3,7 @@
 use std::fmt;
 
 use chrono::NaiveDate;
+use sutura_core::{PartialDateTime, PhiClass};
 
 use super::{
     RuleId, TextClass, lexicon,
@@ -43,6 +44,27 @@ impl KnownPatient {
     /// Whether nothing is known.
     pub fn is_empty(&self) -> bool {
         self.names.is_empty() && self.ids.is_empty() && self.addresses.is_empty() && self.dates.is_empty()
+    }
+
+    /// A value of a column, by its class: names, telephones, addresses, dates as ISO 8601 text, and numbers of every kind. What is in free
+    /// text, or says nothing of who somebody is, is not looked for.
+    pub fn add(&mut self, class: &PhiClass, value: &str) {
+        match class {
+            PhiClass::Name => self.add_name(value),
+            PhiClass::Phone | PhiClass::Fax => self.add_phone(value),
+            PhiClass::Geography => self.add_address(value),
+            PhiClass::Date => {
+                if let Some(date) = PartialDateTime::parse_iso(value.trim()).and_then(|date| date.date()) {
+                    self.add_date(date);
+                }
+            }
+            PhiClass::FreeText | PhiClass::Age | PhiClass::Quasi | PhiClass::Sensitive(_) | PhiClass::Clinical | PhiClass::Operational => {}
+            PhiClass::OtherId => self.add_identifier(value, TextClass::OtherId),
+            other => {
+                let class = TextClass::ALL.iter().find(|class| class.phi() == *other).copied().unwrap_or(TextClass::OtherId);
+                self.add_identifier(value, class);
+            }
+        }
     }
 
     /// A name or a part of one: `Shea`, `Shea, Rhonda M.`, `Rhonda^Shea`.

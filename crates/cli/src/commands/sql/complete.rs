@@ -67,7 +67,7 @@ impl ShellHelper {
                 words.extend(table.columns.iter().map(|column| column.name.clone()));
             }
         }
-        words.push("rejects('".to_owned());
+        words.extend(["rejects('", "deidentified(", "deid_spans("].map(str::to_owned));
         let state = engine.session().state();
         words.extend(state.scalar_functions().keys().chain(state.aggregate_functions().keys()).map(|name| format!("{name}(")));
         words.sort();

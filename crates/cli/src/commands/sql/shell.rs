@@ -24,6 +24,7 @@ End a statement with ; and it runs. Identifying columns show as their class.
 Reading: select * from read_hl7v2('feed/', 'observations') limit 10;
          select code, count(*) from rejects('feed/') group by code;
          create view labs as select * from read_hl7v2('feed/', 'observations');
+Under a policy (--policy): select * from deidentified(read_hl7v2('feed/', 'observations'));
 ";
 
 /// Runs until the input ends.
