@@ -45,7 +45,8 @@ impl StreamDeidentifier for FhirDeidentifier {
         done.bytes_in = self.pieces(input, &mut |piece| {
             if let Piece::Whole(bytes) = piece {
                 let mut text = Vec::new();
-                self.deidentify(bytes, &mut text, &mut counts)?;
+                // What is counted of a resource that does not leave stays counted.
+                self.deidentify(bytes, &mut text, ledger)?;
                 whole = Some(text);
                 return Ok(());
             }

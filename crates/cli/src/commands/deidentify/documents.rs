@@ -1,7 +1,7 @@
 //! What a file is that is no DICOM; messages, resources, documents and notes, released in their own format.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{self, BufRead, BufReader, ErrorKind, Read},
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
 };
@@ -14,6 +14,7 @@ use sutura_deid::{
     fhir::{FhirDeidentifier, PatientIndex},
     hl7v2::Hl7v2Deidentifier,
     plain::PlainDeidentifier,
+    stream::{Rewind, StreamDeidentifier},
 };
 use sutura_hl7v2::{Decoder, MessageTap, RawMessage, Refusal};
 
@@ -22,6 +23,8 @@ use crate::failure::{Failure, Outcome};
 
 /// Bytes that are read at a time.
 const BLOCK: usize = 1 << 20;
+/// A larger document is not read as a whole for what it says of patients.
+const LARGE: usize = 8 << 20;
 
 /// What a file holds that is no DICOM.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -194,19 +197,32 @@ impl Documents {
             out,
             buffer: Vec::new(),
         };
-        let mut input = match whole::open(path) {
+        let mut input = match Capped::open(path, most) {
             Ok(input) => input,
             Err(error) => {
                 work.unreadable(&error);
                 return Ok((work.released, work.out));
             }
         };
-        let work = match kind {
-            Kind::Hl7v2 => messages(&mut input, work),
-            Kind::FhirLines => lines(&mut input, most, work),
-            _ => one(&mut input, most, work),
+        let documents = Arc::clone(&work.documents);
+        let work = match (kind, documents.stream(kind)) {
+            // The records of a feed that can be read are released, whatever follows.
+            (Kind::Hl7v2, _) => messages(&mut input.input, work),
+            (Kind::FhirLines, _) => lines(&mut input.input, most, work),
+            (_, Some(stream)) => streamed(stream, &mut input, work),
+            (_, None) => one(&mut input.input, most, work),
         }?;
         Ok((work.released, work.out))
+    }
+
+    /// What reads a document piece by piece.
+    fn stream(&self, kind: Kind) -> Option<&dyn StreamDeidentifier> {
+        match (kind, &self.others, &self.fhir) {
+            (Kind::Fhir, _, Resources::Policy(fhir)) => Some(fhir),
+            (Kind::Ccda, Some(others), _) => Some(&others.ccda),
+            (Kind::Note, Some(others), _) => Some(&others.notes),
+            _ => None,
+        }
     }
 
     fn of(&self, kind: Kind) -> &dyn DocumentDeidentifier {
@@ -217,6 +233,40 @@ impl Documents {
             (_, Resources::Policy(fhir)) => fhir,
             (_, Resources::Configuration(anonymizer)) => anonymizer,
         }
+    }
+}
+
+/// A file that is read up to a number of bytes, and may be read again.
+struct Capped {
+    path: PathBuf,
+    input: Box<dyn Read>,
+    most: usize,
+    left: usize,
+}
+
+impl Capped {
+    fn open(path: &Path, most: usize) -> io::Result<Self> {
+        Ok(Self { path: path.to_owned(), input: whole::open(path)?, most, left: most })
+    }
+}
+
+impl Read for Capped {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        // One more than there is room for tells that it is too large.
+        let length = bytes.len().min(self.left.saturating_add(1));
+        let read = self.input.read(&mut bytes[..length])?;
+        if read > self.left {
+            return Err(ErrorKind::FileTooLarge.into());
+        }
+        self.left -= read;
+        Ok(read)
+    }
+}
+
+impl Rewind for Capped {
+    fn read_again(&mut self) -> io::Result<()> {
+        (self.input, self.left) = (whole::open(&self.path)?, self.most);
+        Ok(())
     }
 }
 
@@ -231,7 +281,10 @@ pub(super) fn patients(files: &[PathBuf], most: usize) -> PatientIndex {
             continue;
         }
         match Kind::of(path, &bytes) {
-            Some(Kind::Fhir) if whole::read_on(&mut input, &mut bytes, most).is_ok_and(|is_whole| is_whole) => learn(&bytes, &mut index),
+            // A larger one is a Bundle, which has its patients in itself.
+            Some(Kind::Fhir) if whole::read_on(&mut input, &mut bytes, most.min(LARGE)).is_ok_and(|is_whole| is_whole) => {
+                learn(&bytes, &mut index);
+            }
             Some(Kind::FhirLines) => {
                 let mut lines = BufReader::with_capacity(BLOCK, bytes.as_slice().chain(input));
                 let mut line = Vec::new();
@@ -415,7 +468,31 @@ fn line(work: &mut Work, line: &[u8], offset: u64) -> Outcome<()> {
     if line.is_empty() { Ok(()) } else { work.take(line, offset) }
 }
 
-/// A file that is one record.
+/// A file that is one document, of any size.
+fn streamed(stream: &dyn StreamDeidentifier, input: &mut Capped, mut work: Work) -> Outcome<Work> {
+    let Work { released, out, .. } = &mut work;
+    // A defect costs the document that it has to do with.
+    let done =
+        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| stream.deidentify_stream(input, out, &mut released.ledger, &mut |_| {})));
+    if let Some(failure) = work.out.take_failure() {
+        return Err(failure);
+    }
+    let (code, reason) = match done {
+        Ok(Ok(done)) => {
+            (work.released.records, work.released.bytes_in) = (1, done.bytes_in);
+            return Ok(work);
+        }
+        Ok(Err(DeidError::Privacy(error))) => return Err(Failure::failed(error)),
+        Ok(Err(DeidError::Input(ErrorKind::FileTooLarge))) => ("too-large", "the file is larger than --max-file allows".to_owned()),
+        Ok(Err(error)) => (error.code(), error.to_string()),
+        Err(_) => ("defect", "a defect of sutura; please report it".to_owned()),
+    };
+    work.released.records = 1;
+    work.reject(code, 0, reason);
+    Ok(work)
+}
+
+/// A file that is one record, in memory.
 fn one(input: &mut dyn Read, most: usize, mut work: Work) -> Outcome<Work> {
     let mut bytes = Vec::new();
     match whole::read_on(input, &mut bytes, most) {
