@@ -96,8 +96,8 @@ impl Relations {
         let mut arguments = arguments.into_iter();
         let first = arguments.next().and_then(expression).ok_or_else(|| function.called_wrongly())?;
         let input = relation(first).ok_or_else(|| function.called_wrongly())?;
-        let texts: Option<Vec<Option<String>>> = arguments.map(|argument| expression(argument).and_then(text)).collect();
-        let texts = texts.ok_or_else(|| function.called_wrongly())?;
+        let texts: Vec<Option<String>> =
+            arguments.map(text).collect::<Result<_, NotText>>().map_err(|NotText| function.called_wrongly())?;
         let input = context.plan(input)?;
         match (function, texts.as_slice()) {
             (Function::Deidentified, []) => self.deidentified(input, None),
@@ -137,15 +137,18 @@ fn expression(argument: FunctionArg) -> Option<Expr> {
     }
 }
 
+/// An argument that is no text in quotes.
+struct NotText;
+
 /// A text in quotes; none for null.
-fn text(expression: Expr) -> Option<Option<String>> {
-    match expression {
-        Expr::Value(value) => match value.value {
-            Value::SingleQuotedString(text) => Some(Some(text)),
-            Value::Null => Some(None),
-            _ => None,
+fn text(argument: FunctionArg) -> Result<Option<String>, NotText> {
+    match expression(argument) {
+        Some(Expr::Value(value)) => match value.value {
+            Value::SingleQuotedString(text) => Ok(Some(text)),
+            Value::Null => Ok(None),
+            _ => Err(NotText),
         },
-        _ => None,
+        _ => Err(NotText),
     }
 }
 
@@ -216,7 +219,7 @@ fn folded(name: &Ident) -> String {
 /// The table that a reader is asked for.
 fn second_text(call: &ast::Function) -> Option<String> {
     let FunctionArguments::List(list) = &call.args else { return None };
-    list.args.get(1).cloned().and_then(expression).and_then(text).flatten()
+    text(list.args.get(1)?.clone()).ok().flatten()
 }
 
 /// What the functions are called for those who ask which tables a query reads: they read nothing themselves, and a table may have their name.

@@ -194,7 +194,9 @@ impl Finder {
             if let Some(text) = text {
                 let patient = patients.of_row(known.iter().map(|column| column.is_valid(row).then(|| column.value(row))));
                 self.scrubber.spans(text, patient, &mut spans).map_err(|error| error.to_string())?;
-                spans.iter().for_each(|span| rows.push(text, span, self.values));
+                for span in &spans {
+                    rows.push(text, span, self.values);
+                }
             }
             counts.push(spans.len());
         }
