@@ -1,11 +1,9 @@
 //! Text in the pixels is found and covered, in images whose texts are known.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    sync::Arc,
-};
+mod support;
+
+use std::{fs, sync::Arc};
 
 use sutura_deid::dicom::{CleanPixels, DicomDeidentifier, Options, PixelBox};
 use sutura_dicom::{
@@ -15,16 +13,6 @@ use sutura_dicom::{
 };
 use sutura_imaging::{Image, Rescale, burned::text_boxes};
 use sutura_privacy::{Deidentifier, KeyRing, Policy, Scope};
-
-fn data() -> Option<PathBuf> {
-    let given = std::env::var_os("SUTURA_TEST_DATA");
-    let folder = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder.join("dicom"));
-    }
-    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
-    None
-}
 
 fn find(description: &PixelDescription, frame: &Frame) -> Vec<PixelBox> {
     let stored = Rescale { modality: Modality::Identity, is_hounsfield: false };
@@ -40,7 +28,7 @@ fn find(description: &PixelDescription, frame: &Frame) -> Vec<PixelBox> {
 
 #[test]
 fn known_texts_are_covered() {
-    let Some(folder) = data() else { return };
+    let Some(folder) = support::data().map(|folder| folder.join("dicom")) else { return };
     let folder = folder.join("made/burned");
     let expected: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("expected.json")).unwrap()).unwrap();
     let privacy =

@@ -1,49 +1,15 @@
 //! A patient has one code and one shift in an HL7 v2 message, in the table of images and in the image itself.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use std::sync::Arc;
+mod support;
 
-use arrow::{
-    array::{Array, AsArray, RecordBatch},
-    compute::concat_batches,
-};
-use bytes::Bytes;
-use sutura_core::{Decoded, DecoderSpec, Format, TableRequest};
+use arrow::array::RecordBatch;
+use support::{builtin, cell, table};
 use sutura_deid::dicom::{Dates, DicomDeidentifier, Options};
 use sutura_dicom::{
     DicomFile, Limits, Tag, Vr,
     write::{OwnedDataSet, OwnedFile},
 };
-use sutura_privacy::{Deidentifier, KeyRing, MemoryVault, Policy, Scope};
-
-fn table(format: &dyn Format, bytes: Vec<u8>, table: &str) -> RecordBatch {
-    let spec = DecoderSpec {
-        source: "file:///a".into(),
-        start: 0,
-        end: None,
-        options: serde_json::Value::Null,
-        requests: vec![TableRequest::whole(table)],
-        batch_rows: 8192,
-    };
-    let mut decoder = format.decoder(spec).unwrap();
-    let mut out = Vec::new();
-    decoder.push(Bytes::from(bytes), &mut out).unwrap();
-    decoder.finish(&mut out).unwrap();
-    let batches: Vec<RecordBatch> = out
-        .into_iter()
-        .filter_map(|piece| match piece {
-            Decoded::Batch { batch, .. } => Some(batch),
-            Decoded::Reject(_) => None,
-        })
-        .collect();
-    concat_batches(&batches[0].schema(), &batches).unwrap()
-}
-
-fn cell(batch: &RecordBatch, column: &str) -> String {
-    let column = batch.column_by_name(column).unwrap_or_else(|| panic!("{column}"));
-    let column = column.as_string_view();
-    if column.is_null(0) { String::new() } else { column.value(0).to_owned() }
-}
 
 #[test]
 fn messages_tables_and_images_agree() {
@@ -58,9 +24,7 @@ fn messages_tables_and_images_agree() {
     data_set.set_uid(Tag(0x0020_000D), "1.9");
     let image = OwnedFile::new(data_set).to_bytes().unwrap();
     for policy in ["hipaa-safe-harbor", "gdpr-pseudonymised"] {
-        let vault = Arc::new(MemoryVault::new().unwrap());
-        let privacy =
-            Deidentifier::new(Policy::builtin(policy).unwrap(), &KeyRing::generate().unwrap(), Scope::new("p", "d"), Some(vault)).unwrap();
+        let privacy = builtin(policy);
         let released = |batch: &RecordBatch, name: &str| privacy.plan_table(Some(name), &batch.schema()).unwrap().apply(batch).unwrap();
         let observations = released(&table(&sutura_hl7v2::Hl7v2, message.clone(), "observations"), "observations");
         let instances = released(&table(&sutura_dicom::Dicom, image.clone(), "instances"), "instances");

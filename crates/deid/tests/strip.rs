@@ -1,11 +1,9 @@
 //! The pixel element holds frames and nothing else, and these are the same as before.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-};
+mod support;
+
+use std::{collections::BTreeMap, fs};
 
 use bytes::Bytes;
 use sutura_deid::dicom::{CleanPixels, Deidentified, DicomDeidentifier, Options};
@@ -18,23 +16,6 @@ use sutura_dicom::{
 use sutura_privacy::{Deidentifier, KeyRing, Policy, Scope};
 
 const TEXT: &[u8] = b"KOWALEWSKA^BRUNHILDE 24.12.1961";
-
-fn data() -> Option<PathBuf> {
-    let given = std::env::var_os("SUTURA_TEST_DATA");
-    let folder = given.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data"), PathBuf::from);
-    if folder.is_dir() {
-        return Some(folder.join("dicom"));
-    }
-    println!("SKIPPED: test data not found at {}; set SUTURA_TEST_DATA", folder.display());
-    None
-}
-
-fn files(folder: &Path, found: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).unwrap() {
-        let path = entry.unwrap().path();
-        if path.is_dir() { files(&path, found) } else { found.push(path) }
-    }
-}
 
 fn limits() -> Limits {
     Limits { bytes: 1 << 30, inflated: 1 << 28, ..Limits::default() }
@@ -69,9 +50,8 @@ fn frames(file: &DicomFile) -> Result<Vec<decode::Frame>, String> {
 /// Every file there is, in every transfer syntax, that is not painted on: the frames that are released are those that came.
 #[test]
 fn frames_are_the_same() {
-    let Some(folder) = data() else { return };
-    let mut paths = Vec::new();
-    files(&folder, &mut paths);
+    let Some(folder) = support::data().map(|folder| folder.join("dicom")) else { return };
+    let paths = support::files(&folder, "");
     let deidentifier = deidentifier(CleanPixels::Regions);
     let (mut syntaxes, mut refused) = (BTreeMap::new(), BTreeMap::new());
     for path in &paths {

@@ -18,10 +18,28 @@ pub struct KnownPatient {
     names: Vec<String>,
     name_hashes: Vec<u64>,
     ids: Vec<(String, TextClass)>,
-    addresses: Vec<Vec<String>>,
+    addresses: Vec<Vec<AddressWord>>,
     towns: Vec<u64>,
     dates: Vec<NaiveDate>,
     longest_id: usize,
+}
+
+/// A word or number of an address, folded.
+#[derive(Clone)]
+struct AddressWord {
+    folded: String,
+    hash: u64,
+}
+
+impl AddressWord {
+    /// Whether a word that reads so may be this one with a letter wrong.
+    fn is_near(&self, folded: &str) -> bool {
+        self.is_about(folded.len()) && within_one_edit(self.folded.as_bytes(), folded.as_bytes())
+    }
+
+    fn is_about(&self, length: usize) -> bool {
+        self.folded.len() >= 5 && self.folded.len().abs_diff(length) <= 1
+    }
 }
 
 impl fmt::Debug for KnownPatient {
@@ -122,7 +140,7 @@ impl KnownPatient {
             } else if words.len() == 1 && digits && words[0].len() >= 5 {
                 self.add_identifier(&words[0], TextClass::Zip);
             } else if words.len() > 1 {
-                self.addresses.push(words);
+                self.addresses.push(words.into_iter().map(|folded| AddressWord { hash: hash_word(&folded), folded }).collect());
             }
         }
     }
@@ -224,12 +242,16 @@ impl KnownPatient {
                     place += 1;
                     continue;
                 }
-                let word = folded(&text[token.start as usize..token.end as usize]);
-                let exact = address.contains(&word);
-                let fits = exact
-                    || word.len() >= 5
-                        && token.kind == Kind::Word
-                        && address.iter().any(|known| known.len() >= 5 && within_one_edit(known.as_bytes(), word.as_bytes()));
+                // Nearly all tokens are told apart by hash and length.
+                let exact = address.iter().any(|known| known.hash == token.hash);
+                let length = usize::from(token.chars);
+                let is_ascii = (token.end - token.start) as usize == length;
+                let may_be_near = token.kind == Kind::Word && (!is_ascii || address.iter().any(|known| known.is_about(length)));
+                let is_near = || {
+                    let word = folded(&text[token.start as usize..token.end as usize]);
+                    word.len() >= 5 && address.iter().any(|known| known.is_near(&word))
+                };
+                let fits = exact || may_be_near && is_near();
                 if !fits {
                     break;
                 }
