@@ -193,10 +193,14 @@ fn char_floor(text: &str, mut at: usize) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::prelude::*;
 
     use super::*;
     use crate::text::{Replacement, Rules};
+
+    static SCRUBBER: LazyLock<Scrubber> = LazyLock::new(|| Scrubber::new(Rules::builtin(&["en"]).unwrap()));
 
     /// Pieces of notes, of which some are found only with what stands around them.
     const PIECES: [&str; 12] = [
@@ -220,7 +224,7 @@ mod tests {
         #[test]
         fn blocks_of_any_size_give_the_spans_of_the_whole(pieces in proptest::collection::vec(0..PIECES.len(), 0..400), size in 16usize..500) {
             let text: String = pieces.iter().map(|piece| PIECES[*piece]).collect();
-            let scrubber = Scrubber::new(Rules::builtin(&["en"]).unwrap());
+            let scrubber = &*SCRUBBER;
             let mut known = KnownPatient::new();
             known.add_name("Rhonda Shea");
             let mut spans = Vec::new();
