@@ -27,9 +27,9 @@ fuzz_target!(|data: &[u8]| {
     let text = String::from_utf8_lossy(&bytes);
     let message = Message::parse(text.trim_matches(['\u{feff}', '\u{b}', '\u{1c}', '\r', '\n', ' ', '\t', '\u{c}'])).ok();
     let pid = message.as_ref().and_then(|message| message.segment("PID"));
-    let stands = |field, word| {
+    let stands = |field: usize, word: &str| {
         let field = pid.as_ref().map(|pid| pid.field(field).component(1).subcomponent(1).text());
-        field.is_some_and(|field| field == word)
+        field.is_some_and(|field| field == *word)
     };
     // Bytes of another character set are other letters.
     let known = [(3, NUMBER), (5, FAMILY)].into_iter().filter(|(field, word)| bytes.is_ascii() && stands(*field, word)).map(|(_, word)| word);
