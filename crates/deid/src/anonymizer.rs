@@ -341,20 +341,27 @@ impl Anonymizer {
                 if element.name == "id" && element.parent == Some(work.tree.elements[0].ty) {
                     part.clone_into(&mut work.id);
                 }
-                let json = if value.kind() == Kind::String {
-                    let mut quoted = String::new();
-                    push_string(&mut quoted, &part);
-                    quoted
-                } else {
-                    part
-                };
-                work.changes.insert(at, Change::Value(json));
-                Outcome::Replaced
+                let json = json_of(part, value.kind());
+                let outcome = if json.is_some() { Outcome::Replaced } else { Outcome::Suppressed };
+                work.done.0[REDACTED] |= json.is_none();
+                work.changes.insert(at, json.map_or(Change::Gone, Change::Value));
+                outcome
             }
         };
         self.count(ledger, word, outcome);
         Ok(())
     }
+}
+
+/// What was made of a value, as JSON of its kind; none if it is no such value: the hash of a number.
+fn json_of(made: String, kind: Kind) -> Option<String> {
+    if kind == Kind::String {
+        let mut quoted = String::new();
+        push_string(&mut quoted, &made);
+        return Some(quoted);
+    }
+    let is_one = Parser::default().parse(made.as_bytes()).is_ok_and(|document| document.root().kind() == kind);
+    is_one.then_some(made)
 }
 
 /// The elements that a path finds.
@@ -621,5 +628,22 @@ mod tests {
         assert!(!one.contains("p1") && !one.contains("Zork") && !one.contains("1980-05-01") && one.contains("\"birthDate\""), "{one}");
         assert_eq!(one, of("one"));
         assert_ne!(one, of("two"));
+    }
+
+    #[test]
+    fn what_is_made_of_a_number_is_one_or_goes() {
+        let rules = r#"{"fhirPathRules": [{"path": "Observation.value", "method": "cryptoHash"}, {"path": "Observation.note", "method": "redact"}],
+            "parameters": {"cryptoHashKey": "123"}}"#;
+        let anonymizer = Anonymizer::from_json(rules.as_bytes()).unwrap();
+        let observation = br#"{"resourceType":"Observation","status":"final","valueQuantity":{"value":93.5,"unit":"a"}}"#;
+        let (mut out, mut ledger) = (Vec::new(), Ledger::new());
+        anonymizer.deidentify(observation, &mut out, &mut ledger).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(Parser::default().parse(out.as_bytes()).is_ok() && !out.contains("93.5") && out.contains("\"unit\""), "{out}");
+        assert_eq!((ledger.count(Outcome::Suppressed), ledger.count(Outcome::Replaced)), (1, 1));
+        for (made, kind) in [("inf", Kind::Number), ("NaN", Kind::Number), (".5", Kind::Number), ("1", Kind::Bool), ("0a", Kind::Number)] {
+            assert_eq!(json_of(made.to_owned(), kind), None, "{made}");
+        }
+        assert_eq!(json_of("-0.5".to_owned(), Kind::Number).as_deref(), Some("-0.5"));
     }
 }
