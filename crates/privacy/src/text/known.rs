@@ -53,6 +53,9 @@ impl fmt::Debug for KnownPatient {
     }
 }
 
+/// A name of so many letters is looked for inside of longer words.
+const JOINED: usize = 6;
+
 impl KnownPatient {
     /// Nothing is known yet.
     pub fn new() -> Self {
@@ -162,6 +165,7 @@ impl KnownPatient {
                         push(found, tokens, at, at + 1, TextClass::City, "known.town");
                     }
                 }
+                Kind::Mixed if self.is_in_mixed(text, token) => push(found, tokens, at, at + 1, TextClass::Name, "known.name"),
                 Kind::Number => self.find_date(text, tokens, at, found),
                 _ => {}
             }
@@ -184,11 +188,22 @@ impl KnownPatient {
         }
         let length = usize::from(token.chars);
         let near = |name: &&String| name.len() >= 4 && name.len().abs_diff(length) <= 1;
-        if !self.names.iter().any(|name| near(&name)) {
+        // Joined to other letters by a blank that was forgotten.
+        let joined = |name: &&String| name.len() >= JOINED && name.len() < length;
+        if !self.names.iter().any(|name| near(&name) || joined(&name)) {
             return false;
         }
         let word = folded(&text[token.start as usize..token.end as usize]);
         self.names.iter().filter(near).any(|name| within_one_edit(name.as_bytes(), word.as_bytes()))
+            || self.names.iter().filter(joined).any(|name| word.contains(name.as_str()))
+    }
+
+    /// A name to which a number is joined: a date, a footnote.
+    fn is_in_mixed(&self, text: &str, token: &Token) -> bool {
+        let word = folded(&text[token.start as usize..token.end as usize]);
+        let mut runs = word.split(|letter: char| letter.is_ascii_digit());
+        runs.any(|run| run.len() >= 4 && self.name_hashes.binary_search(&hash_word(run)).is_ok())
+            || self.names.iter().any(|name| name.len() >= JOINED && word.contains(name.as_str()))
     }
 
     fn has_known_neighbour(&self, tokens: &[Token], at: usize) -> bool {
@@ -319,6 +334,25 @@ mod tests {
         }
         for (a, b) in [("meyer", "maier"), ("meyer", "mey"), ("abcd", "badc")] {
             assert!(!within_one_edit(a.as_bytes(), b.as_bytes()), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn names_joined_to_letters_and_numbers_are_found() {
+        let scrubber = crate::text::Scrubber::new(crate::text::Rules::builtin(&["en"]).unwrap());
+        let mut known = KnownPatient::new();
+        known.add_name("Zorkovich, Jane Summer");
+        for (text, hidden) in [
+            ("Seen Zorkovich5 today", "Seen [NAME] today"),
+            ("MsZorkovich came", "[NAME] came"),
+            ("for JZZorkovich2018 only", "for [NAME] only"),
+            ("ref jane2018 x", "ref [NAME] x"),
+            ("a summertime cold", "a summertime cold"),
+        ] {
+            let (mut spans, mut out) = (Vec::new(), String::new());
+            scrubber.spans(text, Some(&known), &mut spans).unwrap();
+            scrubber.replace(text, &spans, &crate::text::Replacements::all(crate::text::Replacement::Tag), &mut out);
+            assert_eq!(out, hidden);
         }
     }
 
