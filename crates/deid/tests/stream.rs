@@ -180,6 +180,7 @@ fn what_is_no_bundle_or_no_document_is_as_in_memory() {
         format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entry}],\"entry\":[]}}"),
         format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entry},]}}"),
         format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entry},7,null]}}"),
+        format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entry}1]}}"),
         format!("{{\"resourceType\":\"Bundle\",\"modifierExtension\":[],\"entry\":[{entry}]}}"),
         format!("{{\"resourceType\":\"Bundle\",\"entry\":[{entry},{{\"resource\":{{\"resourceType\":\"Zork\"}}}}]}}"),
         format!("{{\"resourceType\":\"Bundle\",\"entry\":{entry}}}"),

@@ -53,7 +53,7 @@ impl fmt::Debug for KnownPatient {
     }
 }
 
-/// A name of so many letters is looked for inside of longer words.
+/// A name or number of so many letters is looked for inside of longer words.
 const JOINED: usize = 6;
 
 impl KnownPatient {
@@ -165,7 +165,7 @@ impl KnownPatient {
                         push(found, tokens, at, at + 1, TextClass::City, "known.town");
                     }
                 }
-                Kind::Mixed if self.is_in_mixed(text, token) => push(found, tokens, at, at + 1, TextClass::Name, "known.name"),
+                Kind::Mixed => self.find_in_mixed(text, tokens, at, found),
                 Kind::Number => self.find_date(text, tokens, at, found),
                 _ => {}
             }
@@ -198,12 +198,20 @@ impl KnownPatient {
             || self.names.iter().filter(joined).any(|name| word.contains(name.as_str()))
     }
 
-    /// A name to which a number is joined: a date, a footnote.
-    fn is_in_mixed(&self, text: &str, token: &Token) -> bool {
+    /// A name to which a number is joined (a date, a footnote), and a number to which letters are (`MRN257475`).
+    fn find_in_mixed(&self, text: &str, tokens: &[Token], at: usize, found: &mut Vec<Found>) {
+        let token = &tokens[at];
         let word = folded(&text[token.start as usize..token.end as usize]);
         let mut runs = word.split(|letter: char| letter.is_ascii_digit());
-        runs.any(|run| run.len() >= 4 && self.name_hashes.binary_search(&hash_word(run)).is_ok())
+        if runs.any(|run| run.len() >= 4 && self.name_hashes.binary_search(&hash_word(run)).is_ok())
             || self.names.iter().any(|name| name.len() >= JOINED && word.contains(name.as_str()))
+        {
+            push(found, tokens, at, at + 1, TextClass::Name, "known.name");
+        }
+        let is_inside = |id: &str| id.len() >= JOINED && id.len() < word.len() && word.contains(id);
+        if let Some((_, class)) = self.ids.iter().find(|(id, _)| is_inside(id)) {
+            push(found, tokens, at, at + 1, *class, "known.id");
+        }
     }
 
     fn has_known_neighbour(&self, tokens: &[Token], at: usize) -> bool {
@@ -342,12 +350,14 @@ mod tests {
         let scrubber = crate::text::Scrubber::new(crate::text::Rules::builtin(&["en"]).unwrap());
         let mut known = KnownPatient::new();
         known.add_name("Zorkovich, Jane Summer");
+        known.add_identifier("257475", TextClass::Mrn);
         for (text, hidden) in [
             ("Seen Zorkovich5 today", "Seen [NAME] today"),
             ("MsZorkovich came", "[NAME] came"),
             ("for JZZorkovich2018 only", "for [NAME] only"),
             ("ref jane2018 x", "ref [NAME] x"),
             ("a summertime cold", "a summertime cold"),
+            ("ref 257475ID-5 x", "ref [MRN]-5 x"),
         ] {
             let (mut spans, mut out) = (Vec::new(), String::new());
             scrubber.spans(text, Some(&known), &mut spans).unwrap();

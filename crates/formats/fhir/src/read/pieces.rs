@@ -120,8 +120,9 @@ impl Pieces {
                     self.state = State::Inside;
                     break (range, |bytes| Piece::Head(bytes));
                 }
+                (Some(Unit::Entry(range)), State::Inside) => break (range, |bytes| Piece::Entry(bytes)),
                 // A number, a truth value or null is a value as well, if it is one.
-                (Some(Unit::Entry(range) | Unit::Misplaced(range, Fault::NoValue)), State::Inside) => {
+                (Some(Unit::Misplaced(range, Fault::NoValue)), State::Inside) if !self.splitter.comma_missing() => {
                     break (range, |bytes| Piece::Entry(bytes));
                 }
                 (Some(Unit::Tail(range)), State::Inside) => {
@@ -227,6 +228,7 @@ mod tests {
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{}]} []", JsonErrorKind::TrailingBytes),
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{},]}", JsonErrorKind::UnexpectedByte),
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{}{}]}", JsonErrorKind::UnexpectedByte),
+                ("{\"resourceType\":\"Bundle\",\"entry\":[{}1]}", JsonErrorKind::UnexpectedByte),
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{}", JsonErrorKind::Unterminated),
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{}]", JsonErrorKind::Unterminated),
                 ("{\"resourceType\":\"Bundle\",\"entry\":[{}],\"entry\":[]}", JsonErrorKind::DuplicateKey),

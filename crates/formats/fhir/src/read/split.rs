@@ -173,6 +173,8 @@ pub(crate) struct Splitter {
     done: bool,
     /// Whether the input ended in the tail of a Bundle.
     cut_in_tail: bool,
+    /// Whether a comma is missing before the latest bytes that begin no object, array or string.
+    comma_missing: bool,
 }
 
 impl Splitter {
@@ -193,6 +195,7 @@ impl Splitter {
             next: None,
             done: false,
             cut_in_tail: false,
+            comma_missing: false,
         }
     }
 
@@ -214,6 +217,11 @@ impl Splitter {
     /// The source offset of a position.
     pub(crate) fn offset_of(&self, position: usize) -> u64 {
         self.base + position as u64
+    }
+
+    /// Whether a comma is missing before the latest unit that begins no object, array or string.
+    pub(super) fn comma_missing(&self) -> bool {
+        self.comma_missing
     }
 
     /// Whether no unit of the range can follow.
@@ -385,6 +393,7 @@ impl Splitter {
                     return Walked::On;
                 }
                 _ => {
+                    self.comma_missing = next == Some(Next::CommaOrEnd);
                     self.open = Some(Open::new(Opened::Junk, self.at, None));
                     self.expect(Next::CommaOrEnd);
                     return Walked::On;
