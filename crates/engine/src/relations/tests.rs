@@ -28,8 +28,8 @@ fn privacy(policy: Policy) -> Deidentifier {
     Deidentifier::new(policy, &KeyRing::generate().unwrap(), Scope::new("project", "domain"), Some(vault)).unwrap()
 }
 
-fn bound(privacy: &Deidentifier) -> Option<Arc<BoundPolicy>> {
-    Some(Arc::new(BoundPolicy::new(privacy.clone(), FreeText::Scrub, Vec::new())))
+fn bound(privacy: &Deidentifier) -> Arc<BoundPolicy> {
+    Arc::new(BoundPolicy::new(privacy.clone(), FreeText::Scrub, Vec::new()))
 }
 
 /// An engine with the table `notes`.
@@ -92,7 +92,7 @@ async fn failure(engine: &Engine, query: &str) -> EngineError {
 async fn a_table_is_treated_as_the_step_of_a_job_treats_it() {
     for policy in [Policy::builtin("hipaa-safe-harbor").unwrap(), Policy::builtin("gdpr-pseudonymised").unwrap(), scrubbing()] {
         let privacy = privacy(policy);
-        let engine = engine(bound(&privacy));
+        let engine = engine(Some(bound(&privacy)));
         let frame = engine.sql("select * from notes").await.unwrap();
         let plan = Arc::new(privacy.plan_table(Some("notes"), &lineage::classified_schema(&frame)).unwrap());
         let step = deidentify(frame, &plan).unwrap();
@@ -121,7 +121,7 @@ async fn a_table_is_treated_as_the_step_of_a_job_treats_it() {
 async fn rules_of_one_table_hold_where_its_name_is_given() {
     let policy = "name = \"p\"\nversion = \"1\"\nextends = \"gdpr-pseudonymised\"\n[tables.notes.columns]\ncode = \"redact\"\n";
     let privacy = privacy(Policy::from_toml(policy, "p.toml").unwrap());
-    let engine = engine(bound(&privacy));
+    let engine = engine(Some(bound(&privacy)));
     for (from, code) in [
         ("notes", None),
         ("(select * from notes), 'notes'", None),
@@ -141,7 +141,7 @@ async fn calls_that_cannot_be_say_what_to_do() {
         assert!(error.is_configuration() && error.to_string().contains("--policy"), "{query}: {error}");
     }
     let privacy = privacy(Policy::builtin("hipaa-safe-harbor").unwrap());
-    let engine = engine(bound(&privacy));
+    let engine = engine(Some(bound(&privacy)));
     let plain = RecordBatch::try_from_iter([("a", Arc::new(StringViewArray::from(vec!["x"])) as ArrayRef)]).unwrap();
     engine.session().register_batch("plain", plain).unwrap();
     for (query, part) in [
@@ -171,14 +171,14 @@ async fn calls_that_cannot_be_say_what_to_do() {
     assert_eq!(texts(&engine, "select vault_code(mrn) from notes").await.iter().flatten().count(), 2);
     let anonymous = "name = \"a\"\nversion = \"1\"\nextends = \"gdpr-anonymous\"\n[legal]\nassessment = \"a\"\nsingling_out = \"s\"\nlinkability = \"l\"\ninference = \"i\"\n";
     let anonymous = self::privacy(Policy::from_toml(anonymous, "a.toml").unwrap());
-    let error = failure(&self::engine(bound(&anonymous)), "select scrub(text) from notes").await;
+    let error = failure(&self::engine(Some(bound(&anonymous))), "select scrub(text) from notes").await;
     assert!(error.to_string().contains("WP216"), "{error}");
 }
 
 #[tokio::test]
 async fn texts_alone_and_in_tables_are_scrubbed_alike() {
     let privacy = privacy(scrubbing());
-    let engine = engine(bound(&privacy));
+    let engine = engine(Some(bound(&privacy)));
     // In a table what the other columns say of the patient is looked for.
     let in_table = texts(&engine, "select text from deidentified(notes)").await;
     assert_eq!(texts(&engine, "select scrub(text, mrn, mrn, name, _source) from notes").await, in_table);
@@ -248,7 +248,7 @@ async fn spans_are_places_without_text() {
 #[tokio::test]
 async fn spans_are_a_table_like_any_other() {
     let privacy = privacy(scrubbing());
-    let engine = engine(bound(&privacy));
+    let engine = engine(Some(bound(&privacy)));
     let query = "select mrn, class, \"start\", \"end\", rule from deidentified(deid_spans((select * from notes), 'text', '{\"columns\": [\"mrn\"]}'))";
     let found = rows(&engine, query).await;
     assert_eq!(found.num_rows(), 3);
@@ -267,7 +267,7 @@ const DOCUMENT: &str = "<?xml version='1.0' encoding='ISO-8859-1'?><ClinicalDocu
 #[tokio::test]
 async fn records_are_those_of_the_files_with_one_code_for_a_patient() {
     let privacy = privacy(scrubbing());
-    let engine = engine(bound(&privacy));
+    let engine = engine(Some(bound(&privacy)));
     let bound = BoundPolicy::new(privacy.clone(), FreeText::Scrub, Vec::new());
     let treatment: Treatment = bound.documents().unwrap().clone();
     let code = privacy.context().pseudonym("mrn", "A-17").unwrap();

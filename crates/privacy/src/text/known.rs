@@ -167,7 +167,7 @@ impl KnownPatient {
                 }
                 Kind::Mixed => self.find_in_mixed(text, tokens, at, found),
                 Kind::Number => self.find_date(text, tokens, at, found),
-                _ => {}
+                Kind::Sign => {}
             }
             if token.kind != Kind::Sign {
                 self.find_id(text, tokens, at, found);
