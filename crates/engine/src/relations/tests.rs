@@ -211,7 +211,7 @@ async fn texts_alone_and_in_tables_are_scrubbed_alike() {
 #[tokio::test]
 async fn spans_are_places_without_text() {
     // Without a policy too.
-    for policy in [None, bound(&privacy(Policy::builtin("gdpr-pseudonymised").unwrap()))] {
+    for policy in [None, Some(bound(&privacy(Policy::builtin("gdpr-pseudonymised").unwrap())))] {
         let engine = engine(policy);
         let found = rows(&engine, "select * from deid_spans(notes, 'text')").await;
         let names: Vec<&str> = found.schema_ref().fields().iter().map(|field| field.name().as_str()).collect();
