@@ -129,6 +129,8 @@ pub(crate) struct DeidentifyArgs {
     /// The ONNX Runtime that runs the model: libonnxruntime, or its folder [default: what ORT_DYLIB_PATH says]
     #[arg(long, value_name = "PATH", requires = "model")]
     pub(crate) onnx_runtime: Option<PathBuf>,
+    // The words in brackets are TOML, not links.
+    #[allow(rustdoc::broken_intra_doc_links)]
     /// What the columns of tables hold (TOML): column = PHI class under [columns], patient = COLUMN, and the same below [tables.NAME]; columns of
     /// which neither this nor the file itself says it are left out
     #[arg(long, value_name = "FILE")]
